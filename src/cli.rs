@@ -1,0 +1,366 @@
+//! The command line as clap types: the one place that defines flags, help and completions.
+//!
+//! Why it exists: help, parsing and completions cannot disagree. Invariant: every flag here is acted on; the grammar
+//! of bgo-cli 0.2.0 is a subset.
+
+use crate::domain::duration::Span;
+use crate::domain::raw::Raw;
+use crate::domain::signal::Signal;
+use crate::domain::spec::{FastCrash, WatchChange};
+use clap::builder::TypedValueParser as _;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  bgo web -- python3 -m http.server 8080   start, named \"web\"
+  bgo ./server.sh --port 80                start, named after the program
+  bgo -w api -- node server.js             start, and restart it when it dies
+  bgo                                      this help
+  bgo status                               all processes
+  bgo web                                  one process in detail
+  bgo logs web -f                          follow its output
+  bgo stop web                             SIGTERM, SIGKILL after 5 s
+  bgo restart web                          stop and start it anew
+  bgo resurrect                            after a reboot: bring back what was up
+
+Durations are 3 (seconds), 500ms, 2m, 1h30m. State and logs are in $BGO_HOME, by default ~/.bgo.
+Exit codes: 0 done, 1 failed, 2 usage, 3 no such process, 124 timed out, 130 interrupted.";
+
+/// Run any command in the background: detached, logged, supervised, brought back after a reboot.
+#[derive(Debug, Parser)]
+#[command(name = "bgo", version, max_term_width = 120, disable_help_subcommand = true, after_help = EXAMPLES)]
+#[command(override_usage = "bgo <NAME> -- <COMMAND>...\n       bgo [-w] <NAME> <COMMAND>...\n       bgo <COMMAND>...\n       bgo <NAME>\n       bgo <SUBCOMMAND> [OPTIONS] [ARGS]")]
+pub struct Cli {
+    /// Colour the output.
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true, value_name = "WHEN", hide_possible_values = true, help = "Colour the output: auto, always, never [default: auto]", hide_default_value = true)]
+    pub color: Color,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// In no case.
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a process
+    #[command(visible_alias = "open", override_usage = "bgo start [OPTIONS] <NAME> -- <COMMAND>...")]
+    Start(StartArgs),
+    /// Stop processes and everything they started
+    #[command(visible_alias = "kill")]
+    Stop(StopArgs),
+    /// Restart processes; those that are down are started
+    Restart(RestartArgs),
+    /// Restart processes that are down: picked from a menu, by name, or all
+    RestartStopped(PickArgs),
+    /// As restart-stopped, the most recently stopped first
+    RestartLast(PickArgs),
+    /// After a reboot: bring back every process that was up
+    Resurrect,
+    /// Show all processes, or some in detail
+    #[command(visible_aliases = ["ls", "list"])]
+    Status(StatusArgs),
+    /// Show the output of a process
+    Logs(LogsArgs),
+    /// Follow the output of a process (logs -f -n 10)
+    #[command(visible_alias = "tail")]
+    Follow(FollowArgs),
+    /// Restart a running process from now on when it dies
+    Watch(WatchArgs),
+    /// Leave a process down from now on when it dies
+    Unwatch(NameArgs),
+    /// Stop a process and forget it, logs included
+    #[command(visible_alias = "rm")]
+    Delete(DeleteArgs),
+    /// Forget every process that is not running, logs included
+    Clean,
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+}
+
+/// `start`
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// Name of the process
+    pub name: OsString,
+    /// How to start it.
+    #[command(flatten)]
+    pub flags: StartFlags,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// Flags of `start` and of the direct forms.
+#[derive(Clone, Debug, Args)]
+pub struct StartFlags {
+    /// Folder to run in [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// Set a variable on top of the present environment
+    #[arg(short, long = "env", value_name = "KEY=VALUE", value_parser = clap::builder::OsStringValueParser::new().try_map(key_value))]
+    pub env: Vec<(Raw, Raw)>,
+    /// Report a failure if it ends badly within this time; 0 to not wait
+    #[arg(long, value_name = "TIME", default_value = "100ms")]
+    pub settle: Span,
+    /// Succeed if it runs already
+    #[arg(long, conflicts_with = "force")]
+    pub if_not_running: bool,
+    /// Replace it if it runs already
+    #[arg(long)]
+    pub force: bool,
+    /// Signal that asks it to end [default: TERM]
+    #[arg(long, value_name = "SIGNAL", help_heading = "Stopping")]
+    pub stop_signal: Option<Signal>,
+    /// Time it then has before SIGKILL [default: 5s]
+    #[arg(long, value_name = "TIME", help_heading = "Stopping")]
+    pub stop_timeout: Option<Span>,
+    /// Restart it when it dies
+    #[arg(short, long, help_heading = "Watch mode")]
+    pub watch: bool,
+    /// Watch settings.
+    #[command(flatten)]
+    pub settings: WatchSettings,
+}
+
+/// Settings of watch mode.
+#[derive(Clone, Debug, Args)]
+pub struct WatchSettings {
+    /// Upper bound for checks that must poll; exits are noticed at once [default: 3]
+    #[arg(long, value_name = "TIME", help_heading = "Watch mode")]
+    pub interval: Option<Span>,
+    /// A death before this is a fast crash [default: 2]
+    #[arg(long, value_name = "TIME", help_heading = "Watch mode")]
+    pub min_uptime: Option<Span>,
+    /// After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default: backoff]
+    #[arg(long, value_name = "MODE", help_heading = "Watch mode")]
+    pub on_fast_crash: Option<FastCrash>,
+}
+
+impl WatchSettings {
+    /// What was given.
+    pub fn change(&self) -> WatchChange {
+        WatchChange { interval: self.interval, min_uptime: self.min_uptime, on_fast_crash: self.on_fast_crash }
+    }
+}
+
+/// The direct forms: `bgo [FLAGS] WORD…` without a verb.
+#[derive(Debug, Parser)]
+#[command(name = "bgo", max_term_width = 120, override_usage = "bgo [OPTIONS] <NAME> -- <COMMAND>...")]
+pub struct DirectArgs {
+    /// Colour the output.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// How to start it.
+    #[command(flatten)]
+    pub flags: StartFlags,
+    /// Name or command, and its arguments.
+    #[arg(trailing_var_arg = true)]
+    pub words: Vec<OsString>,
+}
+
+/// `NAME --` with flags on either side: what stands before the separator.
+#[derive(Debug, Parser)]
+#[command(name = "bgo", max_term_width = 120, override_usage = "bgo [OPTIONS] <NAME> -- <COMMAND>...")]
+pub struct NamedArgs {
+    /// Colour the output.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// How to start it.
+    #[command(flatten)]
+    pub flags: StartFlags,
+    /// Name of the process.
+    pub name: OsString,
+}
+
+/// `stop`
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// Names of the processes
+    #[arg(value_name = "NAME", required_unless_present = "all")]
+    pub names: Vec<OsString>,
+    /// Stop every process that runs
+    #[arg(short, long, conflicts_with = "names")]
+    pub all: bool,
+    /// SIGKILL at once
+    #[arg(short, long, conflicts_with_all = ["signal", "timeout"])]
+    pub force: bool,
+    /// Signal that asks it to end [default: its stop signal]
+    #[arg(long, value_name = "SIGNAL")]
+    pub signal: Option<Signal>,
+    /// Time it then has before SIGKILL [default: its stop timeout]
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<Span>,
+}
+
+/// `restart`
+#[derive(Debug, Args)]
+pub struct RestartArgs {
+    /// Names of the processes
+    #[arg(value_name = "NAME", required_unless_present = "all")]
+    pub names: Vec<OsString>,
+    /// Restart every process that runs
+    #[arg(short, long, conflicts_with = "names")]
+    pub all: bool,
+    /// Count restarts by watch mode from zero again
+    #[arg(long)]
+    pub reset_counters: bool,
+    /// Take today's environment; variables set by -e stay
+    #[arg(long)]
+    pub update_env: bool,
+}
+
+/// `restart-stopped`, `restart-last`
+#[derive(Debug, Args)]
+pub struct PickArgs {
+    /// Names of the processes; those that run are left alone
+    #[arg(value_name = "NAME")]
+    pub names: Vec<OsString>,
+    /// All that are down, without asking
+    #[arg(short, long, conflicts_with = "names")]
+    pub all: bool,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Show these in detail
+    #[arg(value_name = "NAME")]
+    pub names: Vec<OsString>,
+    /// Refresh until Ctrl-C
+    #[arg(short, long, conflicts_with = "json")]
+    pub watch: bool,
+    /// Time between two frames [default: 2]
+    #[arg(long, value_name = "TIME", requires = "watch")]
+    pub interval: Option<Span>,
+    /// One JSON document: an array of all, or the object of one NAME
+    #[arg(long)]
+    pub json: bool,
+    /// ASCII only, no colour
+    #[arg(long, conflicts_with = "fancy")]
+    pub plain: bool,
+    /// Box drawing, also when piped
+    #[arg(long)]
+    pub fancy: bool,
+}
+
+/// Which logs.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Streams {
+    /// Only standard output
+    #[arg(long, conflicts_with = "stderr")]
+    pub stdout: bool,
+    /// Only standard error
+    #[arg(long)]
+    pub stderr: bool,
+}
+
+/// `logs`
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Name of the process
+    pub name: OsString,
+    /// Go on with what is written from now on, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many lines of each stream
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    pub lines: u64,
+    /// Which.
+    #[command(flatten)]
+    pub streams: Streams,
+    /// What the sidecar saw and did: starts, exits, restarts
+    #[arg(long, conflicts_with_all = ["stdout", "stderr"])]
+    pub watcher: bool,
+}
+
+/// `follow`
+#[derive(Debug, Args)]
+pub struct FollowArgs {
+    /// Name of the process
+    pub name: OsString,
+    /// How many lines of each stream to begin with
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub lines: u64,
+    /// Which.
+    #[command(flatten)]
+    pub streams: Streams,
+    /// What the sidecar sees and does
+    #[arg(long, conflicts_with_all = ["stdout", "stderr"])]
+    pub watcher: bool,
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Name of the process
+    pub name: OsString,
+    /// What to change; the rest stays.
+    #[command(flatten)]
+    pub settings: WatchSettings,
+    /// Start from the defaults, and count restarts from zero
+    #[arg(long)]
+    pub reset: bool,
+}
+
+/// A verb that takes names only.
+#[derive(Debug, Args)]
+pub struct NameArgs {
+    /// Names of the processes
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<OsString>,
+}
+
+/// `delete`
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// Names of the processes
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<OsString>,
+    /// Do not ask, even if it runs
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Leave its logs where they are
+    #[arg(long)]
+    pub keep_logs: bool,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell
+    pub shell: Shell,
+}
+
+/// A shell that there are completions for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash
+    Bash,
+    /// The Z shell
+    Zsh,
+    /// The friendly interactive shell
+    Fish,
+}
+
+fn key_value(text: OsString) -> Result<(Raw, Raw), String> {
+    let bytes = text.as_bytes();
+    match bytes.iter().position(|&b| b == b'=') {
+        Some(at) if at > 0 => Ok((Raw::from(bytes[..at].to_vec()), Raw::from(bytes[at + 1..].to_vec()))),
+        _ => Err(format!("\"{}\" is not KEY=VALUE", text.to_string_lossy())),
+    }
+}

@@ -1,0 +1,87 @@
+//! One file a verb: parse, call `ops`, show with `view`.
+//!
+//! Why it exists: words and exit codes are decided here; what is done is in `ops`. Invariant: data goes to stdout,
+//! everything else to stderr, and a closed pipe is not an error.
+
+mod clean;
+mod completions;
+mod delete;
+mod direct;
+mod logs;
+mod output;
+mod pick;
+mod restart;
+mod resurrect;
+mod start;
+mod status;
+mod stop;
+mod watch;
+
+use crate::cli::{Cli, Command};
+use crate::error::{Error, ErrorKind, ExitCode, Result};
+use crate::ops::Bgo;
+use clap::{CommandFactory, Parser};
+use output::Output;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Runs the command line and returns the exit status.
+pub fn main() -> u8 {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match run(&arguments) {
+        Ok(code) => code as u8,
+        Err(error) => {
+            output::print_error(&error);
+            error.kind.exit_code() as u8
+        }
+    }
+}
+
+fn run(arguments: &[OsString]) -> Result<ExitCode> {
+    if direct::is_direct(arguments) {
+        return direct::run(arguments);
+    }
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return Ok(output::print_clap(&error)),
+    };
+    let Some(command) = cli.command else {
+        output::print(&Cli::command().render_help().to_string());
+        return Ok(ExitCode::Done);
+    };
+    let out = Output::new(cli.color);
+    let bgo = context()?;
+    match command {
+        Command::Start(args) => start::run(&bgo, &args.name, args.flags, args.command),
+        Command::Stop(args) => stop::run(&bgo, &args, &out),
+        Command::Restart(args) => restart::run(&bgo, &args, &out),
+        Command::RestartStopped(args) => pick::run(&bgo, &args, pick::Order::Name),
+        Command::RestartLast(args) => pick::run(&bgo, &args, pick::Order::LastStoppedFirst),
+        Command::Resurrect => resurrect::run(&bgo),
+        Command::Status(args) => status::run(&bgo, &args, &out),
+        Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), &out),
+        Command::Follow(args) => logs::run(&bgo, &logs::Wanted::from(args), &out),
+        Command::Watch(args) => watch::watch(&bgo, &args),
+        Command::Unwatch(args) => watch::unwatch(&bgo, &args),
+        Command::Delete(args) => delete::run(&bgo, &args),
+        Command::Clean => clean::run(&bgo),
+        Command::Completions(args) => completions::run(args.shell),
+    }
+}
+
+/// The state folder: `$BGO_HOME`, else `.bgo` in the home folder.
+fn context() -> Result<Bgo> {
+    let set = |key: &str| std::env::var_os(key).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let user_home = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.dir);
+    let home = match set("BGO_HOME") {
+        Some(home) => home,
+        None => set("HOME")
+            .or_else(user_home)
+            .ok_or_else(|| {
+                Error::new(ErrorKind::Io, "cannot tell your home folder").hint("set BGO_HOME to where bgo may keep its state")
+            })?
+            .join(".bgo"),
+    };
+    let home = std::path::absolute(&home).map_err(|e| Error::io(format!("cannot use {}", home.display()), &e))?;
+    Ok(Bgo::new(home, crate::platform::self_executable()))
+}

@@ -1,0 +1,158 @@
+//! Printing: results, errors, several results in one call, and the live line of a long wait.
+//!
+//! Why it exists: control characters, closed pipes and exit codes are handled once. Invariant: nothing that came from
+//! a name, a command or a log reaches a terminal raw from here.
+
+use crate::cli::Color;
+use crate::domain::name::Name;
+use crate::error::{Error, ErrorKind, ExitCode, Result};
+use crate::ops::Bgo;
+use crate::platform;
+use crate::view::style::{ColorChoice, Level, Style, Terminal};
+use crate::view::text::clean;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// How to render on standard output.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    color: Color,
+}
+
+impl Output {
+    /// With the colour that was asked for.
+    pub fn new(color: Color) -> Output {
+        Output { color }
+    }
+
+    /// The style for standard output as it is now (a window may have been resized).
+    pub fn style(&self, forced: Option<Level>) -> Style {
+        let set = |key: &str| std::env::var(key).ok().filter(|v| !v.is_empty());
+        let is_tty = io::stdout().is_terminal();
+        let columns = set("COLUMNS").and_then(|c| c.parse().ok()).filter(|&c: &usize| c > 0);
+        let terminal = Terminal {
+            is_tty,
+            width: if is_tty { platform::terminal_width().or(columns) } else { columns },
+            term: set("TERM"),
+            locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set),
+            bgo_table: set("BGO_TABLE"),
+            no_color: set("NO_COLOR").is_some(),
+        };
+        let choice = match self.color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        Style::choose(forced, choice, &terminal)
+    }
+}
+
+/// Writes to standard output. A reader that has gone away has seen enough: that is not an error.
+pub fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// One line of result.
+pub fn say(line: &str) {
+    print(&format!("{}\n", clean(line)));
+}
+
+/// One line beside the result.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", clean(line));
+}
+
+/// An error as a person reads it: `bgo: what: why`, details, `hint: …`.
+pub fn print_error(error: &Error) {
+    let mut text = format!("bgo: {}\n", clean(&error.message()));
+    for line in error.details.lines() {
+        text.push_str(&clean(line));
+        text.push('\n');
+    }
+    if !error.hint.is_empty() {
+        text.push_str(&format!("hint: {}\n", clean(&error.hint)));
+    }
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Help and usage errors, as clap words them.
+pub fn print_clap(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::Usage;
+    }
+    print(&error.render().to_string());
+    ExitCode::Done
+}
+
+/// Checks a name from the command line.
+pub fn name(text: &OsStr) -> Result<Name> {
+    let shown = text.to_string_lossy();
+    let bad = |why: String| {
+        Error::new(ErrorKind::Usage, format!("\"{shown}\" cannot be a name")).because(why).hint(
+            "use letters, digits, . _ - @ + and inner spaces; for example: bgo web -- COMMAND",
+        )
+    };
+    let text = text.to_str().ok_or_else(|| bad("it is not valid UTF-8".to_owned()))?;
+    Name::parse(text).map_err(|why| bad(why.to_string()))
+}
+
+/// A name of something registered: what cannot be a name is not registered either.
+pub fn known_name(bgo: &Bgo, text: &OsStr) -> Result<Name> {
+    name(text).map_err(|_| bgo.not_found(&text.to_string_lossy()))
+}
+
+/// Does `act` for each name, reports each, and exits with the worst.
+///
+/// Several names of which not one is registered are a usage error (2), as in bgo-cli 0.2.0: most likely the command
+/// line was meant otherwise.
+pub fn each(bgo: &Bgo, names: &[OsString], mut act: impl FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
+    let mut worst = ExitCode::Done;
+    let mut unknown = 0;
+    for text in names {
+        match known_name(bgo, text).and_then(|name| act(&name)) {
+            Ok(line) => say(&line),
+            Err(error) if names.len() == 1 => return Err(error),
+            Err(error) => {
+                unknown += usize::from(error.kind == ErrorKind::NotFound);
+                print_error(&error);
+                worst = worst.max(error.kind.exit_code());
+            }
+        }
+    }
+    Ok(if unknown == names.len() && unknown > 1 { ExitCode::Usage } else { worst })
+}
+
+/// Runs `work`; if it takes a while and standard error is a terminal, shows what is awaited and for how long.
+pub fn awaiting<T: Send>(what: &str, work: impl FnOnce() -> T + Send) -> T {
+    const QUIET: Duration = Duration::from_millis(300);
+    const FRAME: Duration = Duration::from_millis(120);
+    const FRAMES: [&str; 4] = ["|", "/", "-", "\\"];
+    if !io::stderr().is_terminal() {
+        return work();
+    }
+    let (done, waiting) = channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let begun = Instant::now();
+            let mut next = QUIET;
+            let mut shown = false;
+            for frame in FRAMES.iter().cycle() {
+                if waiting.recv_timeout(next) != Err(RecvTimeoutError::Timeout) {
+                    break;
+                }
+                (next, shown) = (FRAME, true);
+                let _ = write!(io::stderr(), "\r\x1b[K{frame} {} ({}s)", clean(what), begun.elapsed().as_secs());
+            }
+            if shown {
+                let _ = write!(io::stderr(), "\r\x1b[K");
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}

@@ -1,0 +1,127 @@
+//! `restart-stopped` and `restart-last`: restarting what is down, from a menu, by name, or all.
+
+use super::output::{known_name, print, print_error, say};
+use super::restart::restart;
+use crate::cli::PickArgs;
+use crate::domain::name::Name;
+use crate::domain::row::Row;
+use crate::domain::record::State;
+use crate::error::{Error, ErrorKind, ExitCode, Result};
+use crate::ops::{self, Bgo, RestartRequest};
+use crate::view::text::clean;
+use std::io::{self, BufRead, IsTerminal};
+
+/// How the menu and `--all` go through what is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By name.
+    Name,
+    /// What was stopped last comes first.
+    LastStoppedFirst,
+}
+
+/// Restarts what was picked.
+pub fn run(bgo: &Bgo, args: &PickArgs, order: Order) -> Result<ExitCode> {
+    if !args.names.is_empty() {
+        return named(bgo, args);
+    }
+    let mut down: Vec<Row> = ops::snapshot(bgo)?.into_iter().filter(is_down).collect();
+    if order == Order::LastStoppedFirst {
+        down.sort_by_key(|row| std::cmp::Reverse(row.stopped_at.max(row.started_at)));
+    }
+    if down.is_empty() {
+        say("nothing is stopped");
+        return Ok(ExitCode::Done);
+    }
+    let picked = if args.all { (0..down.len()).collect() } else { pick(&down)? };
+    if picked.is_empty() {
+        say("nothing restarted");
+        return Ok(ExitCode::Done);
+    }
+    let mut worst = ExitCode::Done;
+    for row in picked.into_iter().filter_map(|index| down.get(index)) {
+        worst = worst.max(restart_one(bgo, &known_name(bgo, row.name.as_ref())?));
+    }
+    Ok(worst)
+}
+
+/// Down, and not about to be restarted anyway.
+fn is_down(row: &Row) -> bool {
+    !row.online && matches!(row.state, State::Stopped | State::Exited | State::Errored | State::Unknown)
+}
+
+fn named(bgo: &Bgo, args: &PickArgs) -> Result<ExitCode> {
+    let mut worst = ExitCode::Done;
+    for text in &args.names {
+        let up = known_name(bgo, text).and_then(|name| ops::is_up(bgo, &name).map(|up| (name, up)));
+        worst = worst.max(match up {
+            Ok((name, true)) => {
+                say(&format!("\"{name}\" runs already"));
+                ExitCode::Done
+            }
+            Ok((name, false)) => restart_one(bgo, &name),
+            Err(error) => {
+                print_error(&error);
+                error.kind.exit_code()
+            }
+        });
+    }
+    Ok(worst)
+}
+
+fn restart_one(bgo: &Bgo, name: &Name) -> ExitCode {
+    match restart(bgo, name, RestartRequest::default()) {
+        Ok(line) => {
+            say(&line);
+            ExitCode::Done
+        }
+        Err(error) => {
+            print_error(&error);
+            error.kind.exit_code()
+        }
+    }
+}
+
+fn pick(down: &[Row]) -> Result<Vec<usize>> {
+    let items: Vec<String> = down.iter().map(|row| format!("{}  {}", clean(&row.name), clean(&row.command_line()))).collect();
+    if io::stdin().is_terminal() && io::stderr().is_terminal() { menu(&items) } else { numbered(&items) }
+}
+
+/// On a terminal: arrows move, space selects, `a` selects all, enter restarts, `q` leaves.
+fn menu(items: &[String]) -> Result<Vec<usize>> {
+    let picked = dialoguer::MultiSelect::new()
+        .with_prompt("Restart which? (arrows move, space selects, a all, enter restarts, q leaves)")
+        .items(items)
+        .max_length(15)
+        .report(false)
+        .interact_opt();
+    match picked {
+        Ok(picked) => Ok(picked.unwrap_or_default()),
+        Err(dialoguer::Error::IO(e)) if e.kind() == io::ErrorKind::Interrupted => Ok(Vec::new()),
+        Err(dialoguer::Error::IO(e)) => Err(Error::io("cannot show the menu", &e).hint("name them, or use --all")),
+    }
+}
+
+/// Off a terminal: a numbered list, and one line of numbers.
+fn numbered(items: &[String]) -> Result<Vec<usize>> {
+    let list: String = items.iter().enumerate().map(|(i, item)| format!("{:>3}  {item}\n", i + 1)).collect();
+    print(&format!("{list}Restart which? Numbers such as 1,3 or a for all; nothing for none: "));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(|e| Error::io("cannot read the answer", &e))?;
+    print("\n");
+    let answer = answer.trim();
+    if matches!(answer, "a" | "all") {
+        return Ok((0..items.len()).collect());
+    }
+    let mut picked = Vec::new();
+    for word in answer.split([',', ' ']).filter(|w| !w.is_empty()) {
+        match word.parse::<usize>() {
+            Ok(number) if (1..=items.len()).contains(&number) => picked.push(number - 1),
+            _ => print_error(
+                &Error::new(ErrorKind::Usage, format!("\"{word}\" is not a number from 1 to {}", items.len())),
+            ),
+        }
+    }
+    picked.dedup();
+    Ok(picked)
+}

@@ -1,0 +1,31 @@
+//! `stop`
+
+use super::output::{Output, awaiting, each, say};
+use crate::cli::StopArgs;
+use crate::error::{ExitCode, Result};
+use crate::ops::{self, Bgo, StopOutcome, StopRequest};
+use std::ffi::OsString;
+
+/// Stops the names given, or all that run.
+pub fn run(bgo: &Bgo, args: &StopArgs, _out: &Output) -> Result<ExitCode> {
+    let request = StopRequest { signal: args.signal, timeout: args.timeout, force: args.force };
+    let names = if args.all { running(bgo)? } else { args.names.clone() };
+    if names.is_empty() {
+        say("nothing is running");
+        return Ok(ExitCode::Done);
+    }
+    each(bgo, &names, |name| {
+        let stopped = awaiting(&format!("stopping {name}"), || ops::stop(bgo, name, &request))?;
+        Ok(match stopped {
+            StopOutcome::Stopped(Some(pid)) => format!("stopped \"{name}\" (pid {pid})"),
+            StopOutcome::Stopped(None) => format!("stopped \"{name}\""),
+            StopOutcome::AlreadyDown => format!("\"{name}\" was not running"),
+        })
+    })
+}
+
+/// The names of all processes that run or are about to.
+pub fn running(bgo: &Bgo) -> Result<Vec<OsString>> {
+    let names = bgo.store.names()?;
+    Ok(names.into_iter().filter(|name| ops::is_up(bgo, name).unwrap_or(false)).map(|n| n.as_str().into()).collect())
+}

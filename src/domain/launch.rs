@@ -1,0 +1,138 @@
+//! What a sidecar tells the command that launched it.
+//!
+//! Why it exists: `start` returns only when it knows whether the command runs, and if not, at which step and with
+//! which errno. Invariant: every message is one line of at most a few hundred bytes, so that one write to a pipe is
+//! atomic.
+
+use super::outcome::Exit;
+use std::fmt;
+
+/// The step at which a launch failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading the record or the captured environment.
+    Record,
+    /// Opening the log files.
+    Logs,
+    /// Creating the new process.
+    Fork,
+    /// Setting up session, signals and descriptors of the new process.
+    Setup,
+    /// Entering the working directory.
+    Chdir,
+    /// Executing the program.
+    Exec,
+    /// Taking up a process that already runs.
+    Attach,
+}
+
+const STAGES: [(Stage, &str); 7] = [
+    (Stage::Record, "record"),
+    (Stage::Logs, "logs"),
+    (Stage::Fork, "fork"),
+    (Stage::Setup, "setup"),
+    (Stage::Chdir, "chdir"),
+    (Stage::Exec, "exec"),
+    (Stage::Attach, "attach"),
+];
+
+impl Stage {
+    /// The stage as a number that survives a pipe.
+    pub fn index(self) -> u8 {
+        self as u8
+    }
+
+    /// The inverse of [`Stage::index`].
+    pub fn from_index(index: u8) -> Option<Stage> {
+        STAGES.get(usize::from(index)).map(|(stage, _)| *stage)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(STAGES[usize::from(self.index())].1)
+    }
+}
+
+/// A launch that did not come to a running process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaunchFailure {
+    /// Where it failed.
+    pub stage: Stage,
+    /// The errno of the failing call.
+    pub errno: i32,
+}
+
+impl fmt::Display for LaunchFailure {
+    /// `exec: Permission denied`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.stage, nix::errno::Errno::from_raw(self.errno).desc())
+    }
+}
+
+/// One message of a sidecar to its launcher.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// The process runs (or was found running and taken up) under this pid.
+    Started(u32),
+    /// There will be no process.
+    Failed(LaunchFailure),
+    /// Another command changed its mind before the launch: nothing was started.
+    Superseded,
+    /// The process that was started has ended.
+    Ended(Exit),
+}
+
+impl Report {
+    /// The message as a line.
+    pub fn to_line(&self) -> String {
+        match self {
+            Report::Started(pid) => format!("started {pid}\n"),
+            Report::Failed(failure) => format!("failed {} {}\n", failure.stage.index(), failure.errno),
+            Report::Superseded => "superseded\n".to_owned(),
+            Report::Ended(exit) => format!("ended {}\n", serde_json::to_string(exit).unwrap_or_default()),
+        }
+    }
+
+    /// Reads one line (with or without its newline); `None` if it is not a message.
+    pub fn parse(line: &str) -> Option<Report> {
+        let (word, rest) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
+        match word {
+            "started" => rest.parse().ok().map(Report::Started),
+            "failed" => {
+                let (stage, errno) = rest.split_once(' ')?;
+                let stage = Stage::from_index(stage.parse().ok()?)?;
+                Some(Report::Failed(LaunchFailure { stage, errno: errno.parse().ok()? }))
+            }
+            "superseded" => Some(Report::Superseded),
+            "ended" => serde_json::from_str(rest).ok().map(Report::Ended),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::outcome::Outcome;
+    use super::super::timestamp::Timestamp;
+    use super::*;
+
+    #[test]
+    fn reports_survive_the_pipe() {
+        let exit = Exit::new(Timestamp(std::time::SystemTime::UNIX_EPOCH), Outcome::Code(3), None);
+        for report in [
+            Report::Started(7),
+            Report::Failed(LaunchFailure { stage: Stage::Exec, errno: 2 }),
+            Report::Superseded,
+            Report::Ended(exit),
+        ] {
+            assert_eq!(Report::parse(&report.to_line()), Some(report));
+        }
+        for bad in ["", "started", "started x", "failed 99 1", "failed 1", "nonsense 1"] {
+            assert_eq!(Report::parse(bad), None, "{bad}");
+        }
+        for (index, (stage, _)) in STAGES.iter().enumerate() {
+            assert_eq!(usize::from(stage.index()), index);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What bgo knows and decides: names, specs, records, outcomes and the supervisor's state machine.
+//!
+//! Why it exists: every rule about a process can be read and tested here without a process. Invariant: nothing in
+//! this folder does I/O or looks at a clock; time comes in as an argument.
+
+pub mod backoff;
+pub mod duration;
+pub mod launch;
+pub mod machine;
+pub mod name;
+pub mod outcome;
+pub mod raw;
+pub mod record;
+pub mod row;
+pub mod signal;
+pub mod spec;
+pub mod timestamp;

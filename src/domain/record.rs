@@ -1,0 +1,541 @@
+//! The record: everything bgo knows about one process, as it stands in `procs/<name>.json`.
+//!
+//! Why it exists: the file is the interface. Its top-level names are those of bgo-cli 0.2.0, ours come beside them,
+//! and whatever a newer bgo wrote is kept. Invariant: wishes (`want`, `wish`, `spec`, the settings in `watch`) are
+//! written by commands, facts (all the rest) by whoever holds the ownership lock.
+
+use super::duration::Span;
+use super::machine::Grace;
+use super::outcome::Exit;
+use super::raw::Raw;
+use super::spec::{FastCrash, INTERVAL, MIN_UPTIME, Policy, Spec, StopSpec, WatchChange};
+use super::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// The schema this bgo writes. Records of bgo-cli 0.2.0 have none and count as 0; newer ones only add.
+pub const SCHEMA: u32 = 1;
+/// How many ends a record keeps.
+pub const MAX_EXITS: usize = 10;
+
+/// `status` as bgo-cli 0.2.0 knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// A process runs, or did when this was written.
+    Running,
+    /// None does.
+    Stopped,
+}
+
+/// Whether the process is to be up: the wish that survives reboots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Want {
+    /// Keep it up; `resurrect` brings it back.
+    Up,
+    /// Leave it down.
+    Down,
+}
+
+/// How a process is doing, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The wish is written, the process not yet running.
+    Starting,
+    /// It runs.
+    Running,
+    /// It said that it is ready.
+    Ready,
+    /// It runs and fails its health checks.
+    Unhealthy,
+    /// The process that was started has ended; descendants of it run.
+    Detached,
+    /// It was asked to end.
+    Stopping,
+    /// It died and will be started again.
+    Backoff,
+    /// It ended by itself.
+    Exited,
+    /// It was stopped.
+    Stopped,
+    /// It could not be started, or died too often.
+    Errored,
+    /// Nobody can tell: the identity of the process cannot be proven.
+    Unknown,
+    /// The record cannot be read (in `status` only; never written).
+    Corrupt,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Starting => "starting",
+            State::Running => "running",
+            State::Ready => "ready",
+            State::Unhealthy => "unhealthy",
+            State::Detached => "detached",
+            State::Stopping => "stopping",
+            State::Backoff => "backoff",
+            State::Exited => "exited",
+            State::Stopped => "stopped",
+            State::Errored => "errored",
+            State::Unknown => "unknown",
+            State::Corrupt => "corrupt",
+        })
+    }
+}
+
+/// What no two processes ever share: a pid, when that process started, and in which boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The process id.
+    pub pid: u32,
+    /// Start time in the kernel's unit (Linux: clock ticks since boot; macOS: microseconds since 1970).
+    pub start_time: u64,
+    /// The boot it belongs to.
+    pub boot_id: Box<str>,
+}
+
+/// What proves a recorded `pid`: the record's `identity` block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Birth {
+    /// Start time in the kernel's unit.
+    pub start_time: u64,
+    /// The boot it belongs to.
+    pub boot_id: Box<str>,
+}
+
+/// The sidecar that supervises the process, as it registered itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sidecar {
+    /// Its pid.
+    pub pid: u32,
+    /// Its start time in the kernel's unit.
+    pub start_time: u64,
+    /// The boot it belongs to.
+    pub boot_id: Box<str>,
+    /// The bgo version it runs.
+    pub version: Box<str>,
+    /// Whether it is the parent of the process (it started it) or was attached to it later.
+    pub parent: bool,
+}
+
+impl Sidecar {
+    /// Its identity.
+    pub fn identity(&self) -> Identity {
+        Identity { pid: self.pid, start_time: self.start_time, boot_id: self.boot_id.clone() }
+    }
+}
+
+/// What the last command asked of the sidecar. A wish with a higher `id` than the record's `seen` is news.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wish {
+    /// Counts up with every wish.
+    pub id: u64,
+    /// What is asked.
+    pub ask: Ask,
+    /// How to stop; for `stop` and `restart`. `None`: as the spec says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace: Option<WireGrace>,
+}
+
+/// What a command can ask of a sidecar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ask {
+    /// Start, or look at the settings anew.
+    #[default]
+    Settings,
+    /// End the process and stay down.
+    Stop,
+    /// End the process and start it anew.
+    Restart,
+    /// Let a fresh sidecar take over and leave.
+    HandOver,
+}
+
+/// [`Grace`] as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WireGrace {
+    /// The signal that asks.
+    pub signal: super::signal::Signal,
+    /// The time it has, in seconds.
+    pub timeout: Span,
+}
+
+/// Watch mode: settings (`enabled` to `on_fast_crash`) and facts. The names are those of bgo-cli 0.2.0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Watch {
+    /// Whether a death is followed by a restart.
+    pub enabled: bool,
+    /// Upper bound for checks that must poll, in seconds.
+    pub interval: Span,
+    /// Shortest run that does not count as a fast crash, in seconds.
+    pub min_uptime: Span,
+    /// What to do about a fast crash.
+    pub on_fast_crash: FastCrash,
+    /// The sidecar while it watches.
+    pub watcher_pid: Option<u32>,
+    /// Its process group.
+    pub watcher_pgid: Option<u32>,
+    /// Restarts that watch mode did.
+    pub restarts: u64,
+    /// When it did the last one.
+    pub last_restart_at: Option<Timestamp>,
+    /// Whether it has given up.
+    pub errored: bool,
+    /// Why.
+    pub error_reason: Option<String>,
+    /// The end of stderr at that moment.
+    pub last_stderr_tail: Option<String>,
+    /// What a newer bgo wrote here; kept when rewriting.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Default for Watch {
+    fn default() -> Watch {
+        Watch {
+            enabled: true,
+            interval: INTERVAL,
+            min_uptime: MIN_UPTIME,
+            on_fast_crash: FastCrash::default(),
+            watcher_pid: None,
+            watcher_pgid: None,
+            restarts: 0,
+            last_restart_at: None,
+            errored: false,
+            error_reason: None,
+            last_stderr_tail: None,
+            extra: Map::new(),
+        }
+    }
+}
+
+impl Watch {
+    /// Takes over the settings that were given.
+    pub fn apply(&mut self, change: &WatchChange) {
+        self.interval = change.interval.unwrap_or(self.interval);
+        self.min_uptime = change.min_uptime.unwrap_or(self.min_uptime);
+        self.on_fast_crash = change.on_fast_crash.unwrap_or(self.on_fast_crash);
+    }
+
+    /// Forgets that it gave up.
+    pub fn clear_error(&mut self) {
+        self.errored = false;
+        self.error_reason = None;
+        self.last_stderr_tail = None;
+    }
+}
+
+/// One process, as the file says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// 0 for bgo-cli 0.2.0.
+    #[serde(default)]
+    pub schema: u32,
+    /// The name, as in the file's name.
+    pub name: String,
+    /// The last known pid; `identity` tells whether there is a process.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// Its process group (the pid: it leads its own session).
+    #[serde(default)]
+    pub pgid: Option<u32>,
+    /// The program (an absolute path) and its arguments.
+    pub command: Vec<Raw>,
+    /// The folder it runs in.
+    pub cwd: Raw,
+    /// When the last run started.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended, while it is down.
+    #[serde(default)]
+    pub stopped_at: Option<Timestamp>,
+    /// For 0.2.0 readers; `state` says more.
+    pub status: Status,
+    /// Watch mode; null if it never was on.
+    #[serde(default)]
+    pub watch: Option<Watch>,
+    /// Whether it is to be up.
+    #[serde(default = "up")]
+    pub want: Want,
+    /// What the last command asked.
+    #[serde(default)]
+    pub wish: Wish,
+    /// The last wish that the sidecar acted on.
+    #[serde(default)]
+    pub seen: u64,
+    /// Marks the process and its descendants (`BGO_RUN_ID`); new with every start.
+    #[serde(default)]
+    pub run_id: Box<str>,
+    /// How it is doing.
+    #[serde(default = "unknown")]
+    pub state: State,
+    /// Why, where the state alone does not say it.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// What proves `pid`; null when no process runs.
+    #[serde(default)]
+    pub identity: Option<Birth>,
+    /// The sidecar; null when none is registered.
+    #[serde(default)]
+    pub sidecar: Option<Sidecar>,
+    /// How it is ended.
+    #[serde(default)]
+    pub spec: StopSpec,
+    /// The last ends, oldest first, at most [`MAX_EXITS`].
+    #[serde(default)]
+    pub exits: Vec<Exit>,
+    /// When the next attempt comes, during a backoff.
+    #[serde(default)]
+    pub next_restart_at: Option<Timestamp>,
+    /// What could not be written in time and was kept in memory; null normally.
+    #[serde(default)]
+    pub degraded: Option<String>,
+    /// What a newer bgo wrote here; kept when rewriting.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+fn up() -> Want {
+    Want::Up
+}
+
+fn unknown() -> State {
+    State::Unknown
+}
+
+impl Record {
+    /// A record for a first start of `name`.
+    pub fn new(name: &str, spec: Spec) -> Record {
+        Record {
+            schema: SCHEMA,
+            name: name.to_owned(),
+            pid: None,
+            pgid: None,
+            command: spec.command,
+            cwd: spec.cwd,
+            started_at: None,
+            stopped_at: None,
+            status: Status::Stopped,
+            watch: None,
+            want: Want::Up,
+            wish: Wish::default(),
+            seen: 0,
+            run_id: Box::default(),
+            state: State::Starting,
+            reason: None,
+            identity: None,
+            sidecar: None,
+            spec: spec.stop,
+            exits: Vec::new(),
+            next_restart_at: None,
+            degraded: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// Reads a record of any schema.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and where.
+    pub fn parse(bytes: &[u8]) -> Result<Record, serde_json::Error> {
+        let mut record: Record = serde_json::from_slice(bytes)?;
+        if record.schema == 0 {
+            let running = record.status == Status::Running;
+            record.want = if running { Want::Up } else { Want::Down };
+            record.state = if running { State::Running } else { State::Stopped };
+            if record.watch.as_ref().is_some_and(|w| w.errored) {
+                record.state = State::Errored;
+            }
+        }
+        if record.command.is_empty() {
+            return Err(serde::de::Error::custom("the command is empty"));
+        }
+        Ok(record)
+    }
+
+    /// The record as the file's bytes.
+    pub fn to_json(&self) -> Vec<u8> {
+        // Writing to memory cannot fail, and every type here has a JSON form.
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// The identity of the process, if one is recorded with proof.
+    pub fn process(&self) -> Option<Identity> {
+        let (pid, birth) = (self.pid?, self.identity.as_ref()?);
+        Some(Identity { pid, start_time: birth.start_time, boot_id: birth.boot_id.clone() })
+    }
+
+    /// The pid of a running process of bgo-cli 0.2.0, whose records prove nothing.
+    pub fn unproven_pid(&self) -> Option<u32> {
+        (self.schema == 0 && self.status == Status::Running).then_some(self.pid).flatten()
+    }
+
+    /// Writes down that `identity` runs as this record's process.
+    pub fn set_process(&mut self, identity: &Identity) {
+        self.pid = Some(identity.pid);
+        self.pgid = Some(identity.pid);
+        self.identity = Some(Birth { start_time: identity.start_time, boot_id: identity.boot_id.clone() });
+        self.status = Status::Running;
+        self.stopped_at = None;
+    }
+
+    /// Writes down that no process runs any more.
+    pub fn set_down(&mut self, state: State, at: Timestamp) {
+        self.identity = None;
+        self.sidecar = None;
+        self.status = Status::Stopped;
+        self.stopped_at = Some(at);
+        self.state = state;
+        self.next_restart_at = None;
+        if let Some(watch) = &mut self.watch {
+            watch.watcher_pid = None;
+            watch.watcher_pgid = None;
+        }
+    }
+
+    /// Adds an end, dropping the oldest beyond [`MAX_EXITS`].
+    pub fn push_exit(&mut self, exit: Exit) {
+        self.exits.push(exit);
+        let surplus = self.exits.len().saturating_sub(MAX_EXITS);
+        self.exits.drain(..surplus);
+    }
+
+    /// Whether a death would be followed by a restart.
+    pub fn is_watched(&self) -> bool {
+        self.watch.as_ref().is_some_and(|w| w.enabled)
+    }
+
+    /// Whether watch mode has given up, or the last (re)start failed.
+    pub fn is_errored(&self) -> bool {
+        self.state == State::Errored || self.watch.as_ref().is_some_and(|w| w.errored)
+    }
+
+    /// What the state machine decides by.
+    pub fn policy(&self) -> Policy {
+        let watch = self.watch.clone().unwrap_or(Watch { enabled: false, ..Watch::default() });
+        Policy {
+            watch: watch.enabled,
+            min_uptime: watch.min_uptime.0,
+            on_fast_crash: watch.on_fast_crash,
+            stop_signal: self.spec.stop_signal,
+            stop_timeout: self.spec.stop_timeout.0,
+        }
+    }
+
+    /// How the present wish wants the process stopped.
+    pub fn grace(&self) -> Grace {
+        match self.wish.grace {
+            Some(WireGrace { signal, timeout }) => Grace { signal, timeout: timeout.0 },
+            None => Grace { signal: self.spec.stop_signal, timeout: self.spec.stop_timeout.0 },
+        }
+    }
+
+    /// Writes down a wish that the sidecar has not seen, and returns its id.
+    pub fn wish(&mut self, ask: Ask, grace: Option<Grace>) -> u64 {
+        let id = self.wish.id.max(self.seen) + 1;
+        let grace = grace.map(|g| WireGrace { signal: g.signal, timeout: Span(g.timeout) });
+        self.wish = Wish { id, ask, grace };
+        self.schema = self.schema.max(SCHEMA);
+        id
+    }
+
+    /// Whether `resurrect` brings it back once it is found not running: it was wanted up, and nothing but the end of
+    /// the machine or session ended it.
+    pub fn is_to_be_resurrected(&self) -> bool {
+        if self.want == Want::Down || self.is_errored() {
+            return false;
+        }
+        match self.state {
+            // It ended by itself and was seen to; the last exit tells why.
+            State::Exited => self.exits.last().is_none_or(Exit::may_be_shutdown),
+            State::Stopped => false,
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::outcome::Outcome;
+    use super::super::signal::Signal;
+    use super::*;
+    use std::time::{Duration, SystemTime};
+
+    fn record() -> Record {
+        let spec = Spec { command: vec!["/bin/true".into()], cwd: "/".into(), stop: StopSpec::default() };
+        Record::new("web", spec)
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut r = record();
+        r.watch = Some(Watch::default());
+        r.push_exit(Exit::new(Timestamp(SystemTime::UNIX_EPOCH), Outcome::Code(1), None));
+        assert_eq!(Record::parse(&r.to_json()).unwrap(), r);
+    }
+
+    #[test]
+    fn fields_of_a_newer_bgo_survive_a_rewrite() {
+        let text = r#"{"schema": 9, "name": "web", "command": ["/bin/true"], "cwd": "/", "status": "running",
+            "future": {"a": [1]}, "watch": {"enabled": true, "mood": "good"}, "spec": {"nice": 5}}"#;
+        let rewritten = Record::parse(text.as_bytes()).unwrap().to_json();
+        let value: Value = serde_json::from_slice(&rewritten).unwrap();
+        assert_eq!(value["schema"], 9);
+        assert_eq!(value["future"]["a"][0], 1);
+        assert_eq!(value["watch"]["mood"], "good");
+        assert_eq!(value["spec"]["nice"], 5);
+    }
+
+    #[test]
+    fn a_wish_is_news_until_it_is_seen() {
+        let mut r = record();
+        assert_eq!(r.wish(Ask::Stop, None), 1);
+        r.seen = 1;
+        let grace = Grace { signal: Signal::KILL, timeout: Duration::ZERO };
+        assert_eq!(r.wish(Ask::Restart, Some(grace)), 2);
+        assert_eq!(r.grace(), grace);
+    }
+
+    #[test]
+    fn ten_exits_are_kept() {
+        let mut r = record();
+        for code in 0..12 {
+            r.push_exit(Exit::new(Timestamp(SystemTime::UNIX_EPOCH), Outcome::Code(code), None));
+        }
+        assert_eq!(r.exits.len(), 10);
+        assert_eq!(r.exits[0].code, Some(2));
+    }
+
+    #[test]
+    fn resurrect_brings_back_exactly_what_was_up() {
+        let exit = |outcome| Exit::new(Timestamp(SystemTime::UNIX_EPOCH), outcome, None);
+        let kill = Outcome::Signal { signal: Signal::KILL, oom: false };
+        for (want, state, last, expected) in [
+            (Want::Up, State::Running, None, true),
+            (Want::Up, State::Starting, None, true),
+            (Want::Up, State::Backoff, Some(exit(Outcome::Code(1))), true),
+            (Want::Up, State::Exited, Some(exit(Outcome::Code(0))), false),
+            (Want::Up, State::Exited, Some(exit(Outcome::Code(1))), false),
+            (Want::Up, State::Exited, Some(exit(kill)), true),
+            (Want::Up, State::Exited, Some(Exit { shutdown: true, ..exit(Outcome::Code(0)) }), true),
+            (Want::Up, State::Errored, None, false),
+            (Want::Down, State::Running, None, false),
+            (Want::Down, State::Stopped, None, false),
+        ] {
+            let mut r = record();
+            (r.want, r.state) = (want, state);
+            r.exits.extend(last);
+            assert_eq!(r.is_to_be_resurrected(), expected, "{want:?} {state:?} {:?}", r.exits);
+        }
+    }
+}

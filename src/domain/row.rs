@@ -1,0 +1,105 @@
+//! One process as `status` shows it: the record, held against what really runs.
+//!
+//! Why it exists: the table, the detail view and `--json` show the same facts. Invariant: every field was either read
+//! from the record or observed at the moment of the snapshot; what could not be observed is `None`.
+
+use super::outcome::Exit;
+use super::record::{State, Watch};
+use super::timestamp::Timestamp;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One process of a snapshot.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// The file of its record.
+    pub record_path: PathBuf,
+    /// Whether something of it runs.
+    pub online: bool,
+    /// How it is doing.
+    pub state: State,
+    /// Why, where the state alone does not say it.
+    pub reason: Option<String>,
+    /// The pid of the running process; of a stopped one, the last.
+    pub pid: Option<u32>,
+    /// Its process group.
+    pub pgid: Option<u32>,
+    /// Program and arguments, as text.
+    pub command: Vec<String>,
+    /// The folder it runs in.
+    pub cwd: String,
+    /// When the last run started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub stopped_at: Option<Timestamp>,
+    /// How long it has been running, by the boot-time clock.
+    pub uptime: Option<Duration>,
+    /// CPU time and memory of the whole tree.
+    pub usage: Option<Usage>,
+    /// Watch mode as recorded.
+    pub watch: Option<Watch>,
+    /// Its sidecar: pid, and whether it lives. `None`: none is registered.
+    pub sidecar: Option<(u32, bool)>,
+    /// When the next attempt comes, during a backoff.
+    pub next_restart_at: Option<Timestamp>,
+    /// How the last run ended, if it has and somebody saw it.
+    pub end: Option<Exit>,
+    /// The last ends, oldest first.
+    pub exits: Vec<Exit>,
+    /// How it is ended.
+    pub stop: super::spec::StopSpec,
+    /// What could not be written in time.
+    pub degraded: Option<String>,
+    /// Its logs: stdout, stderr, watcher.
+    pub logs: Logs,
+}
+
+/// What a process tree uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// CPU time so far, of everything that still runs and of the children the processes waited for.
+    pub cpu: Duration,
+    /// CPU use in percent of one core: over its lifetime, or since the last frame of `status -w`.
+    pub cpu_percent: f64,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
+    /// Resident memory in percent of the machine's.
+    pub mem_percent: f64,
+    /// How many processes it has.
+    pub processes: usize,
+}
+
+/// The log files of a process.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    /// Standard output.
+    pub out: PathBuf,
+    /// Standard error.
+    pub err: PathBuf,
+    /// What the sidecar saw and did.
+    pub watcher: PathBuf,
+}
+
+impl Row {
+    /// How the last run ended, if it has and somebody saw it.
+    pub fn last_exit(&self) -> Option<&Exit> {
+        self.end.as_ref()
+    }
+
+    /// Whether watch mode has given up, or the last (re)start failed.
+    pub fn is_errored(&self) -> bool {
+        self.state == State::Errored || self.watch.as_ref().is_some_and(|w| w.errored)
+    }
+
+    /// Whether it is watched and its sidecar lives.
+    pub fn watcher_lives(&self) -> bool {
+        self.sidecar.is_some_and(|(_, alive)| alive)
+    }
+
+    /// The command as one line.
+    pub fn command_line(&self) -> String {
+        self.command.join(" ")
+    }
+}

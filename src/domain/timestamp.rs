@@ -1,0 +1,76 @@
+//! Points in wall-clock time, as RFC 3339 text.
+//!
+//! Why it exists: records say when things happened in a form people and other tools read. Invariant: a timestamp is
+//! for showing and for ordering across reboots; no supervision rule is decided by the wall clock, which can jump.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+/// A moment of the wall clock, in UTC, to the microsecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub SystemTime);
+
+impl FromStr for Timestamp {
+    type Err = String;
+
+    /// Reads RFC 3339 with `Z` or an offset (bgo-cli 0.2.0 writes `+00:00`).
+    fn from_str(text: &str) -> Result<Timestamp, String> {
+        let bad = || format!("\"{text}\" is not an RFC 3339 time");
+        let (local, offset_minutes) = split_offset(text).ok_or_else(bad)?;
+        let time = humantime::parse_rfc3339_weak(local).map_err(|_| bad())?;
+        let shift = Duration::from_secs(offset_minutes.unsigned_abs() * 60);
+        let utc = if offset_minutes >= 0 { time.checked_sub(shift) } else { time.checked_add(shift) };
+        utc.map(Timestamp).ok_or_else(bad)
+    }
+}
+
+/// Splits `…T10:00:00.5+02:00` into the local time and 120 minutes.
+fn split_offset(text: &str) -> Option<(&str, i64)> {
+    if let Some(local) = text.strip_suffix('Z').or_else(|| text.strip_suffix('z')) {
+        return Some((local, 0));
+    }
+    let at = text.rfind(['+', '-']).filter(|&at| at >= 19)?;
+    let (hours, minutes) = text[at + 1..].split_once(':')?;
+    let total = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+    Some((&text[..at], if text.as_bytes()[at] == b'-' { -total } else { total }))
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_rfc3339_micros(self.0).fmt(f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Timestamp, D::Error> {
+        std::borrow::Cow::<str>::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_turned_into_utc() {
+        for (text, utc) in [
+            ("2026-11-20T12:53:02.752077+00:00", "2026-11-20T12:53:02.752077Z"),
+            ("2026-11-20T12:53:02+02:30", "2026-11-20T10:23:02.000000Z"),
+            ("2026-11-20T12:53:02-01:00", "2026-11-20T13:53:02.000000Z"),
+            ("2026-11-20T12:53:02Z", "2026-11-20T12:53:02.000000Z"),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().map(|t| t.to_string()), Ok(utc.to_owned()), "{text}");
+        }
+        for bad in ["", "yesterday", "2026-11-20", "2026-11-20T12:53:02+zz:00", "é026-11-20T12:53:02+00:00"] {
+            assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
+        }
+    }
+}

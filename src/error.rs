@@ -1,0 +1,155 @@
+//! What failed, why, and the command that helps.
+//!
+//! Why it exists: every command fails in one form, and the exit code follows from the kind of failure, in one place.
+//! Invariant: messages are lower case, without a final period, and name the thing they are about.
+
+use std::fmt;
+
+/// The exit status of a bgo command. The README lists these; a test holds the two together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// The command line was wrong.
+    Usage = 2,
+    /// No such process.
+    NotFound = 3,
+    /// Timed out.
+    TimedOut = 124,
+    /// Interrupted by Ctrl-C.
+    Interrupted = 130,
+}
+
+/// What kind of failure it was: decides the exit code and, in JSON, `type` and `retryable`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The command line, a name or a value was wrong.
+    Usage,
+    /// No process of that name is registered.
+    NotFound,
+    /// The process runs already.
+    AlreadyRunning,
+    /// The process does not run, and the command needs one that does.
+    NotRunning,
+    /// The command could not be started, or ended badly at once.
+    StartFailed,
+    /// The process would not end, or may not be signalled.
+    StopFailed,
+    /// A record cannot be read.
+    Corrupt,
+    /// A file could not be read or written.
+    Io,
+    /// A question needs an answer and there is no terminal to ask on.
+    NeedsAnswer,
+    /// It took longer than allowed.
+    TimedOut,
+    /// Another command changed the same process meanwhile.
+    Conflict,
+}
+
+impl ErrorKind {
+    /// The kind in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorKind::Usage => "usage",
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::AlreadyRunning => "already_running",
+            ErrorKind::NotRunning => "not_running",
+            ErrorKind::StartFailed => "start_failed",
+            ErrorKind::StopFailed => "stop_failed",
+            ErrorKind::Corrupt => "corrupt",
+            ErrorKind::Io => "io",
+            ErrorKind::NeedsAnswer => "needs_answer",
+            ErrorKind::TimedOut => "timed_out",
+            ErrorKind::Conflict => "conflict",
+        }
+    }
+
+    /// Whether the same command may succeed when simply tried again.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, ErrorKind::Conflict | ErrorKind::TimedOut)
+    }
+
+    /// The exit status it leads to.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            ErrorKind::Usage => ExitCode::Usage,
+            ErrorKind::NotFound => ExitCode::NotFound,
+            ErrorKind::TimedOut => ExitCode::TimedOut,
+            _ => ExitCode::Failed,
+        }
+    }
+}
+
+/// A failed operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// What failed, about which thing: `cannot start "web"`.
+    pub what: String,
+    /// Why; empty where `what` says it all.
+    pub cause: String,
+    /// A command to type, or a sentence; empty if there is nothing to advise.
+    pub hint: String,
+    /// More lines for a person, such as the end of a log; empty normally.
+    pub details: String,
+}
+
+/// The result of an operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A failure of `kind`: what failed.
+    pub fn new(kind: ErrorKind, what: impl Into<String>) -> Error {
+        Error { kind, what: what.into(), cause: String::new(), hint: String::new(), details: String::new() }
+    }
+
+    /// Adds why.
+    #[must_use]
+    pub fn because(mut self, cause: impl fmt::Display) -> Error {
+        self.cause = cause.to_string();
+        self
+    }
+
+    /// Adds the command that helps.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Error {
+        self.hint = hint.into();
+        self
+    }
+
+    /// A failed system call on a file or folder.
+    pub fn io(what: impl Into<String>, error: &std::io::Error) -> Error {
+        Error::new(ErrorKind::Io, what).because(describe(error))
+    }
+
+    /// Nothing of that name is registered.
+    pub fn not_found(name: &str) -> Error {
+        Error::new(ErrorKind::NotFound, format!("no process named \"{name}\""))
+    }
+
+    /// What failed and why, in one line.
+    pub fn message(&self) -> String {
+        if self.cause.is_empty() { self.what.clone() } else { format!("{}: {}", self.what, self.cause) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// An I/O error as the system words it, without Rust's "(os error 2)".
+pub fn describe(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(errno) => nix::errno::Errno::from_raw(errno).desc().to_owned(),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,12 @@
+//! The `bgo` command: a sidecar if it is told to be one, else the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    // Before anything is built: a sidecar's memory is what it has ever touched.
+    if arguments.nth(1).is_some_and(|first| first == bgo::sidecar::ENTRY) {
+        return ExitCode::from(bgo::sidecar::main(arguments));
+    }
+    ExitCode::from(bgo::commands::main())
+}

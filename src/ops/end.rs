@@ -1,0 +1,140 @@
+//! Finding and ending a process whose sidecar is dead.
+//!
+//! Why it exists: `stop`, `restart` and `delete` work the same without a sidecar. Invariant: the caller holds the
+//! ownership lock, so nobody restarts the process meanwhile; it returns when everything of the run is gone.
+
+use super::legacy;
+use crate::domain::machine::Grace;
+use crate::domain::outcome::{Exit, Outcome};
+use crate::domain::record::{Record, State};
+use crate::domain::row::Logs;
+use crate::domain::signal::Signal;
+use crate::domain::timestamp::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::platform::{self, Interest, ProcStat, ProcessHandle};
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, SystemTime};
+
+/// How long killed processes may take to vanish.
+pub const KILL_MARGIN: Duration = Duration::from_secs(5);
+
+/// What runs of a record whose sidecar is dead.
+#[derive(Debug)]
+pub enum Orphan {
+    /// Nothing.
+    None,
+    /// These; the first is the process itself, or the oldest of its descendants.
+    Running(Vec<ProcStat>),
+    /// A process has the recorded pid, and nobody can prove or disprove that it is ours.
+    Unproven(u32),
+}
+
+/// Looks for what still runs.
+///
+/// # Errors
+/// The kernel would not tell.
+pub fn find(record: &Record, logs: &Logs) -> Result<Orphan> {
+    let broken = |e: &io::Error| Error::io(format!("cannot look for \"{}\"", record.name), e);
+    if record.schema == 0 {
+        return legacy::find_with_logs(record, logs).map_err(|e| broken(&e));
+    }
+    let leader = match record.process() {
+        Some(identity) => platform::running(&identity).map_err(|e| broken(&e))?,
+        None => None,
+    };
+    if leader.is_none() && !may_have_left_something(record) {
+        return Ok(Orphan::None);
+    }
+    let mut running: Vec<ProcStat> = leader.into_iter().collect();
+    let known = running.first().map(|l| l.pid);
+    let mut others = platform::carriers(&record.run_id, known);
+    others.retain(|p| Some(p.pid) != known);
+    others.sort_by_key(|p| p.start_time);
+    running.extend(others);
+    Ok(if running.is_empty() { Orphan::None } else { Orphan::Running(running) })
+}
+
+/// Whether processes of this run may exist that the record does not name: its life was cut off in this boot.
+fn may_have_left_something(record: &Record) -> bool {
+    let open_end = matches!(record.state, State::Starting | State::Running | State::Detached | State::Stopping);
+    let boot = record.identity.as_ref().map(|i| &i.boot_id).or(record.sidecar.as_ref().map(|s| &s.boot_id));
+    open_end && boot.is_none_or(|boot| platform::boot_id().is_ok_and(|now| now == *boot))
+}
+
+/// Ends everything of `record`'s run: the stop signal to the group, the grace, SIGKILL, until nothing is left.
+/// Returns how the process itself ended.
+///
+/// # Errors
+/// [`ErrorKind::StopFailed`] if something may not be signalled or does not go away.
+pub fn end(record: &Record, running: Vec<ProcStat>, grace: Grace) -> Result<Exit> {
+    let boot_id = platform::boot_id().map_err(|e| Error::io("cannot read the boot id", &e))?;
+    let refused = |e: &io::Error, pid: u32| {
+        Error::new(ErrorKind::StopFailed, format!("cannot stop \"{}\"", record.name))
+            .because(format!("pid {pid}: {}", crate::error::describe(e)))
+            .hint(if e.raw_os_error() == Some(libc::EPERM) { "it became another user; try as root" } else { "" })
+    };
+    let open = |p: &ProcStat| ProcessHandle::open(&p.identity(&boot_id)).ok().flatten();
+    let leader = running.first().and_then(open);
+    let since = running.first().map(|p| platform::moment_of_start(p.start_time));
+    let deadline = platform::boot_clock().saturating_add(grace.timeout);
+    let gently = !grace.timeout.is_zero() && grace.signal != Signal::KILL;
+    if let Some(leader) = leader.as_ref().filter(|_| gently) {
+        let led = running.first().is_some_and(|p| p.pgid == p.pid);
+        let ask = |signal| if led { leader.signal_group(signal) } else { leader.signal(signal) };
+        ask(grace.signal).map_err(|e| refused(&e, leader.pid()))?;
+        let _ = ask(Signal::CONT);
+        wait_for(&[leader], deadline)?;
+    }
+    // What outlived the leader (or is all there is) is asked too, in the time that is left.
+    let mut asked = !gently;
+    let kill_deadline = deadline.saturating_add(KILL_MARGIN);
+    loop {
+        let left: Vec<ProcessHandle> = remaining(record, &running).iter().filter_map(open).collect();
+        if left.is_empty() {
+            break;
+        }
+        let now = platform::boot_clock();
+        if now >= kill_deadline && asked {
+            return Err(refused(&io::Error::from_raw_os_error(libc::ETIMEDOUT), left[0].pid()));
+        }
+        let kill = asked && (now >= deadline || !gently);
+        for process in &left {
+            let signal = if kill { Signal::KILL } else { grace.signal };
+            process.signal(signal).map_err(|e| refused(&e, process.pid()))?;
+        }
+        asked = true;
+        let until = if kill { kill_deadline } else { deadline };
+        wait_for(&left.iter().collect::<Vec<_>>(), until)?;
+    }
+    let uptime = since.map(|since| platform::boot_clock().saturating_sub(since));
+    let outcome = leader.map_or(Outcome::Unknown, |leader| leader.outcome());
+    Ok(Exit::new(Timestamp(SystemTime::now()), outcome, uptime))
+}
+
+/// What of the run is still there: what was found at first, and whatever else carries its mark by now.
+fn remaining(record: &Record, first: &[ProcStat]) -> Vec<ProcStat> {
+    let mut left: Vec<ProcStat> = Vec::new();
+    let boot_id = platform::boot_id().unwrap_or_default();
+    for process in first {
+        if let Ok(Some(now)) = platform::running(&process.identity(&boot_id)) {
+            left.push(now);
+            left.extend(platform::descendants(now.pid, &record.run_id));
+        }
+    }
+    left.extend(platform::carriers(&record.run_id, None));
+    left.sort_by_key(|p| p.pid);
+    left.dedup_by_key(|p| p.pid);
+    left
+}
+
+/// Waits until all of `handles` have ended, or the deadline.
+fn wait_for(handles: &[&ProcessHandle], deadline: Duration) -> Result<()> {
+    let mut open: Vec<&ProcessHandle> = handles.to_vec();
+    while !open.is_empty() && platform::boot_clock() < deadline {
+        let fds: Vec<_> = open.iter().map(|h| (h.as_fd(), Interest::Readable)).collect();
+        platform::wait(&fds, Some(deadline)).map_err(|e| Error::io("cannot wait", &e))?;
+        open.retain(|h| !h.has_ended());
+    }
+    Ok(())
+}

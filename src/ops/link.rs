@@ -1,0 +1,85 @@
+//! Talking to a sidecar: wish, nudge, wait for the fact.
+//!
+//! Why it exists: a wish is written into the record, the sidecar is nudged with SIGHUP, and its answer is the record
+//! again. Invariant: waiting is event-driven (a change of the record, the sidecar's end, a deadline), and a nudge goes
+//! to the very sidecar that registered itself, never to a bare pid.
+
+use super::Bgo;
+use crate::domain::name::Name;
+use crate::domain::record::Record;
+use crate::domain::signal::Signal;
+use crate::error::{Error, Result};
+use crate::platform::{self, FileWatch, Interest, ProcessHandle};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// What ended a wait.
+#[derive(Debug)]
+pub enum Awaited<T> {
+    /// The record shows what was waited for.
+    Got(T),
+    /// The sidecar has ended first.
+    SidecarGone,
+    /// Neither came in time.
+    TimedOut,
+}
+
+/// A registered sidecar that lives.
+#[derive(Debug, Default)]
+pub struct Link {
+    handle: Option<ProcessHandle>,
+}
+
+impl Link {
+    /// The living sidecar of `record`, if one is registered.
+    pub fn of(record: &Record) -> Link {
+        let identity = record.sidecar.as_ref().map(|s| s.identity());
+        Link { handle: identity.and_then(|id| ProcessHandle::open(&id).ok().flatten()) }
+    }
+
+    /// Asks it to read its record again. One that is only just starting reads it anyway.
+    pub fn nudge(&self) {
+        if let Some(handle) = &self.handle {
+            // It may have ended in this moment, which the wait will notice.
+            let _ = handle.signal(Signal::HUP);
+        }
+    }
+
+    /// Ends a sidecar that does not answer. Its process runs on.
+    pub fn kill(&self) -> bool {
+        self.handle.as_ref().is_some_and(|handle| handle.signal(Signal::KILL).unwrap_or(false))
+    }
+
+    /// Waits until `check` finds what it wants in the record (`None`: the record is gone).
+    ///
+    /// # Errors
+    /// The record cannot be read or watched, or `check` refuses.
+    pub fn wait<T>(
+        &self,
+        bgo: &Bgo,
+        name: &Name,
+        within: Duration,
+        mut check: impl FnMut(Option<&Record>) -> Result<Option<T>>,
+    ) -> Result<Awaited<T>> {
+        let broken = |e: &std::io::Error| Error::io(format!("cannot wait for \"{name}\""), e);
+        let deadline = platform::boot_clock().saturating_add(within);
+        let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).map_err(|e| broken(&e))?;
+        loop {
+            // Asked before the record is read: a sidecar writes its last facts before it ends.
+            let gone = self.handle.as_ref().is_some_and(ProcessHandle::has_ended);
+            if let Some(found) = check(bgo.store.read(name)?.as_ref())? {
+                return Ok(Awaited::Got(found));
+            }
+            if gone {
+                return Ok(Awaited::SidecarGone);
+            }
+            if platform::boot_clock() >= deadline {
+                return Ok(Awaited::TimedOut);
+            }
+            let mut fds = vec![(changes.as_fd(), Interest::Readable)];
+            fds.extend(self.handle.as_ref().map(|h| (h.as_fd(), Interest::Readable)));
+            platform::wait(&fds, Some(deadline)).map_err(|e| broken(&e))?;
+            changes.drain();
+        }
+    }
+}

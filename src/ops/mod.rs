@@ -1,0 +1,98 @@
+//! What bgo can do, as a library: each function returns data or an [`Error`](crate::error::Error), prints nothing and
+//! keeps no state of its own.
+//!
+//! Why it exists: the command line, the dashboard and other programs do the same things through the same code.
+//! Invariant: a function returns only when what it reports is true: `stop` when all is gone, `start` when the command
+//! runs.
+
+mod end;
+mod legacy;
+mod link;
+pub mod logs;
+mod preflight;
+mod remove;
+mod restart;
+mod resurrect;
+mod run;
+mod snapshot;
+mod start;
+mod stop;
+mod watch;
+
+pub use preflight::{is_executable_file, resolve};
+pub use remove::{Cleaned, clean, is_up, remove};
+pub use restart::{RestartRequest, restart};
+pub use resurrect::{Resurrected, resurrect};
+pub use snapshot::{snapshot, snapshot_of};
+pub use start::{StartOutcome, StartRequest, Started, start};
+pub use stop::{StopOutcome, StopRequest, stop};
+pub use watch::{is_watched, unwatch, watch};
+
+use crate::domain::name::Name;
+use crate::domain::record::Record;
+use crate::error::{Error, Result};
+use crate::store::Store;
+use std::path::PathBuf;
+
+/// Where the state is and which program sidecars execute. Passed to every operation; there is no global state.
+#[derive(Clone, Debug)]
+pub struct Bgo {
+    /// The state folder.
+    pub store: Store,
+    /// The bgo binary that sidecars execute.
+    pub exe: PathBuf,
+}
+
+impl Bgo {
+    /// A bgo whose state is in `home` (an absolute path), with sidecars that execute `exe`.
+    pub fn new(home: impl Into<PathBuf>, exe: impl Into<PathBuf>) -> Bgo {
+        Bgo { store: Store::open(home), exe: exe.into() }
+    }
+
+    /// The record of `name`.
+    fn record(&self, name: &Name) -> Result<Record> {
+        self.store.read(name)?.ok_or_else(|| self.not_found(name.as_str()))
+    }
+
+    /// "No such process", with the nearest name that there is.
+    pub fn not_found(&self, name: &str) -> Error {
+        let names = self.store.names().unwrap_or_default();
+        let nearest = names
+            .iter()
+            .map(|known| (distance(name, known.as_str()), known))
+            .min_by_key(|(distance, _)| *distance)
+            .filter(|(distance, known)| *distance <= 1 + known.as_str().chars().count() / 3);
+        let hint = match nearest {
+            Some((_, known)) => format!("did you mean \"{known}\"?"),
+            None => format!("bgo status lists them; bgo {name} -- COMMAND starts one"),
+        };
+        Error::not_found(name).hint(hint)
+    }
+}
+
+/// How many letters differ between two words (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, cb) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn near_names_are_near() {
+        for (a, b, letters) in [("web", "web", 0), ("wbe", "web", 2), ("we", "web", 1), ("", "abc", 3), ("api", "db", 3)] {
+            assert_eq!(distance(a, b), letters, "{a} {b}");
+        }
+    }
+}

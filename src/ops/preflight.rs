@@ -1,0 +1,122 @@
+//! Checking that a command can run, before anything is stopped or registered.
+//!
+//! Why it exists: a typing error must leave nothing behind, and a restart whose program has vanished must not stop
+//! the one that runs. Invariant: a check only looks; exec has the last word.
+
+use crate::domain::raw::Raw;
+use crate::error::{Error, ErrorKind, Result, describe};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The absolute path of `program`: found on `path` (as in `$PATH`) if it has no slash, else relative to `cwd`.
+///
+/// # Errors
+/// Not found, or not an executable file; in the words of the system.
+pub fn resolve(program: &OsStr, cwd: &Path, path: Option<&OsStr>) -> io::Result<PathBuf> {
+    if program.as_bytes().contains(&b'/') {
+        let found: PathBuf = cwd.join(program).components().collect();
+        return executable(&found).map(|()| found);
+    }
+    let mut problem = io::Error::from_raw_os_error(libc::ENOENT);
+    for folder in std::env::split_paths(path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"))) {
+        let candidate = cwd.join(folder).join(program);
+        match executable(&candidate) {
+            Ok(()) => return Ok(candidate),
+            // A file that is there but may not be run is worth more as an answer than "not found".
+            Err(e) if e.raw_os_error() == Some(libc::EACCES) && candidate.is_file() => problem = e,
+            Err(_) => {}
+        }
+    }
+    Err(problem)
+}
+
+/// Whether `path` is a file that the caller may execute.
+pub fn is_executable_file(path: &Path) -> bool {
+    executable(path).is_ok()
+}
+
+fn executable(path: &Path) -> io::Result<()> {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::Error::from_raw_os_error(libc::EISDIR));
+    }
+    Ok(nix::unistd::access(path, nix::unistd::AccessFlags::X_OK)?)
+}
+
+/// Checks that `cwd` can be entered.
+///
+/// # Errors
+/// What the start would fail with.
+pub fn check_cwd(name: &str, cwd: &Path) -> Result<()> {
+    let entered = std::fs::metadata(cwd).and_then(|m| {
+        if m.is_dir() {
+            Ok(nix::unistd::access(cwd, nix::unistd::AccessFlags::X_OK)?)
+        } else {
+            Err(io::Error::from_raw_os_error(libc::ENOTDIR))
+        }
+    });
+    entered.map_err(|e| {
+        cannot_start(name)
+            .because(format!("chdir to \"{}\": {}", cwd.display(), describe(&e)))
+            .hint("name an existing folder with --cwd")
+    })
+}
+
+/// Checks a recorded command (whose program is an absolute path), its folder and its interpreter.
+///
+/// # Errors
+/// What a restart would fail with.
+pub fn check_command(name: &str, command: &[Raw], cwd: &Raw) -> Result<()> {
+    check_cwd(name, cwd.as_path())?;
+    let program = command.first().map_or(Path::new(""), Raw::as_path);
+    check_program(name, program)
+}
+
+/// Checks that `program` is executable and so is the interpreter that its first line names.
+///
+/// # Errors
+/// What exec would say, naming the interpreter where that is what is missing.
+pub fn check_program(name: &str, program: &Path) -> Result<()> {
+    executable(program).map_err(|e| not_runnable(name, program.as_os_str(), &e))?;
+    let Some(interpreter) = interpreter_of(program) else { return Ok(()) };
+    executable(&interpreter).map_err(|e| {
+        cannot_start(name).because(format!(
+            "the interpreter \"{}\" of \"{}\": {}",
+            interpreter.display(),
+            program.display(),
+            describe(&e)
+        ))
+    })
+}
+
+/// The interpreter of a script, from its first line `#!interpreter argument`.
+fn interpreter_of(program: &Path) -> Option<PathBuf> {
+    let mut head = [0u8; 256];
+    let filled = File::open(program).and_then(|mut file| file.read(&mut head)).ok()?;
+    let line = head[..filled].strip_prefix(b"#!")?.split(|&b| b == b'\n').next()?;
+    let word = line.split(|b| b.is_ascii_whitespace()).find(|word| !word.is_empty())?;
+    Some(PathBuf::from(OsStr::from_bytes(word)))
+}
+
+/// "cannot start NAME", to which the cause is added.
+pub fn cannot_start(name: &str) -> Error {
+    Error::new(ErrorKind::StartFailed, format!("cannot start \"{name}\""))
+}
+
+/// The program cannot be run.
+pub fn not_runnable(name: &str, program: &OsStr, error: &io::Error) -> Error {
+    let shown = OsString::from(program).to_string_lossy().into_owned();
+    let error_text = match error.raw_os_error() {
+        Some(libc::ENOENT) if !shown.contains('/') => "command not found".to_owned(),
+        _ => describe(error),
+    };
+    let hint = match error.raw_os_error() {
+        Some(libc::EACCES) => format!("chmod +x {shown}"),
+        Some(libc::ENOEXEC) => format!("give it a first line such as #!/bin/sh, or run it with its interpreter: sh {shown}"),
+        _ => String::new(),
+    };
+    cannot_start(name).because(format!("\"{shown}\": {error_text}")).hint(hint)
+}

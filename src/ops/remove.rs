@@ -1,0 +1,81 @@
+//! `delete` and `clean`: forgetting processes.
+//!
+//! Why it exists: the only operations that remove anything. Invariant: a record goes only when nothing of its process
+//! runs, and while the name is owned, so no process is ever left without one.
+
+use super::end::{self, Orphan};
+use super::stop::{StopRequest, stop};
+use super::Bgo;
+use crate::domain::name::Name;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Stops `name` if it runs, and removes its record, environment and (unless `keep_logs`) logs.
+///
+/// # Errors
+/// It cannot be stopped, or a file not be removed. A record that cannot be read is removed too, unless a live sidecar
+/// shows that there is a process to lose.
+pub fn remove(bgo: &Bgo, name: &Name, keep_logs: bool) -> Result<()> {
+    let unreadable = match bgo.record(name) {
+        Ok(_) => {
+            stop(bgo, name, &StopRequest::default())?;
+            false
+        }
+        Err(e) if e.kind == ErrorKind::Corrupt => true,
+        Err(e) => return Err(e),
+    };
+    let Some(ownership) = bgo.store.try_own(name)? else {
+        return Err(Error::new(ErrorKind::Conflict, format!("cannot delete \"{name}\""))
+            .because(if unreadable { "its record is corrupt and its sidecar still runs a process" } else { "it was started again meanwhile" })
+            .hint(format!("bgo status {name}")));
+    };
+    let lock = bgo.store.lock(name)?;
+    bgo.store.remove(lock, ownership, keep_logs)
+}
+
+/// Whether something of `name` runs or is about to.
+///
+/// # Errors
+/// Unknown name or unreadable record.
+pub fn is_up(bgo: &Bgo, name: &Name) -> Result<bool> {
+    let record = bgo.record(name)?;
+    match bgo.store.try_own(name)? {
+        None => Ok(true),
+        Some(_ownership) => Ok(matches!(end::find(&record, &bgo.store.logs(name))?, Orphan::Running(_))),
+    }
+}
+
+/// What `clean` did.
+#[derive(Debug, Default)]
+pub struct Cleaned {
+    /// What it removed.
+    pub removed: Vec<Name>,
+    /// What it could not look at or remove, and why. Corrupt records are among these: they are never removed unasked.
+    pub failed: Vec<(Name, Error)>,
+}
+
+/// Removes everything that is not running, logs included.
+///
+/// # Errors
+/// The records cannot be listed.
+pub fn clean(bgo: &Bgo) -> Result<Cleaned> {
+    let mut cleaned = Cleaned::default();
+    for name in bgo.store.names()? {
+        match remove_if_down(bgo, &name) {
+            Ok(true) => cleaned.removed.push(name),
+            Ok(false) => {}
+            Err(e) => cleaned.failed.push((name, e)),
+        }
+    }
+    Ok(cleaned)
+}
+
+fn remove_if_down(bgo: &Bgo, name: &Name) -> Result<bool> {
+    let Some(ownership) = bgo.store.try_own(name)? else { return Ok(false) };
+    let record = bgo.record(name)?;
+    if matches!(end::find(&record, &bgo.store.logs(name))?, Orphan::Running(_) | Orphan::Unproven(_)) {
+        return Ok(false);
+    }
+    let lock = bgo.store.lock(name)?;
+    bgo.store.remove(lock, ownership, false)?;
+    Ok(true)
+}

@@ -1,0 +1,190 @@
+//! `restart`: ends a process and starts it anew, in place.
+//!
+//! Why it exists: the sidecar does both, so that the name is never free in between, and the death of this command in
+//! the middle changes nothing. Invariant: a command that can no longer run is found out before the running one is
+//! stopped.
+
+use super::end::{self, KILL_MARGIN, Orphan};
+use super::link::{Awaited, Link};
+use super::preflight::{cannot_start, check_command};
+use super::start::{SETTLE, StartOutcome, Started, ended_badly, tail_since};
+use super::stop::{end_and_note, unproven};
+use super::{Bgo, legacy, run};
+use crate::domain::name::Name;
+use crate::domain::outcome::Exit;
+use crate::domain::record::{Ask, Identity, Record, State, Want};
+use crate::error::{Error, ErrorKind, Result};
+use crate::platform::{self, Interest, ProcessHandle};
+use crate::store::{Durability, Environment, Ownership};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// How to restart.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RestartRequest {
+    /// Count restarts by watch mode from zero again.
+    pub reset_counters: bool,
+    /// Take today's environment (what `-e` set stays).
+    pub update_env: bool,
+}
+
+/// Restarts `name`; one that is down is started.
+///
+/// # Errors
+/// The command can no longer run, the process cannot be ended, or the new one ends badly at once.
+pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Started> {
+    let record = bgo.record(name)?;
+    check_command(name.as_str(), &record.command, &record.cwd)?;
+    bgo.store.ensure()?;
+    if request.update_env {
+        update_environment(bgo, name)?;
+    }
+    for _ in 0..4 {
+        let done = match bgo.store.try_own(name)? {
+            Some(ownership) => Some(restart_down(bgo, name, request, ownership)?),
+            None => ask_sidecar(bgo, name, request)?,
+        };
+        if let Some(started) = done {
+            return Ok(started);
+        }
+    }
+    Err(Error::new(ErrorKind::Conflict, format!("cannot restart \"{name}\""))
+        .because("other commands keep changing it")
+        .hint(format!("bgo status {name}")))
+}
+
+fn update_environment(bgo: &Bgo, name: &Name) -> Result<()> {
+    // One that cannot be read is replaced: that is what this flag is for.
+    let set = bgo.store.environment(name).ok().flatten().map(|e| e.set).unwrap_or_default();
+    bgo.store.set_environment(name, &Environment { captured: Environment::capture(), set })
+}
+
+fn renew(record: &mut Record, request: RestartRequest) {
+    record.want = Want::Up;
+    if let Some(watch) = &mut record.watch {
+        watch.clear_error();
+        if request.reset_counters {
+            watch.restarts = 0;
+            watch.last_restart_at = None;
+        }
+    }
+}
+
+/// Without a living sidecar: ends what is left, then starts a fresh run.
+fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Ownership) -> Result<Started> {
+    let mut record = bgo.record(name)?;
+    match end::find(&record, &bgo.store.logs(name))? {
+        Orphan::Unproven(pid) => return Err(unproven(name, pid)),
+        Orphan::Running(running) => {
+            legacy::take_over(bgo, name, &mut record, &running)?;
+            let grace = record.grace();
+            // The wish to be up stays on disk: if this command dies in between, `resurrect` finishes its work.
+            end_and_note(bgo, name, &record, running, grace, State::Exited)?;
+            let fresh = bgo.record(name)?;
+            if fresh.want == Want::Down && record.want == Want::Up {
+                return Err(stopped_meanwhile(name));
+            }
+            (record.exits, record.pid, record.pgid) = (fresh.exits, fresh.pid, fresh.pgid);
+        }
+        Orphan::None => legacy::take_over(bgo, name, &mut record, &[])?,
+    }
+    renew(&mut record, request);
+    let logs = bgo.store.logs(name);
+    let before = [&logs.out, &logs.err].map(|log| std::fs::metadata(log).map_or(0, |m| m.len()));
+    let watched = record.is_watched();
+    let mut begun = run::begin(bgo, name, ownership, record, None)?;
+    let end = run::settle(&mut begun, SETTLE)?;
+    started(bgo, name, begun.pid, end, watched, before)
+}
+
+/// Asks the living sidecar, and waits for the new process. `None`: it has ended meanwhile, look again.
+fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option<Started>> {
+    let lock = bgo.store.lock(name)?;
+    let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
+    renew(&mut record, request);
+    let id = record.wish(Ask::Restart, None);
+    lock.write(&record, Durability::Durable)?;
+    drop(lock);
+    let logs = bgo.store.logs(name);
+    let before = [&logs.out, &logs.err].map(|log| std::fs::metadata(log).map_or(0, |m| m.len()));
+    let link = Link::of(&record);
+    link.nudge();
+    let within = record.spec.stop_timeout.0.saturating_add(KILL_MARGIN);
+    let old = record.process();
+    let awaited = link.wait(bgo, name, within, |now| {
+        let now = now.ok_or_else(|| bgo.not_found(name.as_str()))?;
+        if now.want == Want::Down {
+            return Err(stopped_meanwhile(name));
+        }
+        if now.seen < id {
+            return Ok(None);
+        }
+        if now.state == State::Errored {
+            return Err(cannot_start(name.as_str()).because(now.reason.clone().unwrap_or_default()));
+        }
+        let fresh = now.process().filter(|process| now.state == State::Running && Some(process) != old.as_ref());
+        Ok(fresh)
+    })?;
+    match awaited {
+        Awaited::Got(process) => {
+            let end = settle(bgo, name, &process, &link)?;
+            started(bgo, name, process.pid, end, record.is_watched(), before).map(Some)
+        }
+        Awaited::SidecarGone => Ok(None),
+        Awaited::TimedOut => {
+            let seen = bgo.store.read(name)?.is_some_and(|r| r.seen >= id);
+            if !seen && link.kill() {
+                return Ok(None);
+            }
+            Err(Error::new(ErrorKind::StopFailed, format!("cannot restart \"{name}\""))
+                .because("the running process does not end")
+                .hint(format!("bgo logs {name} --watcher shows why")))
+        }
+    }
+}
+
+fn stopped_meanwhile(name: &Name) -> Error {
+    Error::new(ErrorKind::Conflict, format!("\"{name}\" was not restarted"))
+        .because("it was stopped meanwhile")
+        .hint(format!("bgo restart {name}"))
+}
+
+/// Watches a process that another sidecar started for an early end.
+fn settle(bgo: &Bgo, name: &Name, process: &Identity, link: &Link) -> Result<Option<Exit>> {
+    let broken = |e: &std::io::Error| Error::io(format!("cannot wait for \"{name}\""), e);
+    if let Some(handle) = ProcessHandle::open(process).map_err(|e| broken(&e))? {
+        let deadline = platform::boot_clock() + SETTLE;
+        let ended = platform::wait(&[(handle.as_fd(), Interest::Readable)], Some(deadline)).map_err(|e| broken(&e))?;
+        if !ended[0] {
+            return Ok(None);
+        }
+    }
+    // It has ended; its sidecar is about to say how.
+    let awaited = link.wait(bgo, name, Duration::from_secs(2), |record| {
+        let noted = record.filter(|r| r.process().as_ref() != Some(process));
+        Ok(noted.and_then(|r| r.exits.last().cloned()))
+    })?;
+    Ok(match awaited {
+        Awaited::Got(exit) => Some(exit),
+        _ => None,
+    })
+}
+
+fn started(
+    bgo: &Bgo,
+    name: &Name,
+    pid: u32,
+    end: Option<Exit>,
+    watched: bool,
+    before: [u64; 2],
+) -> Result<Started> {
+    match end {
+        None => Ok(Started { pid, outcome: StartOutcome::Running }),
+        Some(exit) if exit.outcome().is_success() => Ok(Started { pid, outcome: StartOutcome::Ended(exit) }),
+        Some(exit) => {
+            let logs = bgo.store.logs(name);
+            let tails = [tail_since(&logs.out, before[0]), tail_since(&logs.err, before[1])];
+            Err(ended_badly(name, &exit, watched, &tails))
+        }
+    }
+}

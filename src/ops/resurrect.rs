@@ -1,0 +1,72 @@
+//! `resurrect`: after a reboot, what was up is up again; what lost its sidecar gets a new one.
+//!
+//! Why it exists: it runs at login, unattended. Invariant: it brings back exactly what was wanted up and did not end
+//! by itself; one that cannot come back does not keep the others down.
+
+use super::end::{self, Orphan};
+use super::preflight::check_command;
+use super::{Bgo, legacy, run};
+use crate::domain::name::Name;
+use crate::domain::record::Record;
+use crate::error::Result;
+use crate::store::{Durability, Ownership};
+
+/// What became of one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resurrected {
+    /// It was started with this pid.
+    Started(u32),
+    /// It still ran, with this pid, and has a sidecar again.
+    Attached(u32),
+    /// It needed nothing.
+    LeftAlone,
+}
+
+/// Brings back what was up. One result a name, in order of name.
+///
+/// # Errors
+/// The records cannot be listed.
+pub fn resurrect(bgo: &Bgo) -> Result<Vec<(Name, Result<Resurrected>)>> {
+    let names = bgo.store.names()?;
+    Ok(names.into_iter().map(|name| (name.clone(), one(bgo, &name))).collect())
+}
+
+fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
+    let record = bgo.record(name)?;
+    // A live sidecar has everything in hand.
+    let Some(ownership) = bgo.store.try_own(name)? else { return Ok(Resurrected::LeftAlone) };
+    match end::find(&record, &bgo.store.logs(name))? {
+        Orphan::Running(running) => attach(bgo, name, &ownership, &running).map(Resurrected::Attached),
+        Orphan::None | Orphan::Unproven(_) if record.is_to_be_resurrected() => start(bgo, name, ownership, record),
+        Orphan::None | Orphan::Unproven(_) => Ok(Resurrected::LeftAlone),
+    }
+}
+
+fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record) -> Result<Resurrected> {
+    check_command(name.as_str(), &record.command, &record.cwd)?;
+    bgo.store.ensure()?;
+    legacy::take_over(bgo, name, &mut record, &[])?;
+    run::begin(bgo, name, ownership, record, None).map(|begun| Resurrected::Started(begun.pid))
+}
+
+/// Gives the processes `running` (the first leads) of a dead sidecar a new one.
+///
+/// # Errors
+/// The record cannot be written or the sidecar not started.
+pub(super) fn attach(
+    bgo: &Bgo,
+    name: &Name,
+    ownership: &Ownership,
+    running: &[crate::platform::ProcStat],
+) -> Result<u32> {
+    let lock = bgo.store.lock(name)?;
+    let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
+    legacy::take_over(bgo, name, &mut record, running)?;
+    let boot_id = crate::platform::boot_id().map_err(|e| crate::error::Error::io("cannot read the boot id", &e))?;
+    if let Some(leader) = running.first() {
+        record.set_process(&leader.identity(&boot_id));
+    }
+    lock.write(&record, Durability::Durable)?;
+    drop(lock);
+    run::attach(bgo, name, ownership, &record).map(|begun| begun.pid)
+}

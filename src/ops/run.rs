@@ -1,0 +1,149 @@
+//! One launch: wish on disk, sidecar up, answer heard. Shared by start, restart and resurrect.
+//!
+//! Why it exists: these steps carry the promise "no process without a record". Order: the sidecar is started first
+//! and waits for the write lock, so that its exec and our fsync overlap; it begins only when it finds the new run id,
+//! that is, when the wish is on disk. Invariant: if the launch fails, the record is what it was before.
+
+use super::Bgo;
+use super::preflight::{cannot_start, not_runnable};
+use crate::domain::launch::{LaunchFailure, Report, Stage};
+use crate::domain::name::Name;
+use crate::domain::raw::Raw;
+use crate::domain::record::{Record, State, Want};
+use crate::error::{Error, ErrorKind, Result};
+use crate::platform;
+use crate::sidecar::{Launched, launch};
+use crate::store::{Durability, Environment, Ownership};
+use std::ffi::OsStr;
+use std::time::SystemTime;
+
+/// An id that no two runs share: pid and wall clock of the command that starts it.
+pub fn new_run_id() -> Box<str> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}-{:x}", std::process::id(), now.as_nanos()).into()
+}
+
+/// A run that has begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// The process.
+    pub pid: u32,
+    /// Through this its sidecar tells when it ends soon.
+    pub sidecar: Launched,
+}
+
+/// Starts a fresh run of `name`. `record` is what it is to be; `environment` is written if given.
+///
+/// # Errors
+/// The cause, in words that name the command; the record is as before then.
+pub fn begin(
+    bgo: &Bgo,
+    name: &Name,
+    ownership: Ownership,
+    mut record: Record,
+    environment: Option<&Environment>,
+) -> Result<Begun> {
+    record.run_id = new_run_id();
+    record.want = Want::Up;
+    record.state = State::Starting;
+    record.reason = None;
+    record.degraded = None;
+    record.identity = None;
+    record.sidecar = None;
+    record.next_restart_at = None;
+    if let Some(watch) = &mut record.watch {
+        watch.clear_error();
+    }
+    record.wish(crate::domain::record::Ask::Settings, None);
+
+    let lock = bgo.store.lock(name)?;
+    let previous = lock.read().ok().flatten();
+    let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, &ownership)?;
+    if let Some(environment) = environment {
+        bgo.store.set_environment(name, environment)?;
+    }
+    lock.write(&record, Durability::Durable)?;
+    drop(lock);
+    match hear(name, &mut sidecar)? {
+        Report::Started(pid) => Ok(Begun { pid, sidecar }),
+        Report::Failed(failure) => {
+            // The sidecar has closed its end when it has written its last.
+            let _ = sidecar.next(None);
+            let lock = bgo.store.lock(name)?;
+            if lock.read()?.is_some_and(|now| now.run_id == record.run_id) {
+                match previous {
+                    Some(previous) => lock.write(&previous, Durability::Durable)?,
+                    None => lock.withdraw()?,
+                }
+            }
+            Err(explain(name, &record, failure))
+        }
+        other => Err(unexpected(name, &other)),
+    }
+}
+
+/// Lets a sidecar take up the process that runs already; `record` says which.
+///
+/// # Errors
+/// The sidecar could not be started, or could not take it up.
+pub fn attach(bgo: &Bgo, name: &Name, ownership: &Ownership, record: &Record) -> Result<Begun> {
+    let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, ownership)?;
+    match hear(name, &mut sidecar)? {
+        Report::Started(pid) => Ok(Begun { pid, sidecar }),
+        Report::Failed(failure) => Err(explain(name, record, failure)),
+        other => Err(unexpected(name, &other)),
+    }
+}
+
+fn hear(name: &Name, sidecar: &mut Launched) -> Result<Report> {
+    let report = sidecar.next(None).map_err(|e| Error::io("cannot hear from the sidecar", &e))?;
+    report.ok_or_else(|| {
+        cannot_start(name.as_str())
+            .because("its sidecar ended without a word")
+            .hint(format!("bgo logs {name} --watcher shows what it saw"))
+    })
+}
+
+fn unexpected(name: &Name, report: &Report) -> Error {
+    Error::new(ErrorKind::Conflict, format!("\"{name}\" was changed by another command meanwhile"))
+        .because(match report {
+            Report::Superseded => "nothing was started",
+            _ => "the sidecar answered out of turn",
+        })
+        .hint(format!("bgo status {name}"))
+}
+
+/// A launch failure in the words of the command line.
+fn explain(name: &Name, record: &Record, failure: LaunchFailure) -> Error {
+    let error = std::io::Error::from_raw_os_error(failure.errno);
+    match failure.stage {
+        Stage::Exec => {
+            let program = record.command.first().map_or(OsStr::new(""), Raw::as_ref);
+            not_runnable(name.as_str(), program, &error)
+        }
+        Stage::Chdir => cannot_start(name.as_str()).because(format!(
+            "chdir to \"{}\": {}",
+            record.cwd.lossy(),
+            crate::error::describe(&error)
+        )),
+        _ => cannot_start(name.as_str())
+            .because(failure)
+            .hint(format!("bgo logs {name} --watcher shows what its sidecar saw")),
+    }
+}
+
+/// Waits until the process of `begun` ends or `settle` is over; how it ended, if it did.
+///
+/// # Errors
+/// The sidecar cannot be heard.
+pub fn settle(begun: &mut Begun, settle: std::time::Duration) -> Result<Option<crate::domain::outcome::Exit>> {
+    if settle.is_zero() {
+        return Ok(None);
+    }
+    let deadline = platform::boot_clock().saturating_add(settle);
+    let report = begun.sidecar.next(Some(deadline)).map_err(|e| Error::io("cannot hear from the sidecar", &e))?;
+    Ok(match report {
+        Some(Report::Ended(exit)) => Some(exit),
+        _ => None,
+    })
+}

@@ -1,0 +1,223 @@
+//! `status`: every record, held against what really runs.
+//!
+//! Why it exists: a record says what was last known; this says what is. Invariants: it writes nothing and takes no
+//! lock; a record that cannot be read is a row, never skipped; what nobody saw is not made up.
+
+use super::Bgo;
+use super::end::{self, Orphan};
+use crate::domain::name::Name;
+use crate::domain::record::{Record, State, Status};
+use crate::domain::row::{Row, Usage};
+use crate::domain::spec::StopSpec;
+use crate::error::{Error, ErrorKind, Result};
+use crate::platform::{self, ProcStat};
+use std::time::Duration;
+
+/// From this many processes on, a second thread pays.
+const TWO_THREADS_FROM: usize = 50;
+
+/// What is the same for all rows of one snapshot.
+struct Machine {
+    boot_id: Box<str>,
+    now: Duration,
+    memory: u64,
+}
+
+impl Machine {
+    fn look() -> Result<Machine> {
+        let boot_id = platform::boot_id().map_err(|e| Error::io("cannot read the boot id", &e))?;
+        Ok(Machine { boot_id, now: platform::boot_clock(), memory: platform::memory_total().max(1) })
+    }
+}
+
+/// All processes, in order of name.
+///
+/// # Errors
+/// The records cannot be listed.
+pub fn snapshot(bgo: &Bgo) -> Result<Vec<Row>> {
+    let names = bgo.store.names()?;
+    let machine = Machine::look()?;
+    let rows = |names: &[Name]| -> Vec<Row> { names.iter().filter_map(|name| row(bgo, name, &machine)).collect() };
+    if names.len() < TWO_THREADS_FROM {
+        return Ok(rows(&names));
+    }
+    let (first, second) = names.split_at(names.len() / 2);
+    Ok(std::thread::scope(|scope| {
+        let other = scope.spawn(|| rows(second));
+        let mut all = rows(first);
+        match other.join() {
+            Ok(rest) => all.extend(rest),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        all
+    }))
+}
+
+/// One process.
+///
+/// # Errors
+/// Unknown name.
+pub fn snapshot_of(bgo: &Bgo, name: &Name) -> Result<Row> {
+    row(bgo, name, &Machine::look()?).ok_or_else(|| bgo.not_found(name.as_str()))
+}
+
+/// `None` if the record has been removed meanwhile.
+fn row(bgo: &Bgo, name: &Name, machine: &Machine) -> Option<Row> {
+    match bgo.store.read(name) {
+        Ok(Some(record)) => Some(live_row(bgo, name, record, machine)),
+        Ok(None) => None,
+        Err(e) => Some(corrupt_row(bgo, name, &e)),
+    }
+}
+
+fn corrupt_row(bgo: &Bgo, name: &Name, error: &Error) -> Row {
+    let reason = if error.kind == ErrorKind::Corrupt { error.cause.clone() } else { error.message() };
+    Row {
+        name: name.as_str().to_owned(),
+        record_path: bgo.store.record_path(name),
+        online: false,
+        state: State::Corrupt,
+        reason: Some(reason),
+        pid: None,
+        pgid: None,
+        command: Vec::new(),
+        cwd: String::new(),
+        started_at: None,
+        stopped_at: None,
+        uptime: None,
+        usage: None,
+        watch: None,
+        sidecar: None,
+        next_restart_at: None,
+        end: None,
+        exits: Vec::new(),
+        stop: StopSpec::default(),
+        degraded: None,
+        logs: bgo.store.logs(name),
+    }
+}
+
+/// What really is, of one record.
+struct Observed {
+    online: bool,
+    state: State,
+    reason: Option<String>,
+    leader: Option<ProcStat>,
+    /// Whether the registered sidecar lives.
+    sidecar_lives: bool,
+}
+
+fn live_row(bgo: &Bgo, name: &Name, record: Record, machine: &Machine) -> Row {
+    let logs = bgo.store.logs(name);
+    let seen = observe(&record, machine, &logs);
+    let uptime = seen.leader.map(|l| machine.now.saturating_sub(platform::moment_of_start(l.start_time)));
+    let inherited = record.sidecar.as_ref().filter(|s| seen.sidecar_lives && s.parent).map(|s| s.pid);
+    let usage = seen.online.then(|| {
+        let total = platform::usage(seen.leader.as_ref(), inherited, &record.run_id);
+        percentages(total, uptime, machine)
+    });
+    let ended_seen = matches!(record.state, State::Exited | State::Errored | State::Backoff | State::Stopped);
+    let end = record.exits.last().filter(|_| ended_seen && !seen.online).cloned();
+    Row {
+        name: record.name,
+        record_path: bgo.store.record_path(name),
+        online: seen.online,
+        state: seen.state,
+        reason: seen.reason,
+        pid: seen.leader.map(|l| l.pid).or(record.pid),
+        pgid: seen.leader.map(|l| l.pgid).or(record.pgid),
+        command: record.command.iter().map(|a| a.lossy().into_owned()).collect(),
+        cwd: record.cwd.lossy().into_owned(),
+        started_at: record.started_at,
+        stopped_at: record.stopped_at.filter(|_| !seen.online),
+        uptime,
+        usage,
+        watch: record.watch,
+        sidecar: record.sidecar.map(|s| (s.pid, seen.sidecar_lives)),
+        next_restart_at: record.next_restart_at.filter(|_| seen.state == State::Backoff),
+        end,
+        exits: record.exits,
+        stop: record.spec,
+        degraded: record.degraded,
+        logs,
+    }
+}
+
+fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) -> Observed {
+    let leader = record
+        .identity
+        .as_ref()
+        .filter(|birth| birth.boot_id == machine.boot_id)
+        .zip(record.pid)
+        .and_then(|(birth, pid)| platform::stat(pid).ok().flatten().filter(|p| p.start_time == birth.start_time))
+        .filter(|p| !p.zombie);
+    let sidecar_lives = sidecar_lives(record, leader.as_ref(), machine);
+    let mut seen = Observed { online: leader.is_some(), state: record.state, reason: record.reason.clone(), leader, sidecar_lives };
+    if seen.online {
+        if !sidecar_lives && matches!(seen.state, State::Starting | State::Stopping) {
+            seen.state = State::Running;
+        }
+        return seen;
+    }
+    if sidecar_lives {
+        match record.state {
+            State::Detached => seen.online = true,
+            // It ends in this very moment; its sidecar is about to write that down.
+            State::Running | State::Ready | State::Unhealthy => seen.state = State::Exited,
+            State::Stopping if record.status == Status::Running => seen.online = record.identity.is_none(),
+            _ => {}
+        }
+        return seen;
+    }
+    without_sidecar(record, logs, &mut seen);
+    seen
+}
+
+/// Whether the registered sidecar lives. A parent's pid is proof enough: while the sidecar lives it is the parent of
+/// the process, and when it dies the process gets another.
+fn sidecar_lives(record: &Record, leader: Option<&ProcStat>, machine: &Machine) -> bool {
+    let Some(sidecar) = record.sidecar.as_ref().filter(|s| s.boot_id == machine.boot_id) else { return false };
+    if sidecar.parent && leader.is_some_and(|l| l.ppid == sidecar.pid) {
+        return true;
+    }
+    platform::stat(sidecar.pid).ok().flatten().is_some_and(|p| p.start_time == sidecar.start_time && !p.zombie)
+}
+
+/// Its life was cut off: something of it may still run, or it ended unseen.
+fn without_sidecar(record: &Record, logs: &crate::domain::row::Logs, seen: &mut Observed) {
+    if record.schema > 0 && record.status == Status::Stopped && record.state != State::Starting {
+        if record.state == State::Backoff {
+            seen.state = State::Exited;
+            seen.reason = Some("its sidecar died before the restart".to_owned());
+        }
+        return;
+    }
+    match end::find(record, logs) {
+        Ok(Orphan::Running(running)) => {
+            seen.online = true;
+            seen.leader = running.first().copied();
+            seen.state = State::Running;
+        }
+        Ok(Orphan::Unproven(pid)) => {
+            seen.state = State::Unknown;
+            seen.reason = Some(format!("pid {pid} may or may not be this process"));
+        }
+        Ok(Orphan::None) if record.schema == 0 && record.status == Status::Stopped => {}
+        Ok(Orphan::None) => {
+            seen.state = State::Exited;
+            seen.reason = Some("it ended unseen, or with the machine".to_owned());
+        }
+        Err(e) => {
+            seen.state = State::Unknown;
+            seen.reason = Some(e.message());
+        }
+    }
+}
+
+fn percentages(mut usage: Usage, uptime: Option<Duration>, machine: &Machine) -> Usage {
+    if let Some(uptime) = uptime.filter(|up| !up.is_zero()) {
+        usage.cpu_percent = 100.0 * usage.cpu.as_secs_f64() / uptime.as_secs_f64();
+    }
+    usage.mem_percent = 100.0 * usage.rss_bytes as f64 / machine.memory as f64;
+    usage
+}

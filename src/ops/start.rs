@@ -1,0 +1,237 @@
+//! `start`: from a command line to a running, supervised process.
+//!
+//! Why it exists: it is what bgo is for. Invariant: of any number of starts of one name at once exactly one wins, the
+//! others say who did; and what is refused leaves nothing behind.
+
+use super::end::{self, Orphan};
+use super::preflight::{cannot_start, check_cwd, check_program, not_runnable, resolve};
+use super::stop::{StopRequest, stop};
+use super::{Bgo, run};
+use crate::domain::duration::Span;
+use crate::domain::name::Name;
+use crate::domain::outcome::Exit;
+use crate::domain::raw::Raw;
+use crate::domain::record::{Record, State, Watch};
+use crate::domain::signal::Signal;
+use crate::domain::spec::{Spec, StopSpec, WatchChange};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Environment, Ownership, tail_text};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long `start` watches for an early end, unless told otherwise.
+pub const SETTLE: Duration = Duration::from_millis(100);
+/// How often `--force` stops what others keep starting.
+const FORCE_ATTEMPTS: u32 = 10;
+
+/// What to start, and how.
+#[derive(Clone, Debug)]
+pub struct StartRequest {
+    /// Under which name.
+    pub name: Name,
+    /// Program and arguments. The program is looked up on `PATH` if it has no slash.
+    pub command: Vec<OsString>,
+    /// The folder to run in; default: the caller's.
+    pub cwd: Option<PathBuf>,
+    /// Restart it when it dies, with these settings; `None`: do not.
+    pub watch: Option<WatchChange>,
+    /// The signal that asks it to end. Default SIGTERM.
+    pub stop_signal: Option<Signal>,
+    /// The grace before SIGKILL. Default 5 s.
+    pub stop_timeout: Option<Span>,
+    /// Variables set on top of the caller's environment.
+    pub set: Vec<(Raw, Raw)>,
+    /// How long to watch for an early end. Default 100 ms.
+    pub settle: Duration,
+    /// Whether a process that runs already is a success.
+    pub if_not_running: bool,
+    /// Whether a process that runs already is replaced.
+    pub force: bool,
+}
+
+impl StartRequest {
+    /// A request with all defaults.
+    pub fn new(name: Name, command: Vec<OsString>) -> StartRequest {
+        StartRequest {
+            name,
+            command,
+            cwd: None,
+            watch: None,
+            stop_signal: None,
+            stop_timeout: None,
+            set: Vec::new(),
+            settle: SETTLE,
+            if_not_running: false,
+            force: false,
+        }
+    }
+}
+
+/// A successful start.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// The process.
+    pub pid: u32,
+    /// What became of it.
+    pub outcome: StartOutcome,
+}
+
+/// What became of a start.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StartOutcome {
+    /// It runs.
+    Running,
+    /// It has ended with code 0 already.
+    Ended(Exit),
+    /// It ran before, and that was fine with the caller.
+    AlreadyRunning,
+}
+
+/// Starts a command.
+///
+/// # Errors
+/// The command cannot run, runs already, or ended badly within the settle time.
+pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
+    let spec = spec(request)?;
+    bgo.store.ensure()?;
+    for _ in 0..FORCE_ATTEMPTS {
+        match take_name(bgo, &request.name)? {
+            Taken::Free(ownership, record) => return start_owned(bgo, request, spec, ownership, record.map(|r| *r)),
+            Taken::Running(pid) if request.if_not_running && pid.is_some() => {
+                return Ok(Started { pid: pid.unwrap_or(0), outcome: StartOutcome::AlreadyRunning });
+            }
+            Taken::Running(_) if request.force => {
+                stop(bgo, &request.name, &StopRequest::default())?;
+            }
+            Taken::Running(pid) => return Err(already_running(&request.name, pid)),
+        }
+    }
+    Err(Error::new(ErrorKind::Conflict, format!("cannot start \"{}\"", request.name))
+        .because("other commands keep starting it"))
+}
+
+fn already_running(name: &Name, pid: Option<u32>) -> Error {
+    let pid = pid.map_or_else(|| "is being started or stopped by another command".to_owned(), |pid| format!("is already running with pid {pid}"));
+    Error::new(ErrorKind::AlreadyRunning, format!("\"{name}\" {pid}"))
+        .hint(format!("bgo restart {name} starts it anew; bgo start {name} --force -- COMMAND replaces it"))
+}
+
+/// Whose a name is.
+enum Taken {
+    /// Nobody's: here is the ownership, and the record of an earlier life.
+    Free(Ownership, Option<Box<Record>>),
+    /// A process has it, with this pid as far as is known.
+    Running(Option<u32>),
+}
+
+fn take_name(bgo: &Bgo, name: &Name) -> Result<Taken> {
+    let Some(ownership) = bgo.store.try_own(name)? else {
+        let record = bgo.store.read(name)?;
+        return Ok(Taken::Running(record.filter(|r| r.state != State::Starting).and_then(|r| r.pid)));
+    };
+    let Some(record) = bgo.store.read(name)? else { return Ok(Taken::Free(ownership, None)) };
+    Ok(match end::find(&record, &bgo.store.logs(name))? {
+        Orphan::Running(running) => Taken::Running(running.first().map(|p| p.pid)),
+        Orphan::None | Orphan::Unproven(_) => Taken::Free(ownership, Some(Box::new(record))),
+    })
+}
+
+fn start_owned(
+    bgo: &Bgo,
+    request: &StartRequest,
+    spec: Spec,
+    ownership: Ownership,
+    earlier: Option<Record>,
+) -> Result<Started> {
+    let name = &request.name;
+    let mut record = Record::new(name.as_str(), spec);
+    if let Some(earlier) = earlier {
+        // A new life keeps what only the past can tell.
+        (record.pid, record.pgid) = (earlier.pid, earlier.pgid);
+        (record.wish, record.seen) = (earlier.wish, earlier.seen);
+        record.exits = earlier.exits;
+        record.extra = earlier.extra;
+    }
+    record.watch = request.watch.as_ref().map(|settings| {
+        let mut watch = Watch::default();
+        watch.apply(settings);
+        watch
+    });
+    let environment = Environment { captured: Environment::capture(), set: request.set.clone() };
+    let logs = bgo.store.logs(name);
+    let before = [length(&logs.out), length(&logs.err)];
+    let mut begun = run::begin(bgo, name, ownership, record, Some(&environment))?;
+    let outcome = match run::settle(&mut begun, request.settle)? {
+        None => StartOutcome::Running,
+        Some(exit) if exit.outcome().is_success() => StartOutcome::Ended(exit),
+        Some(exit) => {
+            let tails = [tail_since(&logs.out, before[0]), tail_since(&logs.err, before[1])];
+            return Err(ended_badly(name, &exit, request.watch.is_some(), &tails));
+        }
+    };
+    Ok(Started { pid: begun.pid, outcome })
+}
+
+/// The failure of a command that started and ended badly at once.
+pub(super) fn ended_badly(name: &Name, exit: &Exit, watched: bool, tails: &[Option<String>; 2]) -> Error {
+    let mut details = String::new();
+    for (title, tail) in ["stdout", "stderr"].iter().zip(tails) {
+        if let Some(text) = tail {
+            details.push_str(&format!("--- last lines of {title} ---\n{}\n", text.trim_end_matches('\n')));
+        }
+    }
+    let hint = if watched {
+        format!("watch mode tries again; bgo stop {name} ends that, bgo {name} shows how it is doing")
+    } else {
+        format!("bgo logs {name} shows its output, bgo {name} how it ended")
+    };
+    let mut error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" ended at once")).because(exit).hint(hint);
+    error.details = details;
+    error
+}
+
+fn length(log: &Path) -> u64 {
+    std::fs::metadata(log).map_or(0, |m| m.len())
+}
+
+/// The last lines that were written to `log` after it had `before` bytes.
+pub(super) fn tail_since(log: &Path, before: u64) -> Option<String> {
+    const LINES: usize = 10;
+    let new = length(log).saturating_sub(before).min(4096);
+    let text = if new == 0 { return None } else { tail_text(log, new)? };
+    let lines: Vec<&str> = text.lines().collect();
+    Some(lines[lines.len().saturating_sub(LINES)..].join("\n"))
+}
+
+/// Checks everything that can be checked before anything is written.
+fn spec(request: &StartRequest) -> Result<Spec> {
+    let name = request.name.as_str();
+    let program = request.command.first().filter(|p| !p.is_empty()).ok_or_else(|| {
+        Error::new(ErrorKind::Usage, format!("no command given for \"{name}\"")).hint(format!("bgo {name} -- COMMAND"))
+    })?;
+    let here = std::env::current_dir().map_err(|e| Error::io("cannot tell the current folder", &e));
+    let cwd = match &request.cwd {
+        Some(cwd) if cwd.is_absolute() => cwd.clone(),
+        Some(cwd) => here?.join(cwd),
+        None => here?,
+    };
+    check_cwd(name, &cwd)?;
+    let cwd = if request.cwd.is_some() { std::fs::canonicalize(&cwd).unwrap_or(cwd) } else { cwd };
+    let path = request.set.iter().rev().find(|(k, _)| k.as_bytes() == b"PATH").map(|(_, v)| OsString::from(v));
+    let path = path.or_else(|| std::env::var_os("PATH"));
+    let resolved = resolve(program, &cwd, path.as_deref()).map_err(|e| not_runnable(name, program, &e))?;
+    check_program(name, &resolved)?;
+    if request.command.iter().any(|a| std::os::unix::ffi::OsStrExt::as_bytes(a.as_os_str()).contains(&0)) {
+        return Err(cannot_start(name).because("an argument holds a NUL byte"));
+    }
+    let mut command: Vec<Raw> = request.command.iter().cloned().map(Raw::from).collect();
+    command[0] = Raw::from(resolved.as_path());
+    let defaults = StopSpec::default();
+    let stop = StopSpec {
+        stop_signal: request.stop_signal.unwrap_or(defaults.stop_signal),
+        stop_timeout: request.stop_timeout.unwrap_or(defaults.stop_timeout),
+        extra: defaults.extra,
+    };
+    Ok(Spec { command, cwd: Raw::from(cwd.as_path()), stop })
+}

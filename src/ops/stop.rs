@@ -1,0 +1,171 @@
+//! `stop`: ends a process and everything that it started, and returns when all are gone.
+//!
+//! Why it exists: a stop is a promise. Invariants: the wish is on disk before anything is signalled, so a stop beats
+//! a restart in flight; it works the same whether the sidecar lives, is dead, or does not answer.
+
+use super::end::{self, KILL_MARGIN, Orphan};
+use super::link::{Awaited, Link};
+use super::{Bgo, legacy};
+use crate::domain::duration::Span;
+use crate::domain::machine::Grace;
+use crate::domain::name::Name;
+use crate::domain::record::{Ask, Record, State, Status, Want};
+use crate::domain::signal::Signal;
+use crate::domain::timestamp::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Durability, Ownership};
+use std::time::{Duration, SystemTime};
+
+/// How to stop.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StopRequest {
+    /// The signal that asks; default: the process's own stop signal.
+    pub signal: Option<Signal>,
+    /// The grace before SIGKILL; default: the process's own.
+    pub timeout: Option<Span>,
+    /// SIGKILL at once.
+    pub force: bool,
+}
+
+impl StopRequest {
+    fn grace(&self, record: &Record) -> Grace {
+        if self.force {
+            return Grace { signal: Signal::KILL, timeout: Duration::ZERO };
+        }
+        Grace {
+            signal: self.signal.unwrap_or(record.spec.stop_signal),
+            timeout: self.timeout.unwrap_or(record.spec.stop_timeout).0,
+        }
+    }
+}
+
+/// What a stop came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopOutcome {
+    /// The process with this pid was ended (`None`: it was waiting for a restart).
+    Stopped(Option<u32>),
+    /// Nothing ran.
+    AlreadyDown,
+}
+
+/// Stops `name`.
+///
+/// # Errors
+/// Unknown name, unreadable record, or something that cannot be ended: what, and why.
+pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome> {
+    let mut stopped = None;
+    // A sidecar that dies while it is waited for leaves the rest to us, so there is a second look; a hung one is
+    // ended in the first, so there may be a third.
+    for _ in 0..4 {
+        let record = bgo.record(name)?;
+        let was_up = record.status == Status::Running || record.state == State::Backoff;
+        match bgo.store.try_own(name)? {
+            Some(ownership) => {
+                let outcome = stop_orphan(bgo, name, request, &ownership)?;
+                return Ok(stopped.filter(|_| outcome == StopOutcome::AlreadyDown).unwrap_or(outcome));
+            }
+            None => {
+                let pid = record.pid.filter(|_| record.status == Status::Running);
+                if was_up {
+                    stopped = Some(StopOutcome::Stopped(pid));
+                }
+                if ask_sidecar(bgo, name, request)? {
+                    return Ok(stopped.unwrap_or(StopOutcome::AlreadyDown));
+                }
+            }
+        }
+    }
+    Err(Error::new(ErrorKind::Conflict, format!("cannot stop \"{name}\""))
+        .because("other commands keep changing it")
+        .hint(format!("bgo status {name}")))
+}
+
+/// Asks the living sidecar and waits. `false`: it has ended meanwhile, look again.
+fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<bool> {
+    let lock = bgo.store.lock(name)?;
+    let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
+    let grace = request.grace(&record);
+    record.want = Want::Down;
+    let id = record.wish(Ask::Stop, Some(grace));
+    lock.write(&record, Durability::Durable)?;
+    drop(lock);
+    let link = Link::of(&record);
+    link.nudge();
+    let within = grace.timeout.saturating_add(KILL_MARGIN);
+    let awaited = link.wait(bgo, name, within, |record| Ok(record.is_none_or(is_down).then_some(())))?;
+    match awaited {
+        Awaited::Got(()) => Ok(true),
+        Awaited::SidecarGone => Ok(false),
+        Awaited::TimedOut => {
+            let now = bgo.store.read(name)?;
+            let seen = now.as_ref().is_some_and(|r| r.seen >= id);
+            // One that has not even seen the wish is hung (paused, or stuck on a disk): its process is ended without it.
+            if !seen && link.kill() {
+                return Ok(false);
+            }
+            let pid = now.and_then(|r| r.pid).map_or_else(String::new, |pid| format!("pid {pid} "));
+            Err(Error::new(ErrorKind::StopFailed, format!("cannot stop \"{name}\""))
+                .because(format!("{pid}is still running after {}", Span(within)))
+                .hint(format!("bgo logs {name} --watcher shows why")))
+        }
+    }
+}
+
+fn is_down(record: &Record) -> bool {
+    record.status == Status::Stopped && matches!(record.state, State::Stopped | State::Exited | State::Errored)
+}
+
+/// Without a sidecar: ends what runs, and writes down the wish in any case.
+fn stop_orphan(bgo: &Bgo, name: &Name, request: &StopRequest, _ownership: &Ownership) -> Result<StopOutcome> {
+    let lock = bgo.store.lock(name)?;
+    let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
+    let found = end::find(&record, &bgo.store.logs(name))?;
+    if let Orphan::Unproven(pid) = found {
+        return Err(unproven(name, pid));
+    }
+    let running = if let Orphan::Running(running) = found { running } else { Vec::new() };
+    let was = record.clone();
+    if record.schema == 0 {
+        legacy::take_over(bgo, name, &mut record, &running)?;
+    }
+    record.want = Want::Down;
+    if running.is_empty() && record.state != State::Exited && record.state != State::Errored {
+        record.set_down(State::Stopped, record.stopped_at.unwrap_or(Timestamp(SystemTime::now())));
+    }
+    if record != was {
+        lock.write(&record, Durability::Durable)?;
+    }
+    drop(lock);
+    let Some(leader) = running.first().map(|p| p.pid) else { return Ok(StopOutcome::AlreadyDown) };
+    end_and_note(bgo, name, &record, running, request.grace(&record), State::Stopped)?;
+    Ok(StopOutcome::Stopped(Some(leader)))
+}
+
+/// Ends what runs of `record`, whose sidecar is dead, and writes down how it ended.
+///
+/// # Errors
+/// As [`end::end`]; the record is untouched then.
+pub(super) fn end_and_note(
+    bgo: &Bgo,
+    name: &Name,
+    record: &Record,
+    running: Vec<crate::platform::ProcStat>,
+    grace: Grace,
+    state: State,
+) -> Result<()> {
+    let exit = end::end(record, running, grace)?;
+    let lock = bgo.store.lock(name)?;
+    if let Some(mut now) = lock.read()? {
+        now.set_down(state, exit.at);
+        now.push_exit(exit);
+        lock.write(&now, Durability::Durable)?;
+    }
+    Ok(())
+}
+
+/// A pid that may or may not be ours is never signalled.
+pub(super) fn unproven(name: &Name, pid: u32) -> Error {
+    Error::new(ErrorKind::StopFailed, format!("cannot tell whether pid {pid} is still \"{name}\""))
+        .because("its record, written by bgo-cli 0.2.0, does not match when that process started")
+        .hint(format!("if `ps -p {pid}` shows that it is, end it with kill {pid}; then bgo restart {name}"))
+}

@@ -1,0 +1,85 @@
+//! Every system call that is not a plain file operation: processes, signals, descriptors to wait on, terminals.
+//!
+//! Why it exists: what differs between kernels, and what is `unsafe`, is in this folder and nowhere else. This page
+//! names what the rest of bgo may use; `linux.rs` and `macos.rs` implement what POSIX leaves open. Invariants: a
+//! signal goes only to a process whose start time was checked ([`ProcessHandle`]) or to an unreaped child; nothing
+//! between fork and exec allocates or takes a lock.
+#![allow(unsafe_code)]
+
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod os;
+#[cfg(target_os = "macos")]
+#[path = "macos.rs"]
+mod os;
+mod poll;
+mod reap;
+mod spawn;
+mod terminal;
+mod tree;
+
+pub use os::{
+    FileWatch, ProcessHandle, SignalQueue, all_pids, arguments, become_subreaper, boot_clock, boot_id, children,
+    environment, memory_total, moment_of_start, oom_kills, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,
+};
+pub use poll::{Interest, wait};
+pub use reap::{Reaped, reap};
+pub use spawn::{SpawnPlan, detach, make_private, spawn};
+pub use terminal::terminal_width;
+pub use tree::{carriers, descendants, is_foreign, usage};
+
+use crate::domain::record::Identity;
+use std::io;
+use std::time::Duration;
+
+/// What the kernel tells about a process at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcStat {
+    /// Its pid.
+    pub pid: u32,
+    /// Its parent's pid.
+    pub ppid: u32,
+    /// Its process group.
+    pub pgid: u32,
+    /// Its session.
+    pub sid: u32,
+    /// Whether it has ended and only waits to be reaped. A zombie is not running.
+    pub zombie: bool,
+    /// How many threads it has.
+    pub threads: u32,
+    /// When it started, in the kernel's unit (see [`Identity`]).
+    pub start_time: u64,
+    /// CPU time of it and of the children it waited for.
+    pub cpu: Duration,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
+}
+
+impl ProcStat {
+    /// What this process and no other is.
+    pub fn identity(&self, boot_id: &str) -> Identity {
+        Identity { pid: self.pid, start_time: self.start_time, boot_id: boot_id.into() }
+    }
+}
+
+/// The state of the process `identity` claims, if that very process still runs; a zombie or another process with the
+/// same pid does not count.
+///
+/// # Errors
+/// The kernel would not tell.
+pub fn running(identity: &Identity) -> io::Result<Option<ProcStat>> {
+    if *identity.boot_id != *boot_id()? {
+        return Ok(None);
+    }
+    Ok(stat(identity.pid)?.filter(|s| s.start_time == identity.start_time && !s.zombie))
+}
+
+/// The identity of the calling process.
+///
+/// # Errors
+/// The kernel would not tell.
+pub fn own_identity() -> io::Result<Identity> {
+    let boot = boot_id()?;
+    let own = stat(std::process::id())?.ok_or(io::ErrorKind::NotFound)?;
+    Ok(own.identity(&boot))
+}

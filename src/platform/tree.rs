@@ -1,0 +1,111 @@
+//! The descendants of a process, however they tried to leave it.
+//!
+//! Why it exists: stop leaves nothing behind, and `status` counts whole trees. Invariant: a process that was started
+//! through bgo under another name is never part of a tree, even if it descends from it: it has its own record, and
+//! stopping its ancestor must not end it.
+
+use super::os::{all_pids, children, environment, stat};
+use super::ProcStat;
+use crate::domain::row::Usage;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Whether `pid` belongs to another run: it is a sidecar, or carries another run id. Processes that cleared their
+/// environment, or whose environment may not be read, count as ours: they were found in our tree.
+pub fn is_foreign(pid: u32, run_id: &str) -> bool {
+    environment(pid).is_some_and(|env| {
+        env.split(|&b| b == 0).any(|pair| {
+            pair.starts_with(b"BGO_SIDECAR=")
+                || pair.strip_prefix(b"BGO_RUN_ID=").is_some_and(|id| id != run_id.as_bytes())
+        })
+    })
+}
+
+/// Everything alive below `root` (which itself is not part of the answer), except what is foreign to `run_id`.
+pub fn descendants(root: u32, run_id: &str) -> Vec<ProcStat> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::from([root]);
+    let mut open = vec![(root, stat(root).ok().flatten().map_or(2, |s| s.threads))];
+    while let Some((parent, threads)) = open.pop() {
+        for pid in children(parent, threads) {
+            if !seen.insert(pid) || is_foreign(pid, run_id) {
+                continue;
+            }
+            if let Ok(Some(child)) = stat(pid) {
+                open.push((pid, child.threads));
+                if !child.zombie {
+                    found.push(child);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Everything alive that carries `run_id` in its environment, or belongs to the session of `leader`, or descends from
+/// either: how a run is found when its sidecar is dead. Pass `leader` only while its identity is proven: then its pid
+/// cannot be another session's number.
+pub fn carriers(run_id: &str, leader: Option<u32>) -> Vec<ProcStat> {
+    let mark = format!("BGO_RUN_ID={run_id}").into_bytes();
+    let own = std::process::id();
+    let mut found: Vec<ProcStat> = Vec::new();
+    for pid in all_pids().into_iter().filter(|&pid| pid != own) {
+        let Ok(Some(process)) = stat(pid) else { continue };
+        if process.zombie {
+            continue;
+        }
+        let in_session = leader == Some(process.sid) && !is_foreign(pid, run_id);
+        if in_session || (!run_id.is_empty() && carries(pid, &mark)) {
+            found.push(process);
+        }
+    }
+    let mut seen: HashSet<u32> = found.iter().map(|p| p.pid).collect();
+    for root in found.clone() {
+        found.extend(descendants(root.pid, run_id).into_iter().filter(|p| seen.insert(p.pid)));
+    }
+    found.retain(|p| p.pid != own);
+    found
+}
+
+fn carries(pid: u32, mark: &[u8]) -> bool {
+    environment(pid).is_some_and(|env| {
+        let sidecar = env.split(|&b| b == 0).any(|pair| pair.starts_with(b"BGO_SIDECAR="));
+        !sidecar && env.split(|&b| b == 0).any(|pair| pair == mark)
+    })
+}
+
+/// What the tree of `leader` uses; `sidecar`, where it is the parent, adds the orphans it has inherited. Percentages
+/// are left to the caller.
+pub fn usage(leader: Option<&ProcStat>, sidecar: Option<u32>, run_id: &str) -> Usage {
+    let mut total = Usage::default();
+    let mut open: Vec<(u32, u32)> = Vec::new();
+    let mut add = |process: &ProcStat, open: &mut Vec<(u32, u32)>| {
+        total.cpu = total.cpu.checked_add(process.cpu).unwrap_or(Duration::MAX);
+        total.rss_bytes += process.rss_bytes;
+        total.processes += 1;
+        open.push((process.pid, process.threads));
+    };
+    if let Some(leader) = leader {
+        add(leader, &mut open);
+    }
+    let known = leader.map(|l| l.pid);
+    // Only what the sidecar inherited can be foreign: a sidecar that was started inside the tree detached itself.
+    let inherited = sidecar.map(|pid| children(pid, 1)).unwrap_or_default();
+    for pid in inherited.into_iter().filter(|&pid| Some(pid) != known && !is_foreign(pid, run_id)) {
+        if let Ok(Some(orphan)) = stat(pid)
+            && !orphan.zombie
+        {
+            add(&orphan, &mut open);
+        }
+    }
+    while let Some((parent, threads)) = open.pop() {
+        for pid in children(parent, threads) {
+            if let Ok(Some(child)) = stat(pid)
+                && !child.zombie
+            {
+                add(&child, &mut open);
+            }
+        }
+    }
+    total
+}

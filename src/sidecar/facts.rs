@@ -1,0 +1,123 @@
+//! Writing what happened into the record.
+//!
+//! Why it exists: the machine's state, the ends and the restarts become facts that everyone can read. Invariants:
+//! facts go onto the freshest record under its write lock, so no wish is ever lost; what could not be written (full
+//! disk, read-only home) is kept and written as soon as that works, and the record then says so.
+
+use crate::domain::machine::{End, Life, Machine};
+use crate::domain::outcome::Exit;
+use crate::domain::record::{Identity, Record, Sidecar, State, Status};
+use crate::domain::timestamp::Timestamp;
+use std::time::{Duration, SystemTime};
+
+/// What is not in the record yet.
+#[derive(Debug, Default)]
+pub struct Pending {
+    /// Ends to append.
+    pub exits: Vec<Exit>,
+    /// Restarts by policy to count.
+    pub restarts: u64,
+    /// The end of stderr when watch mode gave up.
+    pub stderr_tail: Option<String>,
+    /// Why the last write failed.
+    pub failure: Option<String>,
+}
+
+/// What the facts are about.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// Where the machine stands.
+    pub machine: &'a Machine,
+    /// The process, while it runs.
+    pub leader: Option<&'a Identity>,
+    /// When the present run started.
+    pub started_at: Option<Timestamp>,
+    /// This sidecar.
+    pub sidecar: &'a Sidecar,
+    /// The last wish acted on.
+    pub seen: u64,
+    /// The boot-time clock now.
+    pub now: Duration,
+}
+
+impl Pending {
+    /// Writes everything into `record`.
+    pub fn apply(&self, facts: &Facts<'_>, record: &mut Record) {
+        record.schema = record.schema.max(crate::domain::record::SCHEMA);
+        record.seen = record.seen.max(facts.seen);
+        for exit in &self.exits {
+            record.push_exit(exit.clone());
+        }
+        if let (Some(watch), 1..) = (&mut record.watch, self.restarts) {
+            watch.restarts += self.restarts;
+            watch.last_restart_at = facts.started_at;
+        }
+        if let Some(failure) = &self.failure {
+            record.degraded = Some(format!("facts were kept in memory for a while: {failure}"));
+        }
+        self.apply_life(facts, record);
+    }
+
+    fn apply_life(&self, facts: &Facts<'_>, record: &mut Record) {
+        let at = self.exits.last().map_or(Timestamp(SystemTime::now()), |exit| exit.at);
+        match &facts.machine.life {
+            Life::Over(End::Left) => {
+                if record.sidecar.as_ref().is_some_and(|s| s.identity() == facts.sidecar.identity()) {
+                    record.sidecar = None;
+                }
+            }
+            Life::Over(End::Exited) => record.set_down(State::Exited, at),
+            Life::Over(End::Stopped) => record.set_down(State::Stopped, at),
+            Life::Over(End::Errored(reason)) => {
+                record.set_down(State::Errored, at);
+                record.reason = Some(reason.clone());
+                if let Some(watch) = record.watch.as_mut().filter(|w| w.enabled) {
+                    watch.errored = true;
+                    watch.error_reason = Some(reason.clone());
+                    watch.last_stderr_tail = self.stderr_tail.clone();
+                }
+            }
+            alive => {
+                register(facts, record);
+                record.state = state_of(alive);
+                record.reason = None;
+                record.next_restart_at = None;
+                if let Life::Backoff { until } = alive {
+                    record.identity = None;
+                    record.status = Status::Stopped;
+                    record.stopped_at = Some(at);
+                    let wait = until.saturating_sub(facts.now);
+                    record.next_restart_at = Some(Timestamp(SystemTime::now() + wait));
+                } else if let Some(leader) = facts.leader {
+                    record.set_process(leader);
+                    record.started_at = facts.started_at.or(record.started_at);
+                } else {
+                    record.identity = None; // Only descendants are left.
+                }
+            }
+        }
+    }
+}
+
+/// Writes down that this sidecar is the one.
+fn register(facts: &Facts<'_>, record: &mut Record) {
+    record.sidecar = Some(facts.sidecar.clone());
+    if let Some(watch) = &mut record.watch {
+        let pid = watch.enabled.then_some(facts.sidecar.pid);
+        watch.watcher_pid = pid;
+        watch.watcher_pgid = pid;
+        if watch.errored {
+            watch.clear_error();
+        }
+    }
+}
+
+fn state_of(life: &Life) -> State {
+    match life {
+        Life::Starting { .. } => State::Starting,
+        Life::Up { .. } | Life::Over(_) => State::Running,
+        Life::Detached => State::Detached,
+        Life::Stopping { .. } => State::Stopping,
+        Life::Backoff { .. } => State::Backoff,
+    }
+}

@@ -1,0 +1,81 @@
+//! Starting a sidecar, and hearing from it.
+//!
+//! Why it exists: `start` must know whether the command runs before it returns. Invariant: the ownership lock passes
+//! through fork and exec without a gap; after the launcher's death the sidecar goes on.
+
+use super::{ENTRY, LOCK_FD, REPORT_FD};
+use crate::domain::launch::{LaunchFailure, Report};
+use crate::domain::name::Name;
+use crate::error::{Error, Result};
+use crate::platform::{self, Interest, SpawnPlan};
+use crate::store::{Ownership, Store};
+use std::ffi::CString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// The launcher's end of a launch.
+#[derive(Debug)]
+pub struct Launched {
+    pipe: File,
+    unread: Vec<u8>,
+}
+
+/// Starts a sidecar for the run `run_id` of `name`: it waits for the record's write lock, then starts the process or
+/// takes up the running one, and reports.
+///
+/// # Errors
+/// The sidecar could not be started; nothing runs then.
+pub fn launch(store: &Store, exe: &Path, name: &Name, run_id: &str, ownership: &Ownership) -> Result<Launched> {
+    let what = || format!("cannot start the sidecar of \"{name}\"");
+    let log = open_log(&store.logs(name).watcher).map_err(|e| Error::io(what(), &e))?;
+    let (reports_in, reports_out) = io::pipe().map_err(|e| Error::io(what(), &e))?;
+    let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| Error::io(what(), &io::ErrorKind::InvalidInput.into()));
+    let home = [b"BGO_HOME=", store.root().as_os_str().as_bytes()].concat();
+    let plan = SpawnPlan {
+        program: text(exe.as_os_str().as_bytes())?,
+        arguments: vec![c"bgo".into(), text(ENTRY.as_bytes())?, text(name.as_str().as_bytes())?, text(run_id.as_bytes())?],
+        environment: vec![text(&home)?, text(format!("BGO_SIDECAR={name}").as_bytes())?],
+        cwd: c"/".into(),
+        // 0, 1, 2, then LOCK_FD and REPORT_FD.
+        descriptors: vec![None, Some(log.as_fd()), Some(log.as_fd()), Some(ownership.as_fd()), Some(reports_out.as_fd())],
+        block_signals: true,
+    };
+    debug_assert_eq!((LOCK_FD, REPORT_FD), (3, 4));
+    platform::detach(&plan).map_err(|e: LaunchFailure| Error::new(crate::error::ErrorKind::StartFailed, what()).because(e))?;
+    Ok(Launched { pipe: File::from(std::os::fd::OwnedFd::from(reports_in)), unread: Vec::new() })
+}
+
+/// Opens a log as every writer of it does: appending, for its owner only.
+pub(super) fn open_log(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+impl Launched {
+    /// The next report, waiting for it until `deadline` on the boot-time clock; `None` at the deadline, or when the
+    /// sidecar has nothing more to say (it has ended).
+    ///
+    /// # Errors
+    /// The pipe cannot be read.
+    pub fn next(&mut self, deadline: Option<Duration>) -> io::Result<Option<Report>> {
+        loop {
+            if let Some(end) = self.unread.iter().position(|&b| b == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=end).collect();
+                return Ok(Report::parse(&String::from_utf8_lossy(&line)));
+            }
+            let ready = platform::wait(&[(self.pipe.as_fd(), Interest::Readable)], deadline)?;
+            if !ready[0] {
+                return Ok(None);
+            }
+            let mut buffer = [0u8; 512];
+            match self.pipe.read(&mut buffer)? {
+                0 => return Ok(None),
+                n => self.unread.extend_from_slice(&buffer[..n]),
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The sidecar: one small process beside each managed one, its parent, which sees how it ends.
+//!
+//! Why it exists: without a daemon, somebody must wait for the process, restart it and write down what happened.
+//! Invariants: it holds the ownership lock for its whole life, so there is never a second one; it lives exactly as
+//! long as there is something to supervise; its death ends nothing and loses nothing but its own view, because the
+//! process writes to its logs itself.
+//!
+//! It is this same binary, executed as `bgo __sidecar__ NAME RUN_ID` with `/` as its folder, the watcher log as
+//! stdout and stderr, the ownership lock as descriptor 3 and a pipe to its launcher as descriptor 4.
+
+mod facts;
+mod launch;
+mod log;
+mod perform;
+mod run;
+
+pub use launch::{Launched, launch};
+pub use run::main;
+
+/// The first argument that makes bgo a sidecar.
+pub const ENTRY: &str = "__sidecar__";
+/// Where the sidecar finds the ownership lock.
+const LOCK_FD: i32 = 3;
+/// Where the sidecar finds the pipe to its launcher.
+const REPORT_FD: i32 = 4;

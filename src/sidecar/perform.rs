@@ -1,0 +1,201 @@
+//! Doing what the machine decided: starting, signalling, killing, handing over.
+//!
+//! Why it exists: the actions of `domain::machine` as system calls. Invariant: nothing is signalled but the process
+//! and its descendants, each through a handle whose identity was checked.
+
+use super::launch::launch;
+use super::log::log;
+use super::run::{Leader, Supervisor, open_logs};
+use crate::domain::launch::{LaunchFailure, Report, Stage};
+use crate::domain::machine::{Action, Event, Life};
+use crate::domain::raw::Raw;
+use crate::domain::record::{Identity, Record};
+use crate::domain::signal::Signal;
+use crate::domain::timestamp::Timestamp;
+use crate::error::Error;
+use crate::platform::{self, ProcStat, ProcessHandle, SpawnPlan};
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// How long a fresh sidecar may take to take over.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(5);
+
+impl Supervisor {
+    /// Performs `action`; what follows at once is an event.
+    pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Spawn { counted } => Some(self.start_again(counted)),
+            Action::Signal(signal) => self.signal(signal),
+            Action::KillAll => self.kill_all(),
+            Action::Quit => None,
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------ starting
+
+    fn start_again(&mut self, counted: bool) -> Event {
+        let record = match self.store.read(&self.name) {
+            Ok(Some(record)) if record.run_id == self.run_id => record,
+            Ok(_) => return Event::SpawnFailed { reason: "the record was removed".to_owned() },
+            Err(e) => return Event::SpawnFailed { reason: e.message() },
+        };
+        let marker = counted.then(|| {
+            let number = record.watch.as_ref().map_or(0, |w| w.restarts) + self.pending.restarts + 1;
+            let why = self.pending.exits.last().or(record.exits.last()).map(ToString::to_string).unwrap_or_default();
+            format!("watch restart {number} after {why}")
+        });
+        if let Some(marker) = &marker {
+            log(marker);
+        }
+        match self.start_process(record, marker.as_deref()) {
+            Ok(event) => {
+                self.pending.restarts += u64::from(counted);
+                event
+            }
+            Err(failure) => Event::SpawnFailed { reason: format!("restart failed: {failure}") },
+        }
+    }
+
+    /// Starts the command of `record` as a child.
+    pub(super) fn start_process(&mut self, record: Record, marker: Option<&str>) -> Result<Event, LaunchFailure> {
+        let at = |stage: Stage| move |e: io::Error| LaunchFailure { stage, errno: errno_of(&e) };
+        let broken = |e: Error| {
+            log(&format!("{e}"));
+            LaunchFailure { stage: Stage::Record, errno: libc::EIO }
+        };
+        let environment = self.store.environment(&self.name).map_err(broken)?.unwrap_or_default();
+        let (out, err) = open_logs(&self.store, &self.name).map_err(at(Stage::Logs))?;
+        if let Some(marker) = marker {
+            mark(&out, &self.store.logs(&self.name).out, marker);
+        }
+        let text = |bytes: &[u8]| {
+            CString::new(bytes).map_err(|_| LaunchFailure { stage: Stage::Record, errno: libc::EINVAL })
+        };
+        let pair = |(key, value): &(Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
+        let plan = SpawnPlan {
+            program: text(record.command.first().map_or(b"", |c| c.as_bytes()))?,
+            arguments: record.command.iter().map(|a| text(a.as_bytes())).collect::<Result<_, _>>()?,
+            environment: environment.for_run(&record.name, &self.run_id).iter().map(pair).collect::<Result<_, _>>()?,
+            cwd: text(record.cwd.as_bytes())?,
+            descriptors: vec![None, Some(out.as_fd()), Some(err.as_fd())],
+            block_signals: false,
+        };
+        let pid = platform::spawn(&plan)?;
+        self.started_at = Some(Timestamp(SystemTime::now()));
+        let handle = ProcessHandle::of_child(pid).map_err(at(Stage::Attach))?;
+        // An unreaped child still has its stat, even if it has ended already.
+        let stat = platform::stat(pid).ok().flatten();
+        let start_time = stat.map_or(0, |s| s.start_time);
+        let since = platform::moment_of_start(start_time);
+        let identity = Identity { pid, start_time, boot_id: self.sidecar.boot_id.clone() };
+        log(&format!("started pid={pid}"));
+        self.leader = Some(Leader { identity, handle, child: true, since });
+        self.sidecar.parent = true;
+        Ok(Event::Spawned { at: since })
+    }
+
+    /// Supervises a process that already runs, without being its parent.
+    pub(super) fn take_up(&mut self, handle: ProcessHandle, identity: Identity) -> Result<Event, LaunchFailure> {
+        let since = platform::moment_of_start(identity.start_time);
+        log(&format!("attached to running pid={} (sidecar pid={})", identity.pid, self.sidecar.pid));
+        self.leader = Some(Leader { identity, handle, child: false, since });
+        self.sidecar.parent = false;
+        Ok(Event::Spawned { at: since })
+    }
+
+    // ------------------------------------------------------------------------------------------ ending
+
+    fn signal(&mut self, signal: Signal) -> Option<Event> {
+        let Some(leader) = &self.leader else {
+            self.signal_each(&self.whole_tree(), signal);
+            return None;
+        };
+        log(&format!("stopping pid={} with {signal}", leader.identity.pid));
+        match leader.handle.signal_group(signal) {
+            // A paused process must wake up to act on the signal.
+            Ok(_) => {
+                let _ = leader.handle.signal_group(Signal::CONT);
+                None
+            }
+            Err(e) => Some(self.refused(&e)),
+        }
+    }
+
+    fn kill_all(&mut self) -> Option<Event> {
+        self.killed = true;
+        let tree = self.whole_tree();
+        log(&format!("killing {} process(es)", tree.len()));
+        let refused = self.leader.as_ref().and_then(|leader| leader.handle.signal(Signal::KILL).err());
+        self.signal_each(&tree, Signal::KILL);
+        refused.map(|e| self.refused(&e))
+    }
+
+    /// The process became another user: that is not death, and nothing here can end it.
+    fn refused(&mut self, error: &io::Error) -> Event {
+        log(&format!("cannot signal the process: {}", crate::error::describe(error)));
+        Event::SignalRefused
+    }
+
+    fn whole_tree(&self) -> Vec<ProcStat> {
+        let leader = self.leader.as_ref().filter(|l| !l.handle.has_ended()).map(|l| l.identity.pid);
+        let mut tree = platform::descendants(self.sidecar.pid, &self.run_id);
+        if !self.sidecar.parent {
+            let known: Vec<u32> = tree.iter().map(|p| p.pid).collect();
+            tree.extend(platform::carriers(&self.run_id, leader).into_iter().filter(|p| !known.contains(&p.pid)));
+        }
+        tree
+    }
+
+    fn signal_each(&self, tree: &[ProcStat], signal: Signal) {
+        for process in tree {
+            let handle = ProcessHandle::open(&process.identity(&self.sidecar.boot_id));
+            if let Err(e) = handle.and_then(|handle| handle.map_or(Ok(false), |h| h.signal(signal))) {
+                log(&format!("cannot signal pid={}: {}", process.pid, crate::error::describe(&e)));
+            }
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------ handing over
+
+    /// Lets a fresh sidecar take over the running process; this one leaves then. If that fails, it stays.
+    pub(super) fn hand_over(&mut self) {
+        let Some(ownership) = self.ownership.as_ref().filter(|_| matches!(self.machine.life, Life::Up { .. })) else {
+            return;
+        };
+        let deadline = platform::boot_clock() + HAND_OVER_WITHIN;
+        let launched = launch(&self.store, &platform::self_executable(), &self.name, &self.run_id, ownership);
+        let answer = launched.and_then(|mut launched| {
+            launched.next(Some(deadline)).map_err(|e| Error::io("cannot hear from the new sidecar", &e))
+        });
+        match answer {
+            Ok(Some(Report::Started(_))) => {
+                log("a fresh sidecar has taken over");
+                self.leader = None;
+                self.events.push_back(Event::HandedOver);
+            }
+            Ok(other) => log(&format!("staying: the new sidecar did not take over ({other:?})")),
+            Err(e) => log(&format!("staying: {e}")),
+        }
+    }
+}
+
+/// Marks a restart by policy in the log, as bgo-cli 0.2.0 does; at the start of a line.
+fn mark(mut log: &File, path: &Path, text: &str) {
+    let mut last = [b'\n'];
+    let _ = File::open(path).and_then(|reader| {
+        let length = reader.metadata()?.len();
+        reader.read_exact_at(&mut last, length.saturating_sub(1))
+    });
+    let newline = if last == *b"\n" { "" } else { "\n" };
+    let line = format!("{newline}=== [{}] {text} ===\n", Timestamp(SystemTime::now()));
+    let _ = log.write_all(line.as_bytes());
+}
+
+fn errno_of(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
+}

@@ -1,0 +1,56 @@
+//! Replacing a small file so that every reader sees the old or the new content, never a mixture.
+//!
+//! Why it exists: everything that bgo remembers passes through here. Invariant: on any error, and at a crash at any
+//! point, the old file is still there, whole.
+//!
+//! The temporary name is fixed (`.<file>.tmp`), not random: writers of one file exclude each other by its write lock,
+//! so a crash leaves at most one stray file, and the next write reuses it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// What must have happened before a write returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Every reader sees it. Enough for facts that are void after a power cut.
+    Atomic,
+    /// It survives a power cut: file and folder are on disk.
+    Durable,
+}
+
+/// Replaces `path` by a file with `bytes`, readable by its owner only.
+///
+/// # Errors
+/// The failing system call's; nothing has changed then, except that after a failing fsync of the folder the new
+/// content is visible but perhaps not yet durable.
+pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+    let temporary = temporary_path(path);
+    let written = write_temporary(&temporary, bytes, durability).and_then(|()| fs::rename(&temporary, path));
+    if let Err(e) = written {
+        // Nothing may be left behind on a full disk; if this fails too, the next write reuses the file.
+        let _ = fs::remove_file(&temporary);
+        return Err(e);
+    }
+    match (durability, path.parent()) {
+        (Durability::Durable, Some(folder)) => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+fn temporary_path(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    path.with_file_name(name)
+}
+
+fn write_temporary(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    match durability {
+        Durability::Durable => file.sync_all(),
+        Durability::Atomic => Ok(()),
+    }
+}

@@ -1,0 +1,91 @@
+//! The captured environment of a process, apart from its record.
+//!
+//! Why it exists: a restart, also one after a reboot, must run with the environment of the first start, and that may
+//! hold secrets; the record may not. Invariant: the file is readable by its owner only, and what is read back is byte
+//! for byte what was captured.
+
+use super::Store;
+use super::atomic::{Durability, replace};
+use crate::domain::name::Name;
+use crate::domain::raw::Raw;
+use crate::error::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// The environment of a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// As it was in the shell that started it. Pairs, because names may be any bytes.
+    pub captured: Vec<(Raw, Raw)>,
+    /// Set by `-e`; these win, and `restart --update-env` keeps them.
+    #[serde(default)]
+    pub set: Vec<(Raw, Raw)>,
+}
+
+/// Variables that bgo gives every process; a captured value (from an outer bgo) is never passed on.
+const OURS: [&[u8]; 3] = [b"BGO_NAME", b"BGO_RUN_ID", b"BGO_SIDECAR"];
+
+impl Environment {
+    /// Today's environment of the calling command.
+    pub fn capture() -> Vec<(Raw, Raw)> {
+        std::env::vars_os()
+            .map(|(k, v)| (Raw::from(k), Raw::from(v)))
+            .filter(|(k, _)| !OURS.contains(&k.as_bytes()))
+            .collect()
+    }
+
+    /// The value of `key`, `set` before `captured`.
+    pub fn get(&self, key: &str) -> Option<&Raw> {
+        let find = |pairs: &'_ [(Raw, Raw)]| pairs.iter().rposition(|(k, _)| k.as_bytes() == key.as_bytes());
+        match find(&self.set) {
+            Some(at) => Some(&self.set[at].1),
+            None => find(&self.captured).map(|at| &self.captured[at].1),
+        }
+    }
+
+    /// All variables, each once, with the marks of this run.
+    pub fn for_run(&self, name: &str, run_id: &str) -> Vec<(Raw, Raw)> {
+        let ours = [(Raw::from("BGO_NAME"), Raw::from(name)), (Raw::from("BGO_RUN_ID"), Raw::from(run_id))];
+        let mut all: Vec<(Raw, Raw)> = Vec::with_capacity(self.captured.len() + self.set.len() + 2);
+        for (key, value) in self.captured.iter().chain(&self.set).chain(&ours) {
+            match all.iter_mut().find(|(k, _)| k == key) {
+                Some(slot) => slot.1 = value.clone(),
+                None => all.push((key.clone(), value.clone())),
+            }
+        }
+        all
+    }
+}
+
+impl Store {
+    /// Reads the captured environment; `None` if there is none (a record of bgo-cli 0.2.0).
+    ///
+    /// # Errors
+    /// The file cannot be read or does not parse.
+    pub fn environment(&self, name: &Name) -> Result<Option<Environment>> {
+        let path = self.file("env", name, ".json");
+        match super::read_file(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+                Error::new(ErrorKind::Corrupt, format!("corrupt environment {}", path.display()))
+                    .because(e)
+                    .hint(format!("bgo restart {name} --update-env captures it anew"))
+            }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io(format!("cannot read {}", path.display()), &e)),
+        }
+    }
+
+    /// Writes the captured environment durably, unless the same is there already.
+    ///
+    /// # Errors
+    /// The failing system call's; the old file is still there then.
+    pub fn set_environment(&self, name: &Name, environment: &Environment) -> Result<()> {
+        let path = self.file("env", name, ".json");
+        let bytes = serde_json::to_vec(environment).unwrap_or_default();
+        if super::read_file(&path).is_ok_and(|old| old == bytes) {
+            return Ok(());
+        }
+        replace(&path, &bytes, Durability::Durable)
+            .map_err(|e| Error::io(format!("cannot write {}", path.display()), &e))
+    }
+}

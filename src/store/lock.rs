@@ -1,0 +1,136 @@
+//! The two locks of a name: ownership (a live sidecar) and write (one change of the record).
+//!
+//! Why it exists: a lock that the kernel frees when its holder dies, however it dies, is the one thing that cannot be
+//! stale. Invariant: whoever holds a lock holds it on the file that the path names now; a lock file that was deleted
+//! and made anew between opening and locking is noticed and tried again.
+//!
+//! These are flock(2) locks: they belong to the open file description, so an ownership lock passes through fork and
+//! exec to the sidecar without ever being free in between.
+
+use super::Store;
+use super::atomic::{Durability, replace};
+use crate::domain::name::Name;
+use crate::domain::record::Record;
+use crate::error::{Error, Result};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Proof that no other sidecar or starter of this name exists.
+#[derive(Debug)]
+pub struct Ownership {
+    file: File,
+}
+
+impl Ownership {
+    pub(super) fn try_take(path: &Path) -> Result<Option<Ownership>> {
+        lock_current(path, |file| match file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(e)) => Err(e),
+        })
+        .map(|file| file.map(|file| Ownership { file }))
+        .map_err(|e| lock_error(path, &e))
+    }
+
+    /// Takes over the lock on an inherited descriptor.
+    ///
+    /// # Errors
+    /// It is not the ownership lock at `path`, or another process holds that.
+    pub fn adopt(file: File, path: &Path) -> io::Result<Ownership> {
+        // Locking again on the same open file description succeeds; on a second one it would not.
+        let held = is_current(&file, path)? && file.try_lock().is_ok();
+        if held { Ok(Ownership { file }) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    }
+}
+
+impl AsFd for Ownership {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// The right to change one record.
+#[derive(Debug)]
+pub struct WriteLock<'a> {
+    store: &'a Store,
+    name: Name,
+    _file: File,
+}
+
+impl<'a> WriteLock<'a> {
+    pub(super) fn take(store: &'a Store, name: &Name) -> Result<WriteLock<'a>> {
+        let path = store.file("run", name, ".write");
+        let file = lock_current(&path, |file| file.lock().map(|()| true)).map_err(|e| lock_error(&path, &e))?;
+        match file {
+            Some(file) => Ok(WriteLock { store, name: name.clone(), _file: file }),
+            None => Err(lock_error(&path, &io::ErrorKind::WouldBlock.into())),
+        }
+    }
+
+    /// The name it is for.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The record's freshest content; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn read(&self) -> Result<Option<Record>> {
+        self.store.read(&self.name)
+    }
+
+    /// Replaces the record.
+    ///
+    /// # Errors
+    /// The failing system call's; the old record is still there then.
+    pub fn write(&self, record: &Record, durability: Durability) -> Result<()> {
+        let path = self.store.record_path(&self.name);
+        replace(&path, &record.to_json(), durability)
+            .map_err(|e| Error::io(format!("cannot write record {}", path.display()), &e))
+    }
+
+    /// Removes the record alone: a first start came to nothing.
+    ///
+    /// # Errors
+    /// The failing system call's.
+    pub fn withdraw(&self) -> Result<()> {
+        let path = self.store.record_path(&self.name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io(format!("cannot remove {}", path.display()), &e))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Opens `path` and locks it with `take` until the locked file is the one that the path names; `None` if `take` says
+/// that another holds it.
+fn lock_current(path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> io::Result<Option<File>> {
+    loop {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        if !take(&file)? {
+            return Ok(None);
+        }
+        if is_current(&file, path)? {
+            return Ok(Some(file));
+        }
+    }
+}
+
+fn is_current(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+fn lock_error(path: &Path, error: &io::Error) -> Error {
+    Error::io(format!("cannot lock {}", path.display()), error)
+}

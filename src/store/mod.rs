@@ -1,0 +1,221 @@
+//! The files under `~/.bgo`: records, captured environments, locks and the paths of logs.
+//!
+//! Why it exists: files and locks are bgo's only memory and its only way of talking. Invariants: a record is read
+//! whole or not at all (it is replaced by rename, never written in place); it is changed only under its write lock, on
+//! its freshest content; one process per name, because starting needs the ownership lock, which its sidecar holds for
+//! life.
+//!
+//! ```text
+//! procs/<name>.json      the record            env/<name>.json    the captured environment
+//! run/<name>.alive       the ownership lock    run/<name>.write   the write lock
+//! logs/<name>.{out,err,watcher}.log
+//! ```
+
+mod atomic;
+mod environment;
+mod lock;
+mod tail;
+
+pub use atomic::Durability;
+pub use environment::Environment;
+pub use lock::{Ownership, WriteLock};
+pub use tail::{start_of_last_lines, tail_text};
+
+use crate::domain::name::Name;
+use crate::domain::record::Record;
+use crate::domain::row::Logs;
+use crate::error::{Error, ErrorKind, Result};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+const FOLDERS: [&str; 4] = ["procs", "env", "run", "logs"];
+
+/// The state folder. Cheap to make: nothing is read or created before it is needed.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// The store at `root` (`$BGO_HOME` or `~/.bgo`), which need not exist yet.
+    pub fn open(root: impl Into<PathBuf>) -> Store {
+        Store { root: root.into() }
+    }
+
+    /// The state folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of the records.
+    pub fn procs_dir(&self) -> PathBuf {
+        self.root.join("procs")
+    }
+
+    /// The file of a record.
+    pub fn record_path(&self, name: &Name) -> PathBuf {
+        self.file("procs", name, ".json")
+    }
+
+    /// The log files of a process.
+    pub fn logs(&self, name: &Name) -> Logs {
+        Logs {
+            out: self.file("logs", name, ".out.log"),
+            err: self.file("logs", name, ".err.log"),
+            watcher: self.file("logs", name, ".watcher.log"),
+        }
+    }
+
+    fn file(&self, folder: &str, name: &Name, suffix: &str) -> PathBuf {
+        let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + 120);
+        path.push(&self.root);
+        path.push(folder);
+        path.push(name.as_str());
+        path.as_mut_os_string().push(suffix);
+        path
+    }
+
+    /// Creates the folders that are missing, readable by their owner only.
+    ///
+    /// # Errors
+    /// The folder that cannot be made, and why.
+    pub fn ensure(&self) -> Result<()> {
+        let make = |path: &Path| match DirBuilder::new().mode(0o700).create(path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(|e| home_error(path, &e))
+            }
+            Err(e) => Err(home_error(path, &e)),
+            Ok(()) => Ok(()),
+        };
+        // The last folder is made last, so its presence proves the others.
+        if self.root.join(FOLDERS[FOLDERS.len() - 1]).is_dir() && self.root.join(FOLDERS[2]).is_dir() {
+            return Ok(());
+        }
+        make(&self.root)?;
+        FOLDERS.iter().try_for_each(|folder| make(&self.root.join(folder)))
+    }
+
+    /// The names of all records, sorted. Files that are not records are passed over.
+    ///
+    /// # Errors
+    /// The folder exists but cannot be read.
+    pub fn names(&self) -> Result<Vec<Name>> {
+        let folder = self.procs_dir();
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(home_error(&folder, &e)),
+        };
+        let mut names: Vec<Name> = entries
+            .filter_map(io::Result::ok)
+            .filter_map(|entry| Name::parse(entry.file_name().to_str()?.strip_suffix(".json")?).ok())
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Reads a record; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if it does not parse, [`ErrorKind::Io`] if it cannot be read.
+    pub fn read(&self, name: &Name) -> Result<Option<Record>> {
+        let path = self.record_path(name);
+        match read_file(&path) {
+            Ok(bytes) => parse(&path, &bytes).map(Some),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io(format!("cannot read record {}", path.display()), &e)),
+        }
+    }
+
+    /// Takes the write lock of `name`, waiting for it: it is only ever held for moments.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened or locked.
+    pub fn lock(&self, name: &Name) -> Result<WriteLock<'_>> {
+        WriteLock::take(self, name)
+    }
+
+    /// Takes the ownership lock of `name` if it is free; `None` if a live sidecar (or another command) holds it.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened or locked.
+    pub fn try_own(&self, name: &Name) -> Result<Option<Ownership>> {
+        Ownership::try_take(&self.ownership_path(name))
+    }
+
+    /// The file of the ownership lock.
+    pub fn ownership_path(&self, name: &Name) -> PathBuf {
+        self.file("run", name, ".alive")
+    }
+
+    /// Removes record, environment and, unless `keep_logs`, logs. The caller proves that it owns the name and may
+    /// write; the lock files go last, so that nobody can come in before the rest is gone.
+    ///
+    /// # Errors
+    /// The first file that cannot be removed. The record goes first: what remains is never a process without one.
+    pub fn remove(&self, lock: WriteLock<'_>, ownership: Ownership, keep_logs: bool) -> Result<()> {
+        let name = lock.name();
+        let logs = self.logs(name);
+        let mut paths = vec![self.record_path(name), self.file("env", name, ".json")];
+        if !keep_logs {
+            paths.extend([logs.out, logs.err, logs.watcher]);
+        }
+        paths.extend([self.file("run", name, ".write"), self.ownership_path(name)]);
+        for path in paths {
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io(format!("cannot remove {}", path.display()), &e));
+                }
+                _ => {}
+            }
+        }
+        drop(ownership);
+        Ok(())
+    }
+}
+
+/// Reads a small file with as few system calls as possible: `status` reads a thousand of them.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = Vec::with_capacity(8192);
+    // A read that returns less than was asked for has reached the end of a regular file.
+    let filled = read_once(&mut file, &mut bytes)?;
+    if filled == 8192 {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+fn read_once(file: &mut File, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    bytes.resize(8192, 0);
+    let n = loop {
+        match file.read(bytes) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => break other?,
+        }
+    };
+    bytes.truncate(n);
+    Ok(n)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Record> {
+    Record::parse(bytes).map_err(|e| {
+        let cause = if bytes.is_empty() { "the file is empty".to_owned() } else { e.to_string() };
+        Error::new(ErrorKind::Corrupt, format!("corrupt record {}", path.display()))
+            .because(cause)
+            .hint("mend or remove that file; the logs beside it are untouched")
+    })
+}
+
+/// A failure on the state folder itself: the same for every command.
+fn home_error(path: &Path, error: &io::Error) -> Error {
+    Error::io(format!("cannot use {}", path.display()), error)
+        .hint("set BGO_HOME to a folder that you can write to, or mend this one")
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -1,0 +1,126 @@
+//! The store from inside: torn, empty and foreign files, locks, and what a crash leaves.
+
+use super::*;
+use crate::domain::raw::Raw;
+use crate::domain::record::{Ask, Want};
+use crate::domain::spec::{Spec, StopSpec};
+use std::os::unix::fs::PermissionsExt;
+
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().join("home with space"));
+    store.ensure().unwrap();
+    (folder, store)
+}
+
+fn record(name: &str) -> Record {
+    Record::new(name, Spec { command: vec!["/bin/true".into()], cwd: "/".into(), stop: StopSpec::default() })
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+#[test]
+fn folders_and_records_are_for_their_owner_only() {
+    let (_folder, store) = store();
+    let web = name("web");
+    store.lock(&web).unwrap().write(&record("web"), Durability::Durable).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&store.procs_dir()), 0o700);
+    assert_eq!(mode(&store.record_path(&web)), 0o600);
+}
+
+#[test]
+fn an_update_works_on_the_freshest_record() {
+    let (_folder, store) = store();
+    let web = name("web");
+    store.lock(&web).unwrap().write(&record("web"), Durability::Atomic).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..25 {
+                    let lock = store.lock(&web).unwrap();
+                    let mut fresh = lock.read().unwrap().unwrap();
+                    fresh.wish(Ask::Settings, None);
+                    lock.write(&fresh, Durability::Atomic).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(store.read(&web).unwrap().unwrap().wish.id, 200);
+}
+
+#[test]
+fn torn_and_empty_records_are_reported_and_stay() {
+    let (_folder, store) = store();
+    let bad = name("bad");
+    for (bytes, cause) in [(&b""[..], "empty"), (b"{\"name\": \"bad\", \"pid\": 12", "EOF"), (b"[]", "struct Record")] {
+        fs::write(store.record_path(&bad), bytes).unwrap();
+        let error = store.read(&bad).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Corrupt);
+        assert!(error.cause.contains(cause), "{error}");
+        assert_eq!(fs::read(store.record_path(&bad)).unwrap(), bytes);
+    }
+    assert_eq!(store.names().unwrap(), [bad]);
+}
+
+#[test]
+fn files_that_are_no_records_are_passed_over() {
+    let (_folder, store) = store();
+    for stray in [".web.json.tmp", "notes.txt", ".json", "-x.json"] {
+        fs::write(store.procs_dir().join(stray), "x").unwrap();
+    }
+    assert_eq!(store.names().unwrap(), []);
+}
+
+#[test]
+fn every_record_of_the_past_loads() {
+    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/records")).unwrap() {
+        let path = entry.unwrap().path();
+        let loaded = Record::parse(&fs::read(&path).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert!(!loaded.command.is_empty());
+        assert_eq!(loaded.want == Want::Up, path.to_string_lossy().contains("running"), "{}", path.display());
+    }
+}
+
+#[test]
+fn ownership_is_exclusive_and_survives_the_loss_of_the_lock_file() {
+    let (_folder, store) = store();
+    let web = name("web");
+    let mine = store.try_own(&web).unwrap().unwrap();
+    assert!(store.try_own(&web).unwrap().is_none());
+    drop(mine);
+    let again = store.try_own(&web).unwrap().unwrap();
+    let lock = store.lock(&web).unwrap();
+    store.remove(lock, again, false).unwrap();
+    assert!(store.try_own(&web).unwrap().is_some());
+}
+
+#[test]
+fn only_the_real_lock_can_be_adopted() {
+    let (_folder, store) = store();
+    let web = name("web");
+    let path = store.ownership_path(&web);
+    let mine = store.try_own(&web).unwrap().unwrap();
+    let inherited = File::from(mine.as_fd().try_clone_to_owned().unwrap());
+    assert!(Ownership::adopt(inherited, &path).is_ok());
+    assert!(Ownership::adopt(File::open(&path).unwrap(), &path).is_err());
+    assert!(Ownership::adopt(File::open("/dev/null").unwrap(), &path).is_err());
+}
+
+#[test]
+fn environments_are_kept_byte_for_byte() {
+    let (_folder, store) = store();
+    let web = name("web");
+    assert_eq!(store.environment(&web).unwrap(), None);
+    let pair = |k: &[u8], v: &[u8]| (Raw::from(k.to_vec()), Raw::from(v.to_vec()));
+    let environment =
+        Environment { captured: vec![pair(b"A", b"1\n\"x"), pair(b"B\xff", b"\xfe")], set: vec![pair(b"A", b"2")] };
+    store.set_environment(&web, &environment).unwrap();
+    assert_eq!(store.environment(&web).unwrap().as_ref(), Some(&environment));
+    let run = environment.for_run("web", "r1");
+    assert_eq!(run.len(), 4);
+    assert_eq!(run[0], pair(b"A", b"2"));
+    assert_eq!(environment.get("A").map(Raw::as_bytes), Some(&b"2"[..]));
+}

@@ -1,0 +1,293 @@
+//! Rows and errors as JSON.
+//!
+//! Why it exists: scripts and agents read the fields of bgo-cli 0.2.0 with their types, and ours beside them.
+//! Invariant: names only ever come in addition; rows are serialized from borrowed data, without a tree in between;
+//! the text has no character that a terminal acts on.
+
+use super::{end_of, text};
+use crate::domain::duration::Span;
+use crate::domain::outcome::Exit;
+use crate::domain::record::{State, Watch};
+use crate::domain::row::Row;
+use crate::domain::signal::Signal;
+use crate::domain::timestamp::Timestamp;
+use crate::error::Error;
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+use std::path::Path;
+
+/// All `rows` as one array.
+pub fn rows(rows: &[Row]) -> String {
+    document(&Rows(rows))
+}
+
+/// One row as one object.
+pub fn row(row: &Row) -> String {
+    document(&JsonRow::from(row))
+}
+
+/// A failure as one object.
+pub fn error(error: &Error) -> String {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        error: Body<'a>,
+    }
+    #[derive(Serialize)]
+    struct Body<'a> {
+        r#type: &'static str,
+        message: String,
+        hint: Option<&'a str>,
+        retryable: bool,
+    }
+    document(&Document {
+        error: Body {
+            r#type: error.kind.as_str(),
+            message: error.message(),
+            hint: Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
+            retryable: error.kind.is_retryable(),
+        },
+    })
+}
+
+fn document(value: &impl Serialize) -> String {
+    // Serializing fails for map keys that are no strings and for errors of the types themselves; there are none here.
+    let mut json = text::clean_json(serde_json::to_string_pretty(value).unwrap_or_default());
+    json.push('\n');
+    json
+}
+
+struct Rows<'a>(&'a [Row]);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(self.0.iter().map(JsonRow::from))
+    }
+}
+
+/// The fields of a row: first those of bgo-cli 0.2.0, then ours.
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    name: &'a str,
+    pid: Option<u32>,
+    status: &'static str,
+    cpu: Cow<'static, str>,
+    mem: Cow<'static, str>,
+    uptime: Cow<'static, str>,
+    command: &'a [String],
+    cwd: &'a str,
+    started_at: Option<Timestamp>,
+    watch: Option<&'a Watch>,
+    state: State,
+    reason: Option<&'a str>,
+    exit_code: Option<i32>,
+    signal: Option<Signal>,
+    oom: bool,
+    exits: &'a [Exit],
+    restarts: u64,
+    next_restart_at: Option<Timestamp>,
+    cpu_percent: Option<f64>,
+    rss_bytes: Option<u64>,
+    processes: Option<usize>,
+    uptime_ms: Option<u64>,
+    stopped_at: Option<Timestamp>,
+    pgid: Option<u32>,
+    sidecar_pid: Option<u32>,
+    log_paths: LogPaths<'a>,
+    record_path: Cow<'a, str>,
+    stop_signal: Signal,
+    stop_timeout: Span,
+    degraded: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct LogPaths<'a> {
+    stdout: Cow<'a, str>,
+    stderr: Cow<'a, str>,
+    watcher: Cow<'a, str>,
+}
+
+/// A path that is no text is still shown: serde would refuse it.
+fn lossy(path: &Path) -> Cow<'_, str> {
+    path.to_string_lossy()
+}
+
+fn or_dash(text: Option<String>) -> Cow<'static, str> {
+    text.map_or(Cow::Borrowed("-"), Cow::Owned)
+}
+
+/// Whether watch mode was ever on: what was merely filled in with defaults says nothing.
+fn was_watched(watch: &Watch) -> bool {
+    watch.enabled || *watch != Watch { enabled: false, ..Watch::default() }
+}
+
+impl<'a> From<&'a Row> for JsonRow<'a> {
+    fn from(row: &'a Row) -> JsonRow<'a> {
+        let usage = row.usage.filter(|_| row.online);
+        let uptime = row.uptime.filter(|_| row.online);
+        let exit = end_of(row);
+        JsonRow {
+            name: &row.name,
+            pid: row.pid,
+            status: if row.online { "online" } else { "stopped" },
+            cpu: or_dash(usage.map(|usage| text::tenths(usage.cpu_percent))),
+            mem: or_dash(usage.map(|usage| text::tenths(usage.mem_percent))),
+            uptime: or_dash(uptime.map(text::uptime_clock)),
+            command: &row.command,
+            cwd: &row.cwd,
+            started_at: row.started_at,
+            watch: row.watch.as_ref().filter(|watch| was_watched(watch)),
+            state: row.state,
+            reason: row.reason.as_deref(),
+            exit_code: exit.and_then(|exit| exit.code),
+            signal: exit.and_then(|exit| exit.signal),
+            oom: exit.is_some_and(|exit| exit.oom),
+            exits: &row.exits,
+            restarts: row.watch.as_ref().map_or(0, |watch| watch.restarts),
+            next_restart_at: row.next_restart_at,
+            cpu_percent: usage.map(|usage| usage.cpu_percent),
+            rss_bytes: usage.map(|usage| usage.rss_bytes),
+            processes: usage.map(|usage| usage.processes),
+            uptime_ms: uptime.map(|uptime| u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)),
+            stopped_at: row.stopped_at,
+            pgid: row.pgid,
+            sidecar_pid: row.sidecar.and_then(|(pid, alive)| alive.then_some(pid)),
+            log_paths: LogPaths {
+                stdout: lossy(&row.logs.out),
+                stderr: lossy(&row.logs.err),
+                watcher: lossy(&row.logs.watcher),
+            },
+            record_path: lossy(&row.record_path),
+            stop_signal: row.stop.stop_signal,
+            stop_timeout: row.stop.stop_timeout,
+            degraded: row.degraded.as_deref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::domain::outcome::Outcome;
+    use crate::error::ErrorKind;
+    use serde_json::{Value, json};
+
+    fn parse(text: &str) -> Value {
+        assert!(text.ends_with('\n'));
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_running_process_has_all_fields() {
+        assert_eq!(
+            parse(&row(&Row { watch: None, ..sample::online("web") })),
+            json!({
+                "name": "web", "pid": 2342, "status": "online", "cpu": "0.3", "mem": "0.1", "uptime": "01:02:03",
+                "command": ["sleep", "300"], "cwd": "/srv", "started_at": "2026-11-20T10:00:00.250000Z",
+                "watch": null, "state": "running", "reason": null, "exit_code": null, "signal": null, "oom": false,
+                "exits": [], "restarts": 0, "next_restart_at": null, "cpu_percent": 0.34, "rss_bytes": 12_897_485,
+                "processes": 1, "uptime_ms": 3_723_400, "stopped_at": null, "pgid": 2342, "sidecar_pid": 2343,
+                "log_paths": {
+                    "stdout": "/h/logs/web.out.log", "stderr": "/h/logs/web.err.log",
+                    "watcher": "/h/logs/web.watcher.log"
+                },
+                "record_path": "/h/procs/web.json", "stop_signal": "SIGTERM", "stop_timeout": 5, "degraded": null,
+            })
+        );
+    }
+
+    #[test]
+    fn the_fields_of_0_2_0_come_first() {
+        let text = row(&sample::watched("web"));
+        let fields =
+            ["name", "pid", "status", "cpu", "mem", "uptime", "command", "cwd", "started_at", "watch", "state"];
+        let at = fields.map(|field| text.find(&format!("\n  \"{field}\"")).unwrap());
+        assert!(at.is_sorted(), "{text}");
+    }
+
+    #[test]
+    fn an_ended_process_tells_how() {
+        let value = parse(&row(&sample::errored("web")));
+        for (field, expected) in [
+            ("status", json!("stopped")),
+            ("state", json!("errored")),
+            ("cpu", json!("-")),
+            ("mem", json!("-")),
+            ("uptime", json!("-")),
+            ("cpu_percent", json!(null)),
+            ("uptime_ms", json!(null)),
+            ("exit_code", json!(3)),
+            ("signal", json!(null)),
+            ("restarts", json!(3)),
+            ("sidecar_pid", json!(null)),
+            ("stopped_at", json!("2026-11-20T10:00:00.650000Z")),
+        ] {
+            assert_eq!(value[field], expected, "{field}");
+        }
+        assert_eq!(value["watch"]["error_reason"], "4 consecutive fast-crashes");
+        assert_eq!(value["watch"]["on_fast_crash"], "backoff");
+        assert_eq!(value["exits"][0]["uptime_ms"], 400);
+        let killed = Outcome::Signal { signal: Signal::KILL, oom: true };
+        let end = Some(Exit::new(sample::at("10:00:00"), killed, None));
+        let value = parse(&row(&Row { end: end.clone(), ..sample::exited("web") }));
+        assert_eq!((&value["signal"], &value["oom"]), (&json!("SIGKILL"), &json!(true)));
+        let leader = Row { state: State::Detached, end: end.clone(), ..sample::online("web") };
+        assert_eq!(parse(&row(&leader))["signal"], json!("SIGKILL"));
+        // The end of an earlier run says nothing about a process that runs.
+        let value = parse(&row(&Row { end, sidecar: Some((7, false)), ..sample::online("web") }));
+        assert_eq!(
+            (&value["signal"], &value["oom"], &value["sidecar_pid"]),
+            (&json!(null), &json!(false), &json!(null))
+        );
+    }
+
+    #[test]
+    fn watch_is_null_unless_it_was_on() {
+        let watch = |watch| parse(&row(&Row { watch, ..sample::online("web") }))["watch"].clone();
+        let off = Watch { enabled: false, ..Watch::default() };
+        assert_eq!(watch(None), json!(null));
+        assert_eq!(watch(Some(off.clone())), json!(null));
+        assert_eq!(watch(Some(Watch { restarts: 1, ..off }))["enabled"], false);
+        assert_eq!(watch(Some(Watch::default()))["enabled"], true);
+    }
+
+    #[test]
+    fn a_list_is_an_array_and_corrupt_rows_are_in_it() {
+        assert_eq!(rows(&[]), "[]\n");
+        let value = parse(&rows(&sample::zoo()));
+        let all = value.as_array().unwrap();
+        assert_eq!(all.len(), sample::zoo().len());
+        let corrupt = all.iter().find(|row| row["state"] == "corrupt").unwrap();
+        assert_eq!((&corrupt["status"], &corrupt["pid"]), (&json!("stopped"), &json!(null)));
+        assert_eq!(corrupt["record_path"], "/h/procs/broken.json");
+        assert_eq!(parse(&row(&sample::zoo()[0])), all[0]);
+    }
+
+    #[test]
+    fn nothing_a_terminal_acts_on_is_left_raw() {
+        let mut row = sample::online("web");
+        row.command = vec!["\u{1b}[2J\u{9b}2J\u{7f}\u{202e}é\n".to_owned()];
+        row.usage.as_mut().unwrap().cpu_percent = f64::NAN;
+        let text = super::row(&row);
+        assert!(!text.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{text}");
+        assert_eq!(parse(&text)["command"][0], row.command[0]);
+        assert_eq!(parse(&text)["cpu_percent"], json!(null));
+    }
+
+    #[test]
+    fn paths_that_are_no_text_are_shown_all_the_same() {
+        use std::os::unix::ffi::OsStrExt;
+        let record_path = std::ffi::OsStr::from_bytes(b"/h/\xff.json").into();
+        assert_eq!(parse(&row(&Row { record_path, ..sample::online("web") }))["record_path"], "/h/\u{fffd}.json");
+    }
+
+    #[test]
+    fn errors_say_what_failed_and_what_helps() {
+        let failed = Error::new(ErrorKind::Conflict, "cannot start \"web\"").because("busy").hint("try again");
+        let expected = json!({"error": {
+            "type": "conflict", "message": "cannot start \"web\": busy", "hint": "try again", "retryable": true,
+        }});
+        assert_eq!(parse(&error(&failed)), expected);
+        assert_eq!(parse(&error(&Error::not_found("web")))["error"]["hint"], json!(null));
+    }
+}
