@@ -70,8 +70,9 @@ fn fork_exec(plan: &SpawnPlan<'_>, orphan: bool) -> Result<Option<u32>, LaunchFa
     let null = File::open("/dev/null").map_err(|e| setup(errno_of(&e)))?;
     let sources = plan.descriptors.iter().map(|fd| above(fd.unwrap_or(null.as_fd()))).collect::<Result<Vec<_>, _>>();
     let sources = sources.map_err(setup)?;
-    let (errors_in, errors_out) = pipe2(OFlag::O_CLOEXEC).map_err(setup)?;
-    let errors_out = above(errors_out.as_fd()).map_err(setup)?;
+    let (errors_in, low) = pipe2(OFlag::O_CLOEXEC).map_err(setup)?;
+    let errors_out = above(low.as_fd()).map_err(setup)?;
+    drop(low); // An end left open here would keep `read_failure` waiting for ever.
     let pointers = |strings: &[CString]| -> Vec<*const c_char> {
         strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect()
     };
