@@ -33,9 +33,8 @@ const PREFIX_FILES: [&str; 4] = [
 ];
 
 /// What the script runs, apart from `sh` and cargo.
-const TOOLS: [&str; 13] = [
-    "sh", "cat", "chmod", "cmp", "cp", "dirname", "mkdir", "mv", "readlink", "rm", "sed", "tail", "tr",
-];
+const TOOLS: [&str; 13] =
+    ["sh", "cat", "chmod", "cmp", "cp", "dirname", "mkdir", "mv", "readlink", "rm", "sed", "tail", "tr"];
 
 struct Checkout {
     root: TempDir,
@@ -67,13 +66,7 @@ impl Ran {
 
     #[track_caller]
     fn failed(self, code: i32) -> Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "stdout: {}\nstderr: {}",
-            self.stdout,
-            self.stderr
-        );
+        assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
@@ -93,11 +86,7 @@ impl Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Self {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 }
 
@@ -108,10 +97,7 @@ impl Checkout {
 
     /// A checkout in a folder of this name; HOME stands beside it and is named after it.
     fn named(name: &str) -> Self {
-        let checkout = Self {
-            root: TempDir::with_prefix(name).unwrap(),
-            children: Vec::new(),
-        };
+        let checkout = Self { root: TempDir::with_prefix(name).unwrap(), children: Vec::new() };
         let completions = checkout.repository().join("completions");
         fs::create_dir_all(&completions).unwrap();
         fs::create_dir(checkout.home()).unwrap();
@@ -162,10 +148,7 @@ impl Checkout {
     /// A command in an environment of PATH and HOME alone.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
-            .env("HOME", self.home());
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.home());
         command.current_dir(self.root.path()).stdin(Stdio::null());
         command
     }
@@ -173,10 +156,7 @@ impl Checkout {
     /// `sh install.sh`, from another folder, with the fake bgo as the binary.
     fn script_command(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(Path::new("sh"));
-        command
-            .arg(self.script())
-            .args(arguments)
-            .env("BGO_BINARY", self.path("fake bgo"));
+        command.arg(self.script()).args(arguments).env("BGO_BINARY", self.path("fake bgo"));
         command
     }
 
@@ -186,12 +166,7 @@ impl Checkout {
 
     /// Starts the installed bgo and returns once it runs.
     fn serve(&mut self) -> &mut Child {
-        let child = self
-            .command(&self.installed())
-            .arg("serve")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn();
+        let child = self.command(&self.installed()).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         self.children.push(child.unwrap());
         let child = self.children.last_mut().unwrap();
         // Byte by byte, to leave what follows the line to the test.
@@ -210,9 +185,7 @@ impl Checkout {
         fs::create_dir(&folder).unwrap();
         let path = std::env::var_os("PATH").unwrap();
         for tool in TOOLS {
-            let found = std::env::split_paths(&path)
-                .map(|entry| entry.join(tool))
-                .find(|file| file.is_file());
+            let found = std::env::split_paths(&path).map(|entry| entry.join(tool)).find(|file| file.is_file());
             symlink(found.unwrap_or_else(|| panic!("no {tool} on PATH")), folder.join(tool)).unwrap();
         }
         folder
@@ -230,12 +203,7 @@ fn run(command: &mut Command) -> Ran {
 /// Writes an executable file through a child process; see the head of this file.
 fn program(path: &Path, text: &str) -> PathBuf {
     let script = r#"mkdir -p "$(dirname "$1")" && cat >"$1" && chmod 755 "$1""#;
-    let mut child = Command::new("sh")
-        .args(["-c", script, "sh"])
-        .arg(path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = Command::new("sh").args(["-c", script, "sh"]).arg(path).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
     path.to_owned()
@@ -276,35 +244,21 @@ fn a_local_installation_puts_everything_below_home() {
     let ran = checkout.run(&["--local"]).ok().says("(bgo 0.3.0)").says("try it: ");
     assert_files(&checkout.home(), &LOCAL_FILES);
     for file in LOCAL_FILES {
-        assert!(
-            ran.stdout
-                .contains(&format!("installed {}", checkout.home().join(file).display())),
-            "{}",
-            ran.stdout
-        );
+        assert!(ran.stdout.contains(&format!("installed {}", checkout.home().join(file).display())), "{}", ran.stdout);
     }
     assert_eq!(read(&checkout.installed()), read(&checkout.path("fake bgo")));
     assert_eq!(read(&checkout.home().join(LOCAL_FILES[1])), "completions of bgo.bash\n");
     assert_eq!(read(&checkout.home().join(LOCAL_FILES[2])), "completions of _bgo\n");
     assert_eq!(read(&checkout.home().join(LOCAL_FILES[3])), "completions of bgo.fish\n");
-    assert_eq!(
-        checkout.installed().metadata().unwrap().permissions().mode() & 0o7777,
-        0o755
-    );
+    assert_eq!(checkout.installed().metadata().unwrap().permissions().mode() & 0o7777, 0o755);
 }
 
 #[test]
 fn a_local_installation_follows_absolute_xdg_folders_only() {
     let checkout = Checkout::new();
     let mut command = checkout.script_command(&["--local"]);
-    run(command
-        .env("XDG_DATA_HOME", checkout.path("data"))
-        .env("XDG_CONFIG_HOME", "relative"))
-    .ok();
-    assert_files(
-        &checkout.path("data"),
-        &["bash-completion/completions/bgo", "zsh/site-functions/_bgo"],
-    );
+    run(command.env("XDG_DATA_HOME", checkout.path("data")).env("XDG_CONFIG_HOME", "relative")).ok();
+    assert_files(&checkout.path("data"), &["bash-completion/completions/bgo", "zsh/site-functions/_bgo"]);
     assert_files(&checkout.home(), &[LOCAL_FILES[0], LOCAL_FILES[3]]);
 }
 
@@ -313,24 +267,13 @@ fn a_prefix_has_the_layout_of_usr_local_for_everyone() {
     let checkout = Checkout::new();
     let script = r#"umask 077; exec sh "$0" "$@""#;
     let mut command = checkout.command(Path::new("sh"));
-    command
-        .args(["-c", script])
-        .arg(checkout.script())
-        .args(["--prefix", "opt/"]);
+    command.args(["-c", script]).arg(checkout.script()).args(["--prefix", "opt/"]);
     run(command.env("BGO_BINARY", "fake bgo")).ok();
     assert_files(&checkout.path("opt"), &PREFIX_FILES);
     for (file, mode) in PREFIX_FILES.iter().zip([0o755, 0o644, 0o644, 0o644]) {
         let file = checkout.path("opt").join(file);
-        assert_eq!(
-            file.metadata().unwrap().permissions().mode() & 0o7777,
-            mode,
-            "{}",
-            file.display()
-        );
-        assert_eq!(
-            file.parent().unwrap().metadata().unwrap().permissions().mode() & 0o7777,
-            0o755
-        );
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, mode, "{}", file.display());
+        assert_eq!(file.parent().unwrap().metadata().unwrap().permissions().mode() & 0o7777, 0o755);
     }
 }
 
@@ -349,10 +292,7 @@ fn a_symbolic_link_to_the_script_finds_the_checkout() {
     symlink("../repository/install.sh", checkout.path("links/first")).unwrap();
     symlink(checkout.path("links/first"), checkout.path("second")).unwrap();
     let mut command = checkout.command(Path::new("sh"));
-    run(command
-        .args(["second", "--local"])
-        .env("BGO_BINARY", checkout.path("fake bgo")))
-    .ok();
+    run(command.args(["second", "--local"]).env("BGO_BINARY", checkout.path("fake bgo"))).ok();
     assert_files(&checkout.home(), &LOCAL_FILES);
 }
 
@@ -373,15 +313,10 @@ fn the_real_checkout_installs_the_real_binary() {
     let checkout = Checkout::new();
     let mut command = checkout.command(&manifest("install.sh"));
     command.arg("--local").env("BGO_BINARY", env!("CARGO_BIN_EXE_bgo"));
-    run(&mut command)
-        .ok()
-        .says(&format!("(bgo {})", env!("CARGO_PKG_VERSION")));
+    run(&mut command).ok().says(&format!("(bgo {})", env!("CARGO_PKG_VERSION")));
     assert_files(&checkout.home(), &LOCAL_FILES);
     for (installed, source) in LOCAL_FILES[1..].iter().zip(["bgo.bash", "_bgo", "bgo.fish"]) {
-        assert_eq!(
-            read(&checkout.home().join(installed)),
-            read(&manifest("completions").join(source))
-        );
+        assert_eq!(read(&checkout.home().join(installed)), read(&manifest("completions").join(source)));
     }
     run(&mut command).ok().says("already up to date");
 }
@@ -400,11 +335,7 @@ fn without_a_binary_cargo_builds_in_the_checkout() {
     );
     let tools = checkout.tools();
     program(&tools.join("cargo"), &cargo);
-    run(checkout
-        .script_command(&["--local"])
-        .env_remove("BGO_BINARY")
-        .env("PATH", &tools))
-    .ok();
+    run(checkout.script_command(&["--local"]).env_remove("BGO_BINARY").env("PATH", &tools)).ok();
     assert_eq!(read(&checkout.installed()), read(&fake));
     let called = read(&checkout.path("called"));
     let (folder, arguments) = called.split_once('\n').unwrap();
@@ -414,9 +345,7 @@ fn without_a_binary_cargo_builds_in_the_checkout() {
     program(&tools.join("cargo"), "#!/bin/sh\nexit 101\n");
     let before = files(&checkout.home());
     let mut command = checkout.script_command(&["--local"]);
-    run(command.env_remove("BGO_BINARY").env("PATH", &tools))
-        .failed(1)
-        .warns("cargo failed");
+    run(command.env_remove("BGO_BINARY").env("PATH", &tools)).failed(1).warns("cargo failed");
     assert_eq!(files(&checkout.home()), before);
 }
 
@@ -426,10 +355,7 @@ fn without_cargo_an_earlier_build_is_installed() {
     let tools = checkout.tools();
     let without_cargo = |target: &str| {
         let mut command = checkout.script_command(&["--local"]);
-        run(command
-            .env_remove("BGO_BINARY")
-            .env("PATH", &tools)
-            .env("CARGO_TARGET_DIR", target))
+        run(command.env_remove("BGO_BINARY").env("PATH", &tools).env("CARGO_TARGET_DIR", target))
     };
     without_cargo("").failed(1).warns("cargo not found").warns("rustup");
     assert_files(&checkout.home(), &[]);
@@ -448,9 +374,7 @@ fn a_binary_that_is_no_bgo_is_not_installed() {
     let before = files(&checkout.home());
     checkout.foreign(&checkout.path("fake bgo"));
     checkout.run(&["--local"]).failed(1).warns("does not run as bgo");
-    run(checkout.script_command(&["--local"]).env("BGO_BINARY", "none"))
-        .failed(1)
-        .warns("not a readable file");
+    run(checkout.script_command(&["--local"]).env("BGO_BINARY", "none")).failed(1).warns("not a readable file");
     assert_eq!(files(&checkout.home()), before);
 }
 
@@ -461,11 +385,7 @@ fn installing_twice_changes_nothing() {
     let checkout = Checkout::new();
     checkout.run(&["--local"]).ok();
     let before = files(&checkout.home());
-    checkout
-        .run(&["--local"])
-        .ok()
-        .says("already up to date")
-        .says("bgo 0.3.0");
+    checkout.run(&["--local"]).ok().says("already up to date").says("bgo 0.3.0");
     assert_eq!(files(&checkout.home()), before);
 }
 
@@ -486,16 +406,11 @@ fn an_upgrade_leaves_the_old_binary_to_those_who_run_it() {
 
     let mut text = String::new();
     old.read_to_string(&mut text).unwrap();
-    assert!(
-        text.contains("bgo 0.3.0") && !text.contains("0.3.1"),
-        "the old file was written to: {text}"
-    );
+    assert!(text.contains("bgo 0.3.0") && !text.contains("0.3.1"), "the old file was written to: {text}");
     let child = checkout.children.last_mut().unwrap();
     child.stdin.take().unwrap().write_all(b"hello\n").unwrap();
     let mut answer = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut answer)
-        .unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut answer).unwrap();
     assert_eq!(answer, "0.3.0 got hello\n");
 }
 
@@ -561,13 +476,8 @@ fn a_failure_half_way_leaves_the_previous_installation() {
     for tool in ["cp", "chmod", "mv"] {
         let real = fs::read_link(tools.join(tool)).unwrap();
         fs::remove_file(tools.join(tool)).unwrap();
-        program(
-            &tools.join(tool),
-            "#!/bin/sh\necho 'No space left on device' >&2\nexit 1\n",
-        );
-        run(checkout.script_command(&["--local"]).env("PATH", &tools))
-            .failed(1)
-            .warns("No space left on device");
+        program(&tools.join(tool), "#!/bin/sh\necho 'No space left on device' >&2\nexit 1\n");
+        run(checkout.script_command(&["--local"]).env("PATH", &tools)).failed(1).warns("No space left on device");
         assert_eq!(files(&checkout.home()), before, "with a failing {tool}");
         fs::remove_file(tools.join(tool)).unwrap();
         symlink(real, tools.join(tool)).unwrap();
@@ -576,10 +486,7 @@ fn a_failure_half_way_leaves_the_previous_installation() {
     // The binary comes last: when a completion cannot be put in place, the old binary stays.
     let mv = fs::read_link(tools.join("mv")).unwrap();
     fs::remove_file(tools.join("mv")).unwrap();
-    let text = format!(
-        "#!/bin/sh\ncase $* in *_bgo) exit 1 ;; *) exec '{}' \"$@\" ;; esac\n",
-        mv.display()
-    );
+    let text = format!("#!/bin/sh\ncase $* in *_bgo) exit 1 ;; *) exec '{}' \"$@\" ;; esac\n", mv.display());
     program(&tools.join("mv"), &text);
     run(checkout.script_command(&["--local"]).env("PATH", &tools)).failed(1);
     assert_eq!(files(&checkout.home()), before);
@@ -597,16 +504,9 @@ fn uninstalling_removes_what_was_installed_and_no_more() {
     for file in kept {
         program(&checkout.home().join(file), "");
     }
-    checkout
-        .run(&["--local", "--uninstall"])
-        .ok()
-        .says("~/.bgo")
-        .says("rm -r ~/.bgo");
+    checkout.run(&["--local", "--uninstall"]).ok().says("~/.bgo").says("rm -r ~/.bgo");
     assert_files(&checkout.home(), &kept);
-    checkout
-        .run(&["--local", "--uninstall"])
-        .ok()
-        .says("nothing to uninstall");
+    checkout.run(&["--local", "--uninstall"]).ok().says("nothing to uninstall");
 }
 
 #[test]
@@ -631,16 +531,8 @@ fn an_unwritable_prefix_names_itself_and_two_ways_out() {
     fs::write(checkout.path("file"), "").unwrap();
     let prefix = checkout.path("file/prefix");
     let prefix = prefix.to_str().unwrap();
-    let ran = checkout
-        .run(&["--prefix", prefix])
-        .failed(1)
-        .warns("hint: sudo ")
-        .warns("install.sh --local");
-    assert!(
-        ran.stderr.contains(&format!("install.sh: cannot write to {prefix}: ")),
-        "{}",
-        ran.stderr
-    );
+    let ran = checkout.run(&["--prefix", prefix]).failed(1).warns("hint: sudo ").warns("install.sh --local");
+    assert!(ran.stderr.contains(&format!("install.sh: cannot write to {prefix}: ")), "{}", ran.stderr);
     assert_eq!(ran.stderr.lines().count(), 3, "{}", ran.stderr);
     assert_eq!(ran.stdout, "");
 }
@@ -672,12 +564,7 @@ fn a_missing_completion_file_is_named() {
     let missing = checkout.repository().join("completions/_bgo");
     fs::remove_file(&missing).unwrap();
     let ran = checkout.run(&["--local"]).failed(1);
-    assert!(
-        ran.stderr
-            .contains(missing.canonicalize().unwrap_or(missing).to_str().unwrap()),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains(missing.canonicalize().unwrap_or(missing).to_str().unwrap()), "{}", ran.stderr);
     assert_files(&checkout.home(), &[]);
 }
 
@@ -688,14 +575,8 @@ fn another_bgo_earlier_on_path_is_named() {
     checkout.foreign(&other);
     let with_path = |folders: &[&Path]| {
         let system = std::env::var_os("PATH").unwrap();
-        let folders = folders
-            .iter()
-            .map(|folder| folder.to_path_buf())
-            .chain(std::env::split_paths(&system));
-        run(checkout
-            .script_command(&["--local"])
-            .env("PATH", std::env::join_paths(folders).unwrap()))
-        .ok()
+        let folders = folders.iter().map(|folder| folder.to_path_buf()).chain(std::env::split_paths(&system));
+        run(checkout.script_command(&["--local"]).env("PATH", std::env::join_paths(folders).unwrap())).ok()
     };
     let bin = checkout.installed().parent().unwrap().to_owned();
     let first = other.parent().unwrap();
@@ -712,18 +593,9 @@ fn a_folder_that_is_not_on_path_is_explained() {
     let checkout = Checkout::new();
     let bin = checkout.installed().parent().unwrap().display().to_string();
     for (shell, line) in [
-        (
-            "/bin/sh",
-            format!("~/.profile and open a new shell: export PATH={bin}:$PATH"),
-        ),
-        (
-            "/usr/bin/zsh",
-            format!("~/.zshrc and open a new shell: export PATH={bin}:$PATH"),
-        ),
-        (
-            "/usr/bin/fish",
-            format!("~/.config/fish/config.fish and open a new shell: fish_add_path {bin}"),
-        ),
+        ("/bin/sh", format!("~/.profile and open a new shell: export PATH={bin}:$PATH")),
+        ("/usr/bin/zsh", format!("~/.zshrc and open a new shell: export PATH={bin}:$PATH")),
+        ("/usr/bin/fish", format!("~/.config/fish/config.fish and open a new shell: fish_add_path {bin}")),
     ] {
         run(checkout.script_command(&["--local"]).env("SHELL", shell))
             .ok()

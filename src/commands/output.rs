@@ -36,7 +36,10 @@ impl Output {
             is_tty,
             width: if is_tty { platform::terminal_width().or(columns) } else { columns },
             term: set("TERM"),
-            locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set),
+            // Python gives its children LC_CTYPE=C.UTF-8 whatever the terminal is; that says nothing.
+            locale: set("LC_ALL")
+                .or_else(|| set("LC_CTYPE").filter(|l| !l.starts_with("C.")))
+                .or_else(|| set("LANG")),
             bgo_table: set("BGO_TABLE"),
             no_color: set("NO_COLOR").is_some(),
         };

@@ -94,7 +94,11 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<bool> {
     let within = grace.timeout.saturating_add(KILL_MARGIN);
     let awaited = link.wait(bgo, name, within, |record| Ok(record.is_none_or(is_down).then_some(())))?;
     match awaited {
-        Awaited::Got(()) => Ok(true),
+        Awaited::Got(()) => {
+            // A sidecar frees the name before it lets go of the write lock: after this, the name is free.
+            drop(bgo.store.lock(name)?);
+            Ok(true)
+        }
         Awaited::SidecarGone => Ok(false),
         Awaited::TimedOut => {
             let now = bgo.store.read(name)?;

@@ -9,6 +9,7 @@ use super::facts::{Facts, Pending};
 use super::launch::open_log;
 use super::log::log;
 use super::{LOCK_FD, REPORT_FD};
+use crate::domain::duration::Span;
 use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::machine::{Action, End, Event, Grace, Life, Machine, step};
 use crate::domain::name::Name;
@@ -234,6 +235,7 @@ impl Supervisor {
             let before = self.machine.life.clone();
             self.handle(event);
             if self.machine.life != before {
+                self.note_backoff();
                 let over = matches!(self.machine.life, Life::Over(ref end) if *end != End::Left);
                 self.publish(if over { Durability::Durable } else { Durability::Atomic });
                 self.take_wish();
@@ -255,6 +257,13 @@ impl Supervisor {
                     next = Some(event);
                 }
             }
+        }
+    }
+
+    fn note_backoff(&self) {
+        if let Life::Backoff { until } = self.machine.life {
+            let wait = Span(until.saturating_sub(platform::boot_clock()));
+            log(&format!("fast-crash {}: backoff, next attempt in {wait}", self.machine.fast_crashes));
         }
     }
 
@@ -417,7 +426,12 @@ impl Supervisor {
             now: platform::boot_clock(),
         };
         self.pending.apply(&facts, &mut record);
-        lock.write(&record, durability)
+        lock.write(&record, durability)?;
+        if matches!(self.machine.life, Life::Over(_)) {
+            // While the write lock is held: who sees the end in the record and then takes that lock finds the name free.
+            self.ownership = None;
+        }
+        Ok(())
     }
 
     fn forget_wishes_once(&mut self) {

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 pub enum Durability {
     /// Every reader sees it. Enough for facts that are void after a power cut.
     Atomic,
+    /// The content is on disk; the folder, and with it the new name, follows with the next durable write beside it.
+    Content,
     /// It survives a power cut: file and folder are on disk.
     Durable,
 }
@@ -50,7 +52,7 @@ fn write_temporary(path: &Path, bytes: &[u8], durability: Durability) -> io::Res
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     match durability {
-        Durability::Durable => file.sync_all(),
+        Durability::Content | Durability::Durable => file.sync_all(),
         Durability::Atomic => Ok(()),
     }
 }

@@ -63,7 +63,7 @@ impl Store {
     /// # Errors
     /// The file cannot be read or does not parse.
     pub fn environment(&self, name: &Name) -> Result<Option<Environment>> {
-        let path = self.file("env", name, ".json");
+        let path = self.file("procs", name, ".env");
         match super::read_file(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
                 Error::new(ErrorKind::Corrupt, format!("corrupt environment {}", path.display()))
@@ -75,17 +75,18 @@ impl Store {
         }
     }
 
-    /// Writes the captured environment durably, unless the same is there already.
+    /// Writes the captured environment, unless the same is there already. It lies beside the record, so the durable
+    /// write of the wish that follows makes its name durable, too.
     ///
     /// # Errors
     /// The failing system call's; the old file is still there then.
     pub fn set_environment(&self, name: &Name, environment: &Environment) -> Result<()> {
-        let path = self.file("env", name, ".json");
+        let path = self.file("procs", name, ".env");
         let bytes = serde_json::to_vec(environment).unwrap_or_default();
         if super::read_file(&path).is_ok_and(|old| old == bytes) {
             return Ok(());
         }
-        replace(&path, &bytes, Durability::Durable)
+        replace(&path, &bytes, Durability::Content)
             .map_err(|e| Error::io(format!("cannot write {}", path.display()), &e))
     }
 }

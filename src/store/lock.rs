@@ -25,14 +25,14 @@ pub struct Ownership {
 }
 
 impl Ownership {
-    pub(super) fn try_take(path: &Path) -> Result<Option<Ownership>> {
-        lock_current(path, |file| match file.try_lock() {
+    pub(super) fn try_take(store: &Store, name: &Name) -> Result<Option<Ownership>> {
+        let path = &store.ownership_path(name);
+        lock_current(store, path, |file| match file.try_lock() {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(e)) => Err(e),
         })
         .map(|file| file.map(|file| Ownership { file }))
-        .map_err(|e| lock_error(path, &e))
     }
 
     /// Takes over the lock on an inherited descriptor.
@@ -63,7 +63,7 @@ pub struct WriteLock<'a> {
 impl<'a> WriteLock<'a> {
     pub(super) fn take(store: &'a Store, name: &Name) -> Result<WriteLock<'a>> {
         let path = store.file("run", name, ".write");
-        let file = lock_current(&path, |file| file.lock().map(|()| true)).map_err(|e| lock_error(&path, &e))?;
+        let file = lock_current(store, &path, |file| file.lock().map(|()| true))?;
         match file {
             Some(file) => Ok(WriteLock { store, name: name.clone(), _file: file }),
             None => Err(lock_error(&path, &io::ErrorKind::WouldBlock.into())),
@@ -110,13 +110,22 @@ impl<'a> WriteLock<'a> {
 
 /// Opens `path` and locks it with `take` until the locked file is the one that the path names; `None` if `take` says
 /// that another holds it.
-fn lock_current(path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> io::Result<Option<File>> {
+fn lock_current(store: &Store, path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> Result<Option<File>> {
+    let refused = |e: io::Error| lock_error(path, &e);
+    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     loop {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        if !take(&file)? {
+        let file = match open() {
+            // The folder of a first start, or of bgo-cli 0.2.0, which had no locks.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                store.ensure()?;
+                open().map_err(refused)?
+            }
+            other => other.map_err(refused)?,
+        };
+        if !take(&file).map_err(refused)? {
             return Ok(None);
         }
-        if is_current(&file, path)? {
+        if is_current(&file, path).map_err(refused)? {
             return Ok(Some(file));
         }
     }

@@ -6,7 +6,7 @@
 //! life.
 //!
 //! ```text
-//! procs/<name>.json      the record            env/<name>.json    the captured environment
+//! procs/<name>.json      the record            procs/<name>.env   the captured environment
 //! run/<name>.alive       the ownership lock    run/<name>.write   the write lock
 //! logs/<name>.{out,err,watcher}.log
 //! ```
@@ -30,7 +30,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-const FOLDERS: [&str; 4] = ["procs", "env", "run", "logs"];
+/// `run` is last: bgo-cli 0.2.0 has made the others.
+const FOLDERS: [&str; 3] = ["procs", "logs", "run"];
 
 /// The state folder. Cheap to make: nothing is read or created before it is needed.
 #[derive(Clone, Debug)]
@@ -91,7 +92,7 @@ impl Store {
             Ok(()) => Ok(()),
         };
         // The last folder is made last, so its presence proves the others.
-        if self.root.join(FOLDERS[FOLDERS.len() - 1]).is_dir() && self.root.join(FOLDERS[2]).is_dir() {
+        if self.root.join(FOLDERS[FOLDERS.len() - 1]).is_dir() {
             return Ok(());
         }
         make(&self.root)?;
@@ -143,7 +144,7 @@ impl Store {
     /// # Errors
     /// The lock file cannot be opened or locked.
     pub fn try_own(&self, name: &Name) -> Result<Option<Ownership>> {
-        Ownership::try_take(&self.ownership_path(name))
+        Ownership::try_take(self, name)
     }
 
     /// The file of the ownership lock.
@@ -159,7 +160,7 @@ impl Store {
     pub fn remove(&self, lock: WriteLock<'_>, ownership: Ownership, keep_logs: bool) -> Result<()> {
         let name = lock.name();
         let logs = self.logs(name);
-        let mut paths = vec![self.record_path(name), self.file("env", name, ".json")];
+        let mut paths = vec![self.record_path(name), self.file("procs", name, ".env")];
         if !keep_logs {
             paths.extend([logs.out, logs.err, logs.watcher]);
         }
