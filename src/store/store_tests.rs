@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Ask, Want};
 use crate::domain::spec::{Spec, StopSpec};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 
 fn store() -> (tempfile::TempDir, Store) {
