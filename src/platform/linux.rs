@@ -16,7 +16,8 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal as NixSignal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{SysconfVar, sysconf};
+use nix::unistd::{Pid, SysconfVar, sysconf};
+use std::ffi::{c_int, c_void};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -31,8 +32,9 @@ use std::time::{Duration, SystemTime};
 /// # Errors
 /// /proc is not mounted.
 pub fn boot_id() -> io::Result<Box<str>> {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-    Ok(text.trim_end().into())
+    let mut buffer = [0u8; 64];
+    let filled = File::open("/proc/sys/kernel/random/boot_id")?.read(&mut buffer)?;
+    Ok(String::from_utf8_lossy(&buffer[..filled]).trim_end().into())
 }
 
 /// Time since boot, suspended time included; it never jumps.
@@ -148,15 +150,24 @@ pub fn children(pid: u32, threads: u32) -> Vec<u32> {
 }
 
 fn push_children(pid: u32, tid: u32, found: &mut Vec<u32>) {
+    /// The kernel fills a read with whole entries, so one that has room for another was the last.
+    const LONGEST_ENTRY: usize = 16;
     let Ok(mut file) = File::open(format!("/proc/{pid}/task/{tid}/children")) else { return };
-    let mut buffer = [0u8; 4096];
-    let Ok(filled) = file.read(&mut buffer) else { return };
-    let mut text = buffer[..filled].to_vec();
-    if filled > 0 {
-        // A long list takes several reads; the empty one that ends it is spared for processes without children.
-        let _ = file.read_to_end(&mut text);
+    let mut buffer = [0u8; 2048];
+    let mut number = 0;
+    loop {
+        let Ok(filled) = file.read(&mut buffer) else { return };
+        for &byte in &buffer[..filled] {
+            if byte.is_ascii_digit() {
+                number = number * 10 + u32::from(byte - b'0');
+            } else if number > 0 {
+                found.push(std::mem::take(&mut number));
+            }
+        }
+        if filled + LONGEST_ENTRY < buffer.len() {
+            return;
+        }
     }
-    found.extend(String::from_utf8_lossy(&text).split_ascii_whitespace().filter_map(|p| p.parse::<u32>().ok()));
 }
 
 /// Every pid there is.
@@ -178,6 +189,15 @@ pub fn arguments(pid: u32) -> Option<Vec<u8>> {
 /// Device and inode of a process's standard output; `None` if that may not be read.
 pub fn stdout_inode(pid: u32) -> Option<(u64, u64)> {
     fs::metadata(format!("/proc/{pid}/fd/1")).ok().map(|m| (m.dev(), m.ino()))
+}
+
+/// Gives memory that was freed back to the kernel: a sidecar waits for days, and a hundred of them add up.
+pub fn release_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim has no preconditions.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 /// Gives the calling process a name for `ps` and `top`.
@@ -329,6 +349,21 @@ impl AsFd for ProcessHandle {
 /// The kernel refused.
 pub fn become_subreaper() -> io::Result<()> {
     Ok(nix::sys::prctl::set_child_subreaper(true)?)
+}
+
+/// Runs `entry(argument)` in a child that borrows the caller's memory, on the stack that ends at `stack`; returns when
+/// the child has executed a program or ended.
+///
+/// SAFETY: `entry` makes only async-signal-safe calls and never returns; all signals are blocked in the caller;
+/// `argument` and the stack outlive the call.
+pub(super) unsafe fn run_child(
+    entry: extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+    stack: *mut c_void,
+) -> Result<Pid, Errno> {
+    // SAFETY: CLONE_VFORK suspends the caller until the child no longer uses the shared memory (CLONE_VM).
+    let pid = unsafe { libc::clone(entry, stack, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD, argument) };
+    Errno::result(pid).map(Pid::from_raw)
 }
 
 /// Marks every descriptor from `first` on as closing at exec.

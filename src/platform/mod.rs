@@ -20,7 +20,7 @@ mod tree;
 
 pub use os::{
     FileWatch, ProcessHandle, SignalQueue, all_pids, arguments, become_subreaper, boot_clock, boot_id, children,
-    environment, memory_total, moment_of_start, oom_kills, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,
+    environment, memory_total, moment_of_start, oom_kills, release_memory, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
 pub use reap::{Reaped, reap};

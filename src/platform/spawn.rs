@@ -1,20 +1,30 @@
-//! fork and exec: the managed process, and the sidecar itself.
+//! Starting programs: the managed process, and the sidecar itself.
 //!
 //! Why it exists: std's `Command` can neither start a session, nor reset every signal, nor say at which step it
-//! failed. Invariant: between fork and exec only async-signal-safe calls are made, on memory that was prepared before;
-//! the new program finds default signal dispositions and exactly the descriptors it was given.
+//! failed. Invariant: between the birth of the child and exec only async-signal-safe calls are made, on memory that
+//! was prepared before; the new program finds default signal dispositions and exactly the descriptors it was given.
+//!
+//! Where the kernel can, the child borrows the parent's memory until exec (`os::run_child`), as posix_spawn does: no
+//! page table is copied, which is most of the cost of a fork.
 
-use super::os::close_on_exec_from;
+use super::os::{close_on_exec_from, run_child};
 use crate::domain::launch::{LaunchFailure, Stage};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork, pipe2};
-use std::ffi::{CString, c_char};
+use nix::unistd::Pid;
+use std::cell::Cell;
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::ptr;
+use std::ptr::{self, NonNull};
+
+/// How much stack a child has until it executes: [`child`] needs a few hundred bytes.
+const STACK: usize = 16 * 1024;
 
 /// A program to execute.
 pub struct SpawnPlan<'a> {
@@ -34,11 +44,50 @@ pub struct SpawnPlan<'a> {
 
 /// Everything the child needs, as raw pointers and numbers.
 struct Prepared {
+    program: *const c_char,
     argv: Vec<*const c_char>,
     envp: Vec<*const c_char>,
+    cwd: *const c_char,
     /// What becomes descriptor 0, 1, 2 …: all numbered above the targets, so that none is overwritten too early.
     sources: Vec<RawFd>,
-    errors: RawFd,
+    block_signals: bool,
+    orphan: bool,
+    /// The stack of the second child, if the first is to orphan it.
+    stack: *mut c_void,
+    /// In memory that parent and child share.
+    failure: *const Failure,
+}
+
+/// Where the child says what failed. Stays `None` if nothing did.
+struct Failure(Cell<Option<(Stage, c_int)>>);
+
+/// A page that stays shared across a fork.
+struct SharedFailure(NonNull<c_void>);
+
+impl SharedFailure {
+    const SIZE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+
+    fn new() -> Result<SharedFailure, Errno> {
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping of its own; nothing else refers to it.
+        let page = unsafe { mmap_anonymous(None, Self::SIZE, protection, MapFlags::MAP_SHARED)? };
+        // SAFETY: the page is writable, aligned and large enough.
+        unsafe { page.cast::<Failure>().write(Failure(Cell::new(None))) };
+        Ok(SharedFailure(page))
+    }
+
+    fn get(&self) -> Option<LaunchFailure> {
+        // SAFETY: written in `new`; the child, which also writes here, has executed or ended by now.
+        let failure = unsafe { self.0.cast::<Failure>().as_ref() };
+        failure.0.get().map(|(stage, errno)| LaunchFailure { stage, errno })
+    }
+}
+
+impl Drop for SharedFailure {
+    fn drop(&mut self) {
+        // SAFETY: mapped in `new`, and no reference into it is left.
+        let _ = unsafe { munmap(self.0, Self::SIZE.get()) };
+    }
 }
 
 /// Starts `plan` as a child of the caller in a session of its own, and returns its pid once it has executed.
@@ -46,7 +95,8 @@ struct Prepared {
 /// # Errors
 /// The stage and errno of the step that failed; there is no process then.
 pub fn spawn(plan: &SpawnPlan<'_>) -> Result<u32, LaunchFailure> {
-    fork_exec(plan, false).map(|pid| pid.unwrap_or(0))
+    let child = start(plan, false)?;
+    Ok(u32::try_from(child.as_raw()).unwrap_or_default())
 }
 
 /// Starts `plan` in a session of its own, as nobody's child: it is orphaned at once, so that a long-lived caller has
@@ -55,12 +105,11 @@ pub fn spawn(plan: &SpawnPlan<'_>) -> Result<u32, LaunchFailure> {
 /// # Errors
 /// The stage and errno of the step that failed; there is no process then.
 pub fn detach(plan: &SpawnPlan<'_>) -> Result<(), LaunchFailure> {
-    fork_exec(plan, true).map(|_| ())
+    start(plan, true).map(wait_for)
 }
 
-fn fork_exec(plan: &SpawnPlan<'_>, orphan: bool) -> Result<Option<u32>, LaunchFailure> {
-    let failed = |stage| move |errno: Errno| LaunchFailure { stage, errno: errno as i32 };
-    let setup = failed(Stage::Setup);
+fn start(plan: &SpawnPlan<'_>, orphan: bool) -> Result<Pid, LaunchFailure> {
+    let setup = |errno: Errno| LaunchFailure { stage: Stage::Setup, errno: errno as i32 };
     let targets = plan.descriptors.len() as RawFd;
     let above = |fd: BorrowedFd<'_>| -> Result<OwnedFd, Errno> {
         let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(targets))?;
@@ -70,41 +119,43 @@ fn fork_exec(plan: &SpawnPlan<'_>, orphan: bool) -> Result<Option<u32>, LaunchFa
     let null = File::open("/dev/null").map_err(|e| setup(errno_of(&e)))?;
     let sources = plan.descriptors.iter().map(|fd| above(fd.unwrap_or(null.as_fd()))).collect::<Result<Vec<_>, _>>();
     let sources = sources.map_err(setup)?;
-    let (errors_in, low) = pipe2(OFlag::O_CLOEXEC).map_err(setup)?;
-    let errors_out = above(low.as_fd()).map_err(setup)?;
-    drop(low); // An end left open here would keep `read_failure` waiting for ever.
+    let failure = SharedFailure::new().map_err(setup)?;
+    let mut stacks = [Vec::<u8>::with_capacity(STACK), Vec::with_capacity(if orphan { STACK } else { 0 })];
+    let top = |stack: &mut Vec<u8>| -> *mut c_void {
+        // Stacks grow down, from an aligned end.
+        let end = stack.as_mut_ptr().wrapping_add(stack.capacity());
+        end.wrapping_sub(end as usize % 16).cast()
+    };
+    let [first, second] = &mut stacks;
     let pointers = |strings: &[CString]| -> Vec<*const c_char> {
         strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect()
     };
     let prepared = Prepared {
+        program: plan.program.as_ptr(),
         argv: pointers(&plan.arguments),
         envp: pointers(&plan.environment),
+        cwd: plan.cwd.as_ptr(),
         sources: sources.iter().map(AsRawFd::as_raw_fd).collect(),
-        errors: errors_out.as_raw_fd(),
+        block_signals: plan.block_signals,
+        orphan,
+        stack: top(second),
+        failure: failure.0.as_ptr().cast(),
     };
-    // SAFETY: the child calls only async-signal-safe functions (see `child`) and never returns.
-    match unsafe { fork() }.map_err(failed(Stage::Fork))? {
-        ForkResult::Child => child(plan, &prepared, orphan),
-        ForkResult::Parent { child } => {
-            drop(errors_out);
-            let failure = read_failure(errors_in);
-            if orphan || failure.is_some() {
-                wait_for(child);
-            }
-            match failure {
-                Some(failure) => Err(failure),
-                None => Ok(u32::try_from(child.as_raw()).ok()),
-            }
+    // No handler of ours may run in the child, on borrowed memory.
+    let mut mask = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut mask)).map_err(setup)?;
+    // SAFETY: `child` makes only async-signal-safe calls on `prepared`, which lives until this call is over, and ends
+    // in exec or _exit; the stack is unused memory of the stated size.
+    let started = unsafe { run_child(child, (&raw const prepared).cast_mut().cast(), top(first)) };
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
+    let pid = started.map_err(|errno| LaunchFailure { stage: Stage::Fork, errno: errno as i32 })?;
+    match failure.get() {
+        Some(failure) => {
+            wait_for(pid);
+            Err(failure)
         }
+        None => Ok(pid),
     }
-}
-
-/// Five bytes mean failure; the end of the pipe means that exec has closed it.
-fn read_failure(errors: OwnedFd) -> Option<LaunchFailure> {
-    let mut message = [0u8; 5];
-    File::from(errors).read_exact(&mut message).ok()?;
-    let [stage, errno @ ..] = message;
-    Some(LaunchFailure { stage: Stage::from_index(stage).unwrap_or(Stage::Setup), errno: i32::from_ne_bytes(errno) })
 }
 
 fn wait_for(child: Pid) {
@@ -116,26 +167,40 @@ fn errno_of(error: &io::Error) -> Errno {
 }
 
 /// The child's side: never returns, never allocates.
-fn child(plan: &SpawnPlan<'_>, prepared: &Prepared, orphan: bool) -> ! {
-    // SAFETY: setsid, fork, _exit, chdir and execve are async-signal-safe; every pointer was prepared before the fork
-    // and stays valid in the child's copy of the memory.
+extern "C" fn child(argument: *mut c_void) -> c_int {
+    // SAFETY: `start` passes a Prepared that outlives the child's use of it. setsid, _exit, chdir and execve are
+    // async-signal-safe, and so is run_child with a stack that was made before.
     unsafe {
-        if orphan {
-            match libc::fork() {
-                0 => {}
-                -1 => fail(prepared, Stage::Fork),
-                _ => libc::_exit(0),
-            }
+        let prepared = &*argument.cast::<Prepared>();
+        if !prepared.orphan {
+            execute(prepared)
         }
+        if run_child(grandchild, argument, prepared.stack).is_err() {
+            fail(prepared, Stage::Fork)
+        }
+        libc::_exit(0)
+    }
+}
+
+/// The child of the child that ends at once: nobody's.
+extern "C" fn grandchild(argument: *mut c_void) -> c_int {
+    // SAFETY: as in `child`.
+    unsafe { execute(&*argument.cast::<Prepared>()) }
+}
+
+/// SAFETY: to be called in a child before exec only.
+unsafe fn execute(prepared: &Prepared) -> ! {
+    // SAFETY: every pointer was prepared by `start` and is valid; all calls are async-signal-safe.
+    unsafe {
         if libc::setsid() == -1 {
-            fail(prepared, Stage::Setup);
+            fail(prepared, Stage::Setup)
         }
         place_descriptors(prepared);
-        reset_signals(plan.block_signals);
-        if libc::chdir(plan.cwd.as_ptr()) == -1 {
-            fail(prepared, Stage::Chdir);
+        reset_signals(prepared.block_signals);
+        if libc::chdir(prepared.cwd) == -1 {
+            fail(prepared, Stage::Chdir)
         }
-        libc::execve(plan.program.as_ptr(), prepared.argv.as_ptr(), prepared.envp.as_ptr());
+        libc::execve(prepared.program, prepared.argv.as_ptr(), prepared.envp.as_ptr());
         fail(prepared, Stage::Exec)
     }
 }
@@ -143,7 +208,7 @@ fn child(plan: &SpawnPlan<'_>, prepared: &Prepared, orphan: bool) -> ! {
 /// Makes the descriptors 0, 1, 2 … what the plan says; all others close at exec, also those that the caller inherited
 /// from a shell.
 ///
-/// SAFETY: to be called between fork and exec only.
+/// SAFETY: to be called in a child before exec only.
 unsafe fn place_descriptors(prepared: &Prepared) {
     // SAFETY: dup2 and close_on_exec_from are async-signal-safe; the sources are open.
     unsafe {
@@ -158,7 +223,7 @@ unsafe fn place_descriptors(prepared: &Prepared) {
 
 /// Default dispositions, and a mask of everything or nothing.
 ///
-/// SAFETY: to be called between fork and exec only.
+/// SAFETY: to be called in a child before exec only.
 unsafe fn reset_signals(block: bool) {
     // SAFETY: sigaction, sigfillset, sigemptyset and sigprocmask are async-signal-safe; a zeroed sigaction is SIG_DFL.
     unsafe {
@@ -175,13 +240,11 @@ unsafe fn reset_signals(block: bool) {
 
 /// Tells the parent what failed, and ends.
 ///
-/// SAFETY: to be called between fork and exec only.
+/// SAFETY: to be called in a child before exec only.
 unsafe fn fail(prepared: &Prepared, stage: Stage) -> ! {
-    let errno = Errno::last_raw().to_ne_bytes();
-    let message = [stage.index(), errno[0], errno[1], errno[2], errno[3]];
-    // SAFETY: write and _exit are async-signal-safe; `message` is five bytes long.
+    // SAFETY: the shared page outlives the child; _exit is async-signal-safe.
     unsafe {
-        libc::write(prepared.errors, message.as_ptr().cast(), message.len());
+        (*prepared.failure).0.set(Some((stage, Errno::last_raw())));
         libc::_exit(127)
     }
 }

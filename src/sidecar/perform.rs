@@ -76,11 +76,13 @@ impl Supervisor {
         let text = |bytes: &[u8]| {
             CString::new(bytes).map_err(|_| LaunchFailure { stage: Stage::Record, errno: libc::EINVAL })
         };
-        let pair = |(key, value): &(Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
+        // Each variable is dropped as it is turned into what exec takes: a sidecar keeps the pages it ever touched.
+        let pair = |(key, value): (Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
+        let variables = environment.into_run(&record.name, &self.run_id);
         let plan = SpawnPlan {
             program: text(record.command.first().map_or(b"", |c| c.as_bytes()))?,
             arguments: record.command.iter().map(|a| text(a.as_bytes())).collect::<Result<_, _>>()?,
-            environment: environment.for_run(&record.name, &self.run_id).iter().map(pair).collect::<Result<_, _>>()?,
+            environment: variables.into_iter().map(pair).collect::<Result<_, _>>()?,
             cwd: text(record.cwd.as_bytes())?,
             descriptors: vec![None, Some(out.as_fd()), Some(err.as_fd())],
             block_signals: false,

@@ -207,6 +207,7 @@ impl Supervisor {
         fds.extend(self.reports.as_ref().map(|pipe| (pipe.as_fd(), Interest::HangUp)));
         fds.extend(attached.map(|l| (l.handle.as_fd(), Interest::Readable)));
         fds.extend(self.strays.iter().map(|stray| (stray.as_fd(), Interest::Readable)));
+        platform::release_memory();
         let ready = platform::wait(&fds, deadline)?;
         let launcher_gone = self.reports.is_some() && ready[1];
         if launcher_gone {

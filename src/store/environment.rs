@@ -44,13 +44,13 @@ impl Environment {
     }
 
     /// All variables, each once, with the marks of this run.
-    pub fn for_run(&self, name: &str, run_id: &str) -> Vec<(Raw, Raw)> {
+    pub fn into_run(self, name: &str, run_id: &str) -> Vec<(Raw, Raw)> {
         let ours = [(Raw::from("BGO_NAME"), Raw::from(name)), (Raw::from("BGO_RUN_ID"), Raw::from(run_id))];
-        let mut all: Vec<(Raw, Raw)> = Vec::with_capacity(self.captured.len() + self.set.len() + 2);
-        for (key, value) in self.captured.iter().chain(&self.set).chain(&ours) {
-            match all.iter_mut().find(|(k, _)| k == key) {
-                Some(slot) => slot.1 = value.clone(),
-                None => all.push((key.clone(), value.clone())),
+        let mut all = self.captured;
+        for (key, value) in self.set.into_iter().chain(ours) {
+            match all.iter_mut().find(|(k, _)| *k == key) {
+                Some(slot) => slot.1 = value,
+                None => all.push((key, value)),
             }
         }
         all

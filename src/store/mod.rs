@@ -181,25 +181,19 @@ impl Store {
 /// Reads a small file with as few system calls as possible: `status` reads a thousand of them.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
-    let mut bytes = Vec::with_capacity(8192);
-    // A read that returns less than was asked for has reached the end of a regular file.
-    let filled = read_once(&mut file, &mut bytes)?;
-    if filled == 8192 {
-        file.read_to_end(&mut bytes)?;
-    }
-    Ok(bytes)
-}
-
-fn read_once(file: &mut File, bytes: &mut Vec<u8>) -> io::Result<usize> {
-    bytes.resize(8192, 0);
-    let n = loop {
-        match file.read(bytes) {
+    let mut buffer = [0u8; 4096];
+    let filled = loop {
+        match file.read(&mut buffer) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             other => break other?,
         }
     };
-    bytes.truncate(n);
-    Ok(n)
+    let mut bytes = buffer[..filled].to_vec();
+    // A read that returns less than was asked for has reached the end of a regular file.
+    if filled == buffer.len() {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Record> {
