@@ -1,6 +1,6 @@
 //! `stop`
 
-use super::output::{Output, awaiting, each, say};
+use super::output::{Output, awaiting, each, note, say};
 use crate::cli::StopArgs;
 use crate::error::{ExitCode, Result};
 use crate::ops::{self, Bgo, StopOutcome, StopRequest};
@@ -19,6 +19,10 @@ pub fn run(bgo: &Bgo, args: &StopArgs, _out: &Output) -> Result<ExitCode> {
         Ok(match stopped {
             StopOutcome::Stopped(Some(pid)) => format!("stopped \"{name}\" (pid {pid})"),
             StopOutcome::Stopped(None) => format!("stopped \"{name}\""),
+            StopOutcome::Unsaved(_) => {
+                note(&format!("bgo: the record of \"{name}\" cannot be written: after a reboot it may be started again"));
+                format!("stopped \"{name}\"")
+            }
             StopOutcome::AlreadyDown => format!("\"{name}\" was not running"),
         })
     })

@@ -271,6 +271,9 @@ pub struct Record {
     /// The last wish that the sidecar acted on.
     #[serde(default)]
     pub seen: u64,
+    /// The last restart wish that has come to a new process, or failed to.
+    #[serde(default)]
+    pub answered: u64,
     /// Marks the process and its descendants (`BGO_RUN_ID`); new with every start.
     #[serde(default)]
     pub run_id: Box<str>,
@@ -328,6 +331,7 @@ impl Record {
             want: Want::Up,
             wish: Wish::default(),
             seen: 0,
+            answered: 0,
             run_id: Box::default(),
             state: State::Starting,
             reason: None,

@@ -13,6 +13,11 @@ use crate::platform::{self, FileWatch, Interest, ProcessHandle};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+/// How long a killed sidecar may take to vanish.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// How often a name is looked at whose holder has not registered: nothing tells when such a one dies.
+const UNREGISTERED: Duration = Duration::from_millis(50);
+
 /// What ended a wait.
 #[derive(Debug)]
 pub enum Awaited<T> {
@@ -45,9 +50,13 @@ impl Link {
         }
     }
 
-    /// Ends a sidecar that does not answer. Its process runs on.
+    /// Ends a sidecar that does not answer, and waits until it is gone. Its process runs on. `false` if there is none.
     pub fn kill(&self) -> bool {
-        self.handle.as_ref().is_some_and(|handle| handle.signal(Signal::KILL).unwrap_or(false))
+        let Some(handle) = &self.handle else { return false };
+        let deadline = platform::boot_clock() + GONE_WITHIN;
+        let killed = handle.signal(Signal::KILL).is_ok();
+        let _ = platform::wait(&[(handle.as_fd(), Interest::Readable)], Some(deadline));
+        killed
     }
 
     /// Waits until `check` finds what it wants in the record (`None`: the record is gone).
@@ -55,7 +64,7 @@ impl Link {
     /// # Errors
     /// The record cannot be read or watched, or `check` refuses.
     pub fn wait<T>(
-        &self,
+        &mut self,
         bgo: &Bgo,
         name: &Name,
         within: Duration,
@@ -66,19 +75,29 @@ impl Link {
         let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).map_err(|e| broken(&e))?;
         loop {
             // Asked before the record is read: a sidecar writes its last facts before it ends.
-            let gone = self.handle.as_ref().is_some_and(ProcessHandle::has_ended);
-            if let Some(found) = check(bgo.store.read(name)?.as_ref())? {
+            let mut gone = self.handle.as_ref().is_some_and(ProcessHandle::has_ended);
+            let record = bgo.store.read(name)?;
+            if let Some(found) = check(record.as_ref())? {
                 return Ok(Awaited::Got(found));
+            }
+            if self.handle.is_none() {
+                // One that was still starting has registered itself by now; or whoever held the name is gone, without
+                // a word that could be waited for.
+                *self = record.as_ref().map(Link::of).unwrap_or_default();
+                self.nudge();
+                gone = self.handle.is_none() && bgo.store.try_own(name)?.is_some();
             }
             if gone {
                 return Ok(Awaited::SidecarGone);
             }
-            if platform::boot_clock() >= deadline {
+            let now = platform::boot_clock();
+            if now >= deadline {
                 return Ok(Awaited::TimedOut);
             }
+            let until = if self.handle.is_some() { deadline } else { deadline.min(now + UNREGISTERED) };
             let mut fds = vec![(changes.as_fd(), Interest::Readable)];
             fds.extend(self.handle.as_ref().map(|h| (h.as_fd(), Interest::Readable)));
-            platform::wait(&fds, Some(deadline)).map_err(|e| broken(&e))?;
+            platform::wait(&fds, Some(until)).map_err(|e| broken(&e))?;
             changes.drain();
         }
     }

@@ -107,28 +107,32 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
     drop(lock);
     let logs = bgo.store.logs(name);
     let before = [&logs.out, &logs.err].map(|log| std::fs::metadata(log).map_or(0, |m| m.len()));
-    let link = Link::of(&record);
+    let mut link = Link::of(&record);
     link.nudge();
     let within = record.spec.stop_timeout.0.saturating_add(KILL_MARGIN);
-    let old = record.process();
     let awaited = link.wait(bgo, name, within, |now| {
         let now = now.ok_or_else(|| bgo.not_found(name.as_str()))?;
         if now.want == Want::Down {
             return Err(stopped_meanwhile(name));
         }
-        if now.seen < id {
-            return Ok(None);
+        if now.answered < id {
+            // It may have been too late to refuse: the sidecar cannot signal what became another user.
+            return refused(name, now, id).map(|()| None);
         }
         if now.state == State::Errored {
             return Err(cannot_start(name.as_str()).because(now.reason.clone().unwrap_or_default()));
         }
-        let fresh = now.process().filter(|process| now.state == State::Running && Some(process) != old.as_ref());
-        Ok(fresh)
+        Ok(Some(now.clone()))
     })?;
     match awaited {
-        Awaited::Got(process) => {
-            let end = settle(bgo, name, &process, &link)?;
-            started(bgo, name, process.pid, end, record.is_watched(), before).map(Some)
+        Awaited::Got(now) => {
+            let end = match now.process() {
+                Some(process) => settle(bgo, name, &process, &mut link)?,
+                // It has ended again already.
+                None => now.exits.last().cloned(),
+            };
+            let pid = now.pid.unwrap_or_default();
+            started(bgo, name, pid, end, record.is_watched(), before).map(Some)
         }
         Awaited::SidecarGone => Ok(None),
         Awaited::TimedOut => {
@@ -143,6 +147,16 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
     }
 }
 
+/// An error if the sidecar has seen the wish `id` and gone back to running, because the kernel refused its signal.
+fn refused(name: &Name, now: &Record, id: u64) -> Result<()> {
+    if now.seen < id || now.state != State::Running || now.reason.is_none() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::StopFailed, format!("cannot restart \"{name}\""))
+        .because(now.reason.clone().unwrap_or_default())
+        .hint("it became another user; try as root"))
+}
+
 fn stopped_meanwhile(name: &Name) -> Error {
     Error::new(ErrorKind::Conflict, format!("\"{name}\" was not restarted"))
         .because("it was stopped meanwhile")
@@ -150,7 +164,7 @@ fn stopped_meanwhile(name: &Name) -> Error {
 }
 
 /// Watches a process that another sidecar started for an early end.
-fn settle(bgo: &Bgo, name: &Name, process: &Identity, link: &Link) -> Result<Option<Exit>> {
+fn settle(bgo: &Bgo, name: &Name, process: &Identity, link: &mut Link) -> Result<Option<Exit>> {
     let broken = |e: &std::io::Error| Error::io(format!("cannot wait for \"{name}\""), e);
     if let Some(handle) = ProcessHandle::open(process).map_err(|e| broken(&e))? {
         let deadline = platform::boot_clock() + SETTLE;

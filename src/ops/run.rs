@@ -12,8 +12,8 @@ use crate::domain::raw::Raw;
 use crate::domain::record::{Record, State, Want};
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform;
-use crate::sidecar::{Launched, launch};
-use crate::store::{Durability, Environment, Ownership};
+use crate::sidecar::{Launched, Purpose, launch};
+use crate::store::{Durability, Environment, Ownership, WriteLock};
 use std::ffi::OsStr;
 use std::time::SystemTime;
 
@@ -58,11 +58,16 @@ pub fn begin(
 
     let lock = bgo.store.lock(name)?;
     let previous = lock.read().ok().flatten();
-    let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, &ownership)?;
-    if let Some(environment) = environment {
-        bgo.store.set_environment(name, environment)?;
+    let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Start, &ownership)?;
+    let written = environment
+        .map_or(Ok(()), |environment| bgo.store.set_environment(name, environment))
+        .and_then(|()| lock.write(&record, Durability::Durable));
+    if let Err(e) = written {
+        // The sidecar still waits for the lock. Whatever it finds then, it is not to start anything.
+        drop(sidecar);
+        let _ = restore(&lock, previous.as_ref());
+        return Err(e);
     }
-    lock.write(&record, Durability::Durable)?;
     drop(lock);
     match hear(name, &mut sidecar)? {
         Report::Started(pid) => Ok(Begun { pid, sidecar }),
@@ -71,14 +76,19 @@ pub fn begin(
             let _ = sidecar.next(None);
             let lock = bgo.store.lock(name)?;
             if lock.read()?.is_some_and(|now| now.run_id == record.run_id) {
-                match previous {
-                    Some(previous) => lock.write(&previous, Durability::Durable)?,
-                    None => lock.withdraw()?,
-                }
+                restore(&lock, previous.as_ref())?;
             }
             Err(explain(name, &record, failure))
         }
         other => Err(unexpected(name, &other)),
+    }
+}
+
+/// Makes the record what it was.
+fn restore(lock: &WriteLock<'_>, previous: Option<&Record>) -> Result<()> {
+    match previous {
+        Some(previous) => lock.write(previous, Durability::Durable),
+        None => lock.withdraw(),
     }
 }
 
@@ -87,7 +97,7 @@ pub fn begin(
 /// # Errors
 /// The sidecar could not be started, or could not take it up.
 pub fn attach(bgo: &Bgo, name: &Name, ownership: &Ownership, record: &Record) -> Result<Begun> {
-    let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, ownership)?;
+    let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Attach, ownership)?;
     match hear(name, &mut sidecar)? {
         Report::Started(pid) => Ok(Begun { pid, sidecar }),
         Report::Failed(failure) => Err(explain(name, record, failure)),
@@ -126,6 +136,9 @@ fn explain(name: &Name, record: &Record, failure: LaunchFailure) -> Error {
             record.cwd.lossy(),
             crate::error::describe(&error)
         )),
+        Stage::Attach if failure.errno == libc::ESRCH => {
+            Error::new(ErrorKind::Conflict, format!("\"{name}\" has ended meanwhile")).hint(format!("bgo status {name}"))
+        }
         _ => cannot_start(name.as_str())
             .because(failure)
             .hint(format!("bgo logs {name} --watcher shows what its sidecar saw")),

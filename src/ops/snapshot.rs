@@ -185,11 +185,8 @@ fn sidecar_lives(record: &Record, leader: Option<&ProcStat>, machine: &Machine) 
 
 /// Its life was cut off: something of it may still run, or it ended unseen.
 fn without_sidecar(record: &Record, logs: &crate::domain::row::Logs, seen: &mut Observed) {
-    if record.schema > 0 && record.status == Status::Stopped && record.state != State::Starting {
-        if record.state == State::Backoff {
-            seen.state = State::Exited;
-            seen.reason = Some("its sidecar died before the restart".to_owned());
-        }
+    let settled = matches!(record.state, State::Exited | State::Stopped | State::Errored);
+    if record.schema > 0 && settled {
         return;
     }
     match end::find(record, logs) {
@@ -205,7 +202,9 @@ fn without_sidecar(record: &Record, logs: &crate::domain::row::Logs, seen: &mut 
         Ok(Orphan::None) if record.schema == 0 && record.status == Status::Stopped => {}
         Ok(Orphan::None) => {
             seen.state = State::Exited;
-            seen.reason = Some("it ended unseen, or with the machine".to_owned());
+            let backoff = record.state == State::Backoff;
+            let why = if backoff { "its sidecar died before the restart" } else { "it ended unseen, or with the machine" };
+            seen.reason = Some(why.to_owned());
         }
         Err(e) => {
             seen.state = State::Unknown;

@@ -9,6 +9,7 @@ use super::{Bgo, legacy};
 use crate::domain::duration::Span;
 use crate::domain::machine::Grace;
 use crate::domain::name::Name;
+use crate::domain::outcome::Exit;
 use crate::domain::record::{Ask, Record, State, Status, Want};
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
@@ -44,6 +45,8 @@ impl StopRequest {
 pub enum StopOutcome {
     /// The process with this pid was ended (`None`: it was waiting for a restart).
     Stopped(Option<u32>),
+    /// As `Stopped`, but the wish could not be written (full disk, read-only home): `resurrect` may start it again.
+    Unsaved(Option<u32>),
     /// Nothing ran.
     AlreadyDown,
 }
@@ -87,9 +90,13 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<bool> {
     let grace = request.grace(&record);
     record.want = Want::Down;
     let id = record.wish(Ask::Stop, Some(grace));
-    lock.write(&record, Durability::Durable)?;
+    let mut link = Link::of(&record);
+    if let Err(e) = lock.write(&record, Durability::Durable) {
+        // The log that filled the disk is the very reason to stop it: without a wish the sidecar would restart the
+        // process, so it goes first, and the process is ended as one that has lost its sidecar.
+        return if link.kill() { Ok(false) } else { Err(e) };
+    }
     drop(lock);
-    let link = Link::of(&record);
     link.nudge();
     let within = grace.timeout.saturating_add(KILL_MARGIN);
     let awaited = link.wait(bgo, name, within, |record| Ok(record.is_none_or(is_down).then_some(())))?;
@@ -136,13 +143,14 @@ fn stop_orphan(bgo: &Bgo, name: &Name, request: &StopRequest, _ownership: &Owner
     if running.is_empty() && record.state != State::Exited && record.state != State::Errored {
         record.set_down(State::Stopped, record.stopped_at.unwrap_or(Timestamp(SystemTime::now())));
     }
-    if record != was {
-        lock.write(&record, Durability::Durable)?;
-    }
+    let written = if record == was { Ok(()) } else { lock.write(&record, Durability::Durable) };
     drop(lock);
-    let Some(leader) = running.first().map(|p| p.pid) else { return Ok(StopOutcome::AlreadyDown) };
-    end_and_note(bgo, name, &record, running, request.grace(&record), State::Stopped)?;
-    Ok(StopOutcome::Stopped(Some(leader)))
+    let Some(leader) = running.first().map(|p| p.pid) else { return written.map(|()| StopOutcome::AlreadyDown) };
+    let exit = end::end(&record, running, request.grace(&record))?;
+    Ok(match note_end(bgo, name, exit, State::Stopped, Some(Want::Down)) {
+        Ok(()) => StopOutcome::Stopped(Some(leader)),
+        Err(_) => StopOutcome::Unsaved(Some(leader)),
+    })
 }
 
 /// Ends what runs of `record`, whose sidecar is dead, and writes down how it ended.
@@ -158,13 +166,16 @@ pub(super) fn end_and_note(
     state: State,
 ) -> Result<()> {
     let exit = end::end(record, running, grace)?;
+    note_end(bgo, name, exit, state, None)
+}
+
+fn note_end(bgo: &Bgo, name: &Name, exit: Exit, state: State, want: Option<Want>) -> Result<()> {
     let lock = bgo.store.lock(name)?;
-    if let Some(mut now) = lock.read()? {
-        now.set_down(state, exit.at);
-        now.push_exit(exit);
-        lock.write(&now, Durability::Durable)?;
-    }
-    Ok(())
+    let Some(mut now) = lock.read()? else { return Ok(()) };
+    now.set_down(state, exit.at);
+    now.push_exit(exit);
+    now.want = want.unwrap_or(now.want);
+    lock.write(&now, Durability::Durable)
 }
 
 /// A pid that may or may not be ours is never signalled.

@@ -88,7 +88,7 @@ fn apply(
             Some(_) => return Ok(record),
             None => {}
         }
-        let link = Link::of(&record);
+        let mut link = Link::of(&record);
         link.nudge();
         let awaited = link.wait(bgo, name, ANSWER, |now| {
             let now = now.ok_or_else(|| bgo.not_found(name.as_str()))?;

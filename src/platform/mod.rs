@@ -23,10 +23,10 @@ pub use os::{
     environment, memory_total, moment_of_start, oom_kills, release_memory, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
-pub use reap::{Reaped, reap};
+pub use reap::{Reaped, abort_child, has_children, reap};
 pub use spawn::{SpawnPlan, detach, make_private, spawn};
 pub use terminal::terminal_width;
-pub use tree::{carriers, descendants, is_foreign, usage};
+pub use tree::{carriers, descendants, has_descendants, is_foreign, usage};
 
 use crate::domain::record::Identity;
 use std::io;

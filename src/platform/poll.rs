@@ -28,7 +28,8 @@ pub fn wait(fds: &[(BorrowedFd<'_>, Interest)], deadline: Option<Duration>) -> i
     let mut polled: Vec<PollFd<'_>> = fds
         .iter()
         .map(|(fd, interest)| {
-            let flags = if *interest == Interest::Readable { PollFlags::POLLIN } else { PollFlags::empty() };
+            // POLLHUP need not be asked for, but macOS does not look at a descriptor of which nothing is asked.
+            let flags = if *interest == Interest::Readable { PollFlags::POLLIN } else { PollFlags::POLLHUP };
             PollFd::new(*fd, flags)
         })
         .collect();

@@ -26,30 +26,40 @@ pub fn reap() -> Vec<Reaped> {
     ended
 }
 
-fn reap_one() -> Option<Reaped> {
+/// Whether the caller has any child, ended or not. Unlike a list from /proc this is exact.
+pub fn has_children() -> bool {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    loop {
-        // SAFETY: `info` is a valid siginfo_t to write to; P_ALL ignores the id.
-        let done = unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), libc::WEXITED | libc::WNOHANG) };
-        match Errno::result(done) {
-            Err(Errno::EINTR) => {}
-            Err(_) => return None, // ECHILD: there are no children.
-            Ok(_) => break,
-        }
-    }
-    // SAFETY: waitid returned 0, so `info` is filled, or still all zeroes (pid 0) when no child has ended.
-    let info = unsafe { info.assume_init() };
-    // SAFETY: both fields are part of the SIGCHLD layout, which waitid uses.
-    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
-    let pid = u32::try_from(pid).ok().filter(|&pid| pid > 0)?;
-    Some(Reaped { pid, outcome: outcome_of(info.si_code, status) })
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `info` is a valid siginfo_t to write to; P_ALL ignores the id; WNOWAIT leaves the child as it is.
+    let looked = unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), flags) };
+    Errno::result(looked) != Err(Errno::ECHILD)
 }
 
-fn outcome_of(code: i32, status: i32) -> Outcome {
-    match (code, Signal::from_number(status)) {
-        (libc::CLD_EXITED, _) => Outcome::Code(status & 0xff),
-        (libc::CLD_KILLED | libc::CLD_DUMPED, Some(signal)) => Outcome::Signal { signal, oom: false },
-        _ => Outcome::Unknown,
+/// Kills and reaps a child that was just started and cannot be kept.
+pub fn abort_child(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().filter(|&pid| pid > 0) {
+        let pid = nix::unistd::Pid::from_raw(pid);
+        // An unreaped child's pid is nobody else's.
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        while nix::sys::wait::waitpid(pid, None) == Err(Errno::EINTR) {}
+    }
+}
+
+fn reap_one() -> Option<Reaped> {
+    let mut status = 0;
+    loop {
+        // waitpid, not waitid: macOS has had versions whose waitid does not say which child ended, nor how.
+        // SAFETY: `status` is a valid number to write to; -1 means any child.
+        let ended = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) };
+        match Errno::result(ended) {
+            Err(Errno::EINTR) => {}
+            Err(_) => return None, // ECHILD: there are no children.
+            Ok(pid) => {
+                // 0 when no child has ended.
+                let pid = u32::try_from(pid).ok().filter(|&pid| pid > 0)?;
+                return Some(Reaped { pid, outcome: outcome_of_status(status) });
+            }
+        }
     }
 }
 

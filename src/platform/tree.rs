@@ -6,6 +6,7 @@
 
 use super::os::{all_pids, children, environment, stat};
 use super::ProcStat;
+use super::reap::has_children;
 use crate::domain::row::Usage;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -40,6 +41,21 @@ pub fn descendants(root: u32, run_id: &str) -> Vec<ProcStat> {
         }
     }
     found
+}
+
+/// Whether the caller, a subreaper whose leader has ended, still has descendants of the run.
+///
+/// Only direct children are looked at, ended ones included: whatever descends from them comes to us when they end, and
+/// their end wakes us up. A walk of the whole tree would be wrong here: a process that forks and ends while it is
+/// walked (a daemon in the making) is seen as a zombie, and its child not yet as ours.
+pub fn has_descendants(own: u32, run_id: &str) -> bool {
+    if !has_children() {
+        return false;
+    }
+    let listed = children(own, 1);
+    // The list may miss children that come and go while it is read; that there are none of ours is believed only of
+    // a list that shows all others to be foreign.
+    listed.is_empty() || listed.into_iter().any(|pid| !is_foreign(pid, run_id))
 }
 
 /// Everything alive that carries `run_id` in its environment, or belongs to the session of `leader`, or descends from

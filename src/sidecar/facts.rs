@@ -36,6 +36,8 @@ pub struct Facts<'a> {
     pub sidecar: &'a Sidecar,
     /// The last wish acted on.
     pub seen: u64,
+    /// The last restart wish that has come to a new process, or failed to.
+    pub answered: u64,
     /// The boot-time clock now.
     pub now: Duration,
 }
@@ -45,6 +47,7 @@ impl Pending {
     pub fn apply(&self, facts: &Facts<'_>, record: &mut Record) {
         record.schema = record.schema.max(crate::domain::record::SCHEMA);
         record.seen = record.seen.max(facts.seen);
+        record.answered = record.answered.max(facts.answered);
         for exit in &self.exits {
             record.push_exit(exit.clone());
         }

@@ -18,6 +18,25 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+/// What a sidecar is launched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Start the process.
+    Start,
+    /// Take up the process that runs; never start one.
+    Attach,
+}
+
+impl Purpose {
+    /// The word on the sidecar's command line.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Purpose::Start => "start",
+            Purpose::Attach => "attach",
+        }
+    }
+}
+
 /// The launcher's end of a launch.
 #[derive(Debug)]
 pub struct Launched {
@@ -25,12 +44,19 @@ pub struct Launched {
     unread: Vec<u8>,
 }
 
-/// Starts a sidecar for the run `run_id` of `name`: it waits for the record's write lock, then starts the process or
-/// takes up the running one, and reports.
+/// Starts a sidecar for the run `run_id` of `name`: it waits for the record's write lock, then does what it is for, and
+/// reports. A launcher that closes its end before it gives up that lock has called it off.
 ///
 /// # Errors
 /// The sidecar could not be started; nothing runs then.
-pub fn launch(store: &Store, exe: &Path, name: &Name, run_id: &str, ownership: &Ownership) -> Result<Launched> {
+pub fn launch(
+    store: &Store,
+    exe: &Path,
+    name: &Name,
+    run_id: &str,
+    purpose: Purpose,
+    ownership: &Ownership,
+) -> Result<Launched> {
     let what = || format!("cannot start the sidecar of \"{name}\"");
     let log = open_log(&store.logs(name).watcher).map_err(|e| Error::io(what(), &e))?;
     let (reports_in, reports_out) = io::pipe().map_err(|e| Error::io(what(), &e))?;
@@ -38,7 +64,10 @@ pub fn launch(store: &Store, exe: &Path, name: &Name, run_id: &str, ownership: &
     let home = [b"BGO_HOME=", store.root().as_os_str().as_bytes()].concat();
     let plan = SpawnPlan {
         program: text(exe.as_os_str().as_bytes())?,
-        arguments: vec![c"bgo".into(), text(ENTRY.as_bytes())?, text(name.as_str().as_bytes())?, text(run_id.as_bytes())?],
+        arguments: [b"bgo", ENTRY.as_bytes(), name.as_str().as_bytes(), run_id.as_bytes(), purpose.word().as_bytes()]
+            .into_iter()
+            .map(text)
+            .collect::<Result<_>>()?,
         environment: vec![text(&home)?, text(format!("BGO_SIDECAR={name}").as_bytes())?],
         cwd: c"/".into(),
         // 0, 1, 2, then LOCK_FD and REPORT_FD.

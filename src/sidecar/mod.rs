@@ -5,7 +5,7 @@
 //! long as there is something to supervise; its death ends nothing and loses nothing but its own view, because the
 //! process writes to its logs itself.
 //!
-//! It is this same binary, executed as `bgo __sidecar__ NAME RUN_ID` with `/` as its folder, the watcher log as
+//! It is this same binary, executed as `bgo __sidecar__ NAME RUN_ID start|attach` with `/` as its folder, the watcher log as
 //! stdout and stderr, the ownership lock as descriptor 3 and a pipe to its launcher as descriptor 4.
 
 mod facts;
@@ -14,7 +14,7 @@ mod log;
 mod perform;
 mod run;
 
-pub use launch::{Launched, launch};
+pub use launch::{Launched, Purpose, launch};
 pub use run::main;
 
 /// The first argument that makes bgo a sidecar.

@@ -3,7 +3,7 @@
 //! Why it exists: the actions of `domain::machine` as system calls. Invariant: nothing is signalled but the process
 //! and its descendants, each through a handle whose identity was checked.
 
-use super::launch::launch;
+use super::launch::{Purpose, launch};
 use super::log::log;
 use super::run::{Leader, Supervisor, open_logs};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
@@ -39,6 +39,7 @@ impl Supervisor {
     // ------------------------------------------------------------------------------------------ starting
 
     fn start_again(&mut self, counted: bool) -> Event {
+        self.answered = self.restart;
         let record = match self.store.read(&self.name) {
             Ok(Some(record)) if record.run_id == self.run_id => record,
             Ok(_) => return Event::SpawnFailed { reason: "the record was removed".to_owned() },
@@ -89,7 +90,11 @@ impl Supervisor {
         };
         let pid = platform::spawn(&plan)?;
         self.started_at = Some(Timestamp(SystemTime::now()));
-        let handle = ProcessHandle::of_child(pid).map_err(at(Stage::Attach))?;
+        let handle = ProcessHandle::of_child(pid).map_err(|e| {
+            // Nothing may run that nobody can watch or stop.
+            platform::abort_child(pid);
+            at(Stage::Attach)(e)
+        })?;
         // An unreaped child still has its stat, even if it has ended already.
         let stat = platform::stat(pid).ok().flatten();
         let start_time = stat.map_or(0, |s| s.start_time);
@@ -101,13 +106,16 @@ impl Supervisor {
         Ok(Event::Spawned { at: since })
     }
 
-    /// Supervises a process that already runs, without being its parent.
-    pub(super) fn take_up(&mut self, handle: ProcessHandle, identity: Identity) -> Result<Event, LaunchFailure> {
+    /// Supervises the process of `record`, without being its parent. `None` if it does not run any more.
+    pub(super) fn take_up(&mut self, record: &Record) -> Option<Event> {
+        let identity = record.process()?;
+        let handle = ProcessHandle::open(&identity).ok()??;
+        self.started_at = record.started_at;
         let since = platform::moment_of_start(identity.start_time);
         log(&format!("attached to running pid={} (sidecar pid={})", identity.pid, self.sidecar.pid));
         self.leader = Some(Leader { identity, handle, child: false, since });
         self.sidecar.parent = false;
-        Ok(Event::Spawned { at: since })
+        Some(Event::Spawned { at: since })
     }
 
     // ------------------------------------------------------------------------------------------ ending
@@ -166,11 +174,18 @@ impl Supervisor {
 
     /// Lets a fresh sidecar take over the running process; this one leaves then. If that fails, it stays.
     pub(super) fn hand_over(&mut self) {
-        let Some(ownership) = self.ownership.as_ref().filter(|_| matches!(self.machine.life, Life::Up { .. })) else {
-            return;
-        };
+        let runs = matches!(self.machine.life, Life::Up { .. })
+            && self.leader.as_ref().is_some_and(|leader| !leader.handle.has_ended());
+        let Some(ownership) = self.ownership.as_ref().filter(|_| runs) else { return };
         let deadline = platform::boot_clock() + HAND_OVER_WITHIN;
-        let launched = launch(&self.store, &platform::self_executable(), &self.name, &self.run_id, ownership);
+        let launched = launch(
+            &self.store,
+            &platform::self_executable(),
+            &self.name,
+            &self.run_id,
+            Purpose::Attach,
+            ownership,
+        );
         let answer = launched.and_then(|mut launched| {
             launched.next(Some(deadline)).map_err(|e| Error::io("cannot hear from the new sidecar", &e))
         });

@@ -6,7 +6,7 @@
 //! is known as such, and a stop beats the restart of a process that died at the same moment.
 
 use super::facts::{Facts, Pending};
-use super::launch::open_log;
+use super::launch::{Purpose, open_log};
 use super::log::log;
 use super::{LOCK_FD, REPORT_FD};
 use crate::domain::duration::Span;
@@ -62,6 +62,9 @@ pub(super) struct Supervisor {
     pub pending: Pending,
     pub started_at: Option<Timestamp>,
     pub seen: u64,
+    /// The last restart asked for, and whether its process has been started (or has failed to).
+    pub restart: u64,
+    pub answered: u64,
     /// The newest wish, if it has not been acted on.
     pub news: Option<(u64, Ask, Grace)>,
     pub retry_at: Option<Duration>,
@@ -76,6 +79,10 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
     platform::set_process_name();
     let name = arguments.next().and_then(|n| Name::parse(n.to_str()?).ok());
     let run_id = arguments.next().and_then(|id| id.into_string().ok());
+    let purpose = match arguments.next() {
+        Some(word) if word == Purpose::Attach.word() => Purpose::Attach,
+        _ => Purpose::Start,
+    };
     let (Some(name), Some(run_id), Some(home)) = (name, run_id, std::env::var_os("BGO_HOME")) else {
         eprintln!("bgo: {} is for bgo itself", super::ENTRY);
         return 2;
@@ -88,7 +95,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
         eprintln!("bgo: {} is for bgo itself: the ownership lock was not handed over", super::ENTRY);
         return 2;
     };
-    match Supervisor::begin(store, name, run_id.into(), ownership, reports) {
+    match Supervisor::begin(store, name, run_id.into(), purpose, ownership, reports) {
         Ok(Some(supervisor)) => supervisor.run(),
         Ok(None) => {}
         Err(e) => log(&format!("sidecar cannot work: {e}")),
@@ -103,6 +110,7 @@ impl Supervisor {
         store: Store,
         name: Name,
         run_id: Box<str>,
+        purpose: Purpose,
         ownership: Ownership,
         mut reports: Option<File>,
     ) -> Result<Option<Supervisor>> {
@@ -112,7 +120,7 @@ impl Supervisor {
         let identity = platform::own_identity().map_err(|e| broken(&e))?;
         // The launching command holds the write lock until its wish is on disk.
         let record = match store.lock(&name).and_then(|lock| lock.read()) {
-            Ok(Some(record)) if record.run_id == run_id => record,
+            Ok(Some(record)) if record.run_id == run_id && !called_off(reports.as_ref()) => record,
             Ok(_) => {
                 report(&mut reports, &Report::Superseded);
                 return Ok(None);
@@ -143,27 +151,33 @@ impl Supervisor {
             reports,
             pending: Pending::default(),
             started_at: None,
-            seen: record.wish.id,
+            seen: record.seen,
+            restart: record.answered,
+            answered: record.answered,
             news: None,
             retry_at: None,
             killed: false,
             oom_kills: None,
             events: VecDeque::new(),
         };
-        supervisor.first_launch(record);
+        let launched = match purpose {
+            Purpose::Start => supervisor.start_process(record, None),
+            Purpose::Attach => match supervisor.take_up(&record) {
+                Some(event) => Ok(event),
+                None => {
+                    // It has ended meanwhile; whoever launched us sees to that.
+                    let failure = LaunchFailure { stage: Stage::Attach, errno: libc::ESRCH };
+                    report(&mut supervisor.reports, &Report::Failed(failure));
+                    return Ok(None);
+                }
+            },
+        };
+        supervisor.first_event(launched);
         Ok(Some(supervisor))
     }
 
-    fn first_launch(&mut self, record: Record) {
-        let running = record.process().and_then(|identity| ProcessHandle::open(&identity).ok().flatten().zip(Some(identity)));
-        let result = match running {
-            Some((handle, identity)) => {
-                self.started_at = record.started_at;
-                self.take_up(handle, identity)
-            }
-            None => self.start_process(record, None),
-        };
-        match result {
+    fn first_event(&mut self, launched: std::result::Result<Event, LaunchFailure>) {
+        match launched {
             Ok(event) => {
                 let pid = self.leader.as_ref().map_or(0, |l| l.identity.pid);
                 self.handle(event);
@@ -184,13 +198,16 @@ impl Supervisor {
     }
 
     fn run(mut self) {
-        self.drain_events();
-        while !matches!(self.machine.life, Life::Over(_)) || self.pending.failure.is_some() {
+        loop {
+            self.take_wish();
+            self.drain_events();
+            if matches!(self.machine.life, Life::Over(_)) && self.pending.failure.is_none() {
+                break;
+            }
             if let Err(e) = self.wait_once() {
                 log(&format!("sidecar cannot wait: {e}"));
                 return;
             }
-            self.drain_events();
         }
         self.reports = None;
         if self.machine.life == Life::Over(End::Exited) {
@@ -308,6 +325,9 @@ impl Supervisor {
     fn take_wish(&mut self) {
         let Some((id, ask, grace)) = self.news.take() else { return };
         self.seen = id;
+        if ask == Ask::Restart {
+            self.restart = id;
+        }
         self.events.push_back(match ask {
             Ask::Stop => Event::Stop(grace),
             Ask::Restart => Event::Restart(grace),
@@ -359,27 +379,22 @@ impl Supervisor {
         self.killed = false;
         report(&mut self.reports, &Report::Ended(exit.clone()));
         self.pending.exits.push(exit);
-        let descendants = if leader.child {
-            !platform::descendants(self.sidecar.pid, &self.run_id).is_empty()
-        } else {
-            self.sidecar.parent = false;
-            self.find_strays()
-        };
+        let descendants = self.find_strays();
         self.events.push_back(Event::Exited { outcome, descendants });
     }
 
     /// Looks for descendants that are left. Those of a taken-up process are not our children, so each is watched.
     fn find_strays(&mut self) -> bool {
-        let ours = platform::descendants(self.sidecar.pid, &self.run_id);
+        let ours = platform::has_descendants(self.sidecar.pid, &self.run_id);
         if self.sidecar.parent {
-            return !ours.is_empty();
+            return ours;
         }
         let boot_id = &self.sidecar.boot_id;
         self.strays = platform::carriers(&self.run_id, None)
             .iter()
             .filter_map(|p| ProcessHandle::open(&p.identity(boot_id)).ok().flatten())
             .collect();
-        !self.strays.is_empty() || !ours.is_empty()
+        !self.strays.is_empty() || ours
     }
 
     // ------------------------------------------------------------------------------------------ facts
@@ -424,6 +439,7 @@ impl Supervisor {
             started_at: self.started_at,
             sidecar: &self.sidecar,
             seen: self.seen,
+            answered: self.answered,
             now: platform::boot_clock(),
         };
         self.pending.apply(&facts, &mut record);
@@ -468,6 +484,12 @@ impl Supervisor {
     fn stderr_tail(&self) -> Option<String> {
         crate::store::tail_text(&self.store.logs(&self.name).err, 2048)
     }
+}
+
+/// Whether the launcher has closed its end already.
+fn called_off(pipe: Option<&File>) -> bool {
+    let closed = |pipe: &File| platform::wait(&[(pipe.as_fd(), Interest::HangUp)], Some(Duration::ZERO));
+    pipe.is_none_or(|pipe| closed(pipe).is_ok_and(|ready| ready[0]))
 }
 
 /// Tells the launcher, if it still listens. A pipe takes a short line at once or not at all.

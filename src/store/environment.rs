@@ -63,7 +63,7 @@ impl Store {
     /// # Errors
     /// The file cannot be read or does not parse.
     pub fn environment(&self, name: &Name) -> Result<Option<Environment>> {
-        let path = self.file("procs", name, ".env");
+        let path = self.environment_path(name);
         match super::read_file(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
                 Error::new(ErrorKind::Corrupt, format!("corrupt environment {}", path.display()))
@@ -81,7 +81,7 @@ impl Store {
     /// # Errors
     /// The failing system call's; the old file is still there then.
     pub fn set_environment(&self, name: &Name, environment: &Environment) -> Result<()> {
-        let path = self.file("procs", name, ".env");
+        let path = self.environment_path(name);
         let bytes = serde_json::to_vec(environment).unwrap_or_default();
         if super::read_file(&path).is_ok_and(|old| old == bytes) {
             return Ok(());

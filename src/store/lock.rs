@@ -93,18 +93,20 @@ impl<'a> WriteLock<'a> {
             .map_err(|e| Error::io(format!("cannot write record {}", path.display()), &e))
     }
 
-    /// Removes the record alone: a first start came to nothing.
+    /// Removes record and environment: a first start came to nothing. The logs stay.
     ///
     /// # Errors
     /// The failing system call's.
     pub fn withdraw(&self) -> Result<()> {
-        let path = self.store.record_path(&self.name);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                Err(Error::io(format!("cannot remove {}", path.display()), &e))
-            }
-            _ => Ok(()),
-        }
+        [self.store.record_path(&self.name), self.store.environment_path(&self.name)].iter().try_for_each(|p| remove(p))
+    }
+}
+
+/// Removes a file; one that is not there is fine.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(format!("cannot remove {}", path.display()), &e)),
+        _ => Ok(()),
     }
 }
 
@@ -115,6 +117,8 @@ fn lock_current(store: &Store, path: &Path, take: impl Fn(&File) -> io::Result<b
     let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     loop {
         let file = match open() {
+            // On a read-only file system what exists can still be locked, so that a process can be stopped.
+            Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(path).map_err(|_| refused(e))?,
             // The folder of a first start, or of bgo-cli 0.2.0, which had no locks.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 store.ensure()?;

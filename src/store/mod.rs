@@ -60,6 +60,11 @@ impl Store {
         self.file("procs", name, ".json")
     }
 
+    /// The file of a captured environment.
+    fn environment_path(&self, name: &Name) -> PathBuf {
+        self.file("procs", name, ".env")
+    }
+
     /// The log files of a process.
     pub fn logs(&self, name: &Name) -> Logs {
         Logs {
@@ -160,21 +165,14 @@ impl Store {
     pub fn remove(&self, lock: WriteLock<'_>, ownership: Ownership, keep_logs: bool) -> Result<()> {
         let name = lock.name();
         let logs = self.logs(name);
-        let mut paths = vec![self.record_path(name), self.file("procs", name, ".env")];
+        let mut paths = vec![self.record_path(name), self.environment_path(name)];
         if !keep_logs {
             paths.extend([logs.out, logs.err, logs.watcher]);
         }
         paths.extend([self.file("run", name, ".write"), self.ownership_path(name)]);
-        for path in paths {
-            match fs::remove_file(&path) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::io(format!("cannot remove {}", path.display()), &e));
-                }
-                _ => {}
-            }
-        }
+        let removed = paths.iter().try_for_each(|path| lock::remove(path));
         drop(ownership);
-        Ok(())
+        removed
     }
 }
 
