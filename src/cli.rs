@@ -54,8 +54,9 @@ pub enum Color {
     Never,
 }
 
-/// The verbs.
+/// The verbs. The flags of a verb are built when it is used: building all of them costs as much as a short command.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Start a process
     #[command(visible_alias = "open", override_usage = "bgo start [OPTIONS] <NAME> -- <COMMAND>...")]
@@ -92,8 +93,9 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-/// `start`
+// `start`
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct StartArgs {
     /// Name of the process
     pub name: OsString,
@@ -105,8 +107,9 @@ pub struct StartArgs {
     pub command: Vec<OsString>,
 }
 
-/// Flags of `start` and of the direct forms.
+// Flags of `start` and of the direct forms.
 #[derive(Clone, Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct StartFlags {
     /// Folder to run in [default: the current one]
     #[arg(long, value_name = "DIR")]
@@ -137,8 +140,9 @@ pub struct StartFlags {
     pub settings: WatchSettings,
 }
 
-/// Settings of watch mode.
+// Settings of watch mode.
 #[derive(Clone, Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct WatchSettings {
     /// Upper bound for checks that must poll; exits are noticed at once [default: 3]
     #[arg(long, value_name = "TIME", help_heading = "Watch mode")]
@@ -187,8 +191,9 @@ pub struct NamedArgs {
     pub name: OsString,
 }
 
-/// `stop`
+// `stop`
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct StopArgs {
     /// Names of the processes
     #[arg(value_name = "NAME", required_unless_present = "all")]
@@ -207,8 +212,9 @@ pub struct StopArgs {
     pub timeout: Option<Span>,
 }
 
-/// `restart`
+// `restart`
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct RestartArgs {
     /// Names of the processes
     #[arg(value_name = "NAME", required_unless_present = "all")]
@@ -224,8 +230,9 @@ pub struct RestartArgs {
     pub update_env: bool,
 }
 
-/// `restart-stopped`, `restart-last`
+// `restart-stopped`, `restart-last`
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct PickArgs {
     /// Names of the processes; those that run are left alone
     #[arg(value_name = "NAME")]
@@ -235,8 +242,9 @@ pub struct PickArgs {
     pub all: bool,
 }
 
-/// `status`
+// `status`
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct StatusArgs {
     /// Show these in detail
     #[arg(value_name = "NAME")]
@@ -258,8 +266,9 @@ pub struct StatusArgs {
     pub fancy: bool,
 }
 
-/// Which logs.
+// Which logs.
 #[derive(Clone, Copy, Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct Streams {
     /// Only standard output
     #[arg(long, conflicts_with = "stderr")]
@@ -269,8 +278,9 @@ pub struct Streams {
     pub stderr: bool,
 }
 
-/// `logs`
+// `logs`
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct LogsArgs {
     /// Name of the process
     pub name: OsString,
@@ -288,8 +298,9 @@ pub struct LogsArgs {
     pub watcher: bool,
 }
 
-/// `follow`
+// `follow`
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct FollowArgs {
     /// Name of the process
     pub name: OsString,
@@ -304,8 +315,9 @@ pub struct FollowArgs {
     pub watcher: bool,
 }
 
-/// `watch`
+// `watch`
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct WatchArgs {
     /// Name of the process
     pub name: OsString,
@@ -317,16 +329,18 @@ pub struct WatchArgs {
     pub reset: bool,
 }
 
-/// A verb that takes names only.
+// A verb that takes names only.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct NameArgs {
     /// Names of the processes
     #[arg(value_name = "NAME", required = true)]
     pub names: Vec<OsString>,
 }
 
-/// `delete`
+// `delete`
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct DeleteArgs {
     /// Names of the processes
     #[arg(value_name = "NAME", required = true)]
@@ -339,8 +353,9 @@ pub struct DeleteArgs {
     pub keep_logs: bool,
 }
 
-/// `completions`
+// `completions`
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct CompletionsArgs {
     /// For which shell
     pub shell: Shell,
