@@ -32,7 +32,9 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no such process, 124 timed out, 130 int
 /// Run any command in the background: detached, logged, supervised, brought back after a reboot.
 #[derive(Debug, Parser)]
 #[command(name = "bgo", version, max_term_width = 120, disable_help_subcommand = true, after_help = EXAMPLES)]
-#[command(override_usage = "bgo <NAME> -- <COMMAND>...\n       bgo [-w] <NAME> <COMMAND>...\n       bgo <COMMAND>...\n       bgo <NAME>\n       bgo <SUBCOMMAND> [OPTIONS] [ARGS]")]
+#[command(
+    override_usage = "bgo <NAME> -- <COMMAND>...\n       bgo [-w] <NAME> <COMMAND>...\n       bgo <COMMAND>...\n       bgo <NAME>\n       bgo <SUBCOMMAND> [OPTIONS] [ARGS]"
+)]
 pub struct Cli {
     /// Colour the output.
     #[arg(long, value_enum, default_value_t = Color::Auto, global = true, value_name = "WHEN", hide_possible_values = true, help = "Colour the output: auto, always, never [default: auto]", hide_default_value = true)]

@@ -1,12 +1,13 @@
 //! The `bgo` command: a sidecar if it is told to be one, else the command line.
+#![no_main]
 
-use std::process::ExitCode;
+bgo::entry!(run);
 
-fn main() -> ExitCode {
+fn run() -> u8 {
     let mut arguments = std::env::args_os();
     // Before anything is built: a sidecar's memory is what it has ever touched.
     if arguments.nth(1).is_some_and(|first| first == bgo::sidecar::ENTRY) {
-        return ExitCode::from(bgo::sidecar::main(arguments));
+        return bgo::sidecar::main(arguments);
     }
-    ExitCode::from(bgo::commands::main())
+    bgo::commands::main()
 }

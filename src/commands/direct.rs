@@ -116,7 +116,9 @@ mod tests {
 
     #[test]
     fn a_line_without_a_verb_is_direct() {
-        for words in [&["web", "--", "x"][..], &["-w", "web", "x"], &["--color", "never", "web"], &["--bogus"], &["--", "x"]] {
+        for words in
+            [&["web", "--", "x"][..], &["-w", "web", "x"], &["--color", "never", "web"], &["--bogus"], &["--", "x"]]
+        {
             assert!(direct(words), "{words:?}");
         }
         for words in [&["status"][..], &["ls"], &["--color=never", "rm", "x"], &["--help"], &["-V"], &[]] {
@@ -126,7 +128,9 @@ mod tests {
 
     #[test]
     fn names_are_derived_from_programs() {
-        for (program, name) in [("./server.sh", "server"), ("/usr/bin/sleep", "sleep"), ("a.b.py", "a.b"), (".sh", ".sh")] {
+        for (program, name) in
+            [("./server.sh", "server"), ("/usr/bin/sleep", "sleep"), ("a.b.py", "a.b"), (".sh", ".sh")]
+        {
             assert_eq!(derived_name(OsStr::new(program)), name);
         }
     }

@@ -36,7 +36,8 @@ impl From<FollowArgs> for Wanted {
 pub fn run(bgo: &Bgo, wanted: &Wanted, out: &Output) -> Result<ExitCode> {
     let name = known_name(bgo, &wanted.name)?;
     let logs = bgo.store.logs(&name);
-    let known = bgo.store.record_path(&name).exists() || [&logs.out, &logs.err, &logs.watcher].iter().any(|p| p.exists());
+    let known =
+        bgo.store.record_path(&name).exists() || [&logs.out, &logs.err, &logs.watcher].iter().any(|p| p.exists());
     if !known {
         return Err(bgo.not_found(name.as_str()));
     }

@@ -78,7 +78,8 @@ fn context() -> Result<Bgo> {
         None => set("HOME")
             .or_else(user_home)
             .ok_or_else(|| {
-                Error::new(ErrorKind::Io, "cannot tell your home folder").hint("set BGO_HOME to where bgo may keep its state")
+                Error::new(ErrorKind::Io, "cannot tell your home folder")
+                    .hint("set BGO_HOME to where bgo may keep its state")
             })?
             .join(".bgo"),
     };

@@ -37,9 +37,7 @@ impl Output {
             width: if is_tty { platform::terminal_width().or(columns) } else { columns },
             term: set("TERM"),
             // Python gives its children LC_CTYPE=C.UTF-8 whatever the terminal is; that says nothing.
-            locale: set("LC_ALL")
-                .or_else(|| set("LC_CTYPE").filter(|l| !l.starts_with("C.")))
-                .or_else(|| set("LANG")),
+            locale: set("LC_ALL").or_else(|| set("LC_CTYPE").filter(|l| !l.starts_with("C."))).or_else(|| set("LANG")),
             bgo_table: set("BGO_TABLE"),
             no_color: set("NO_COLOR").is_some(),
         };
@@ -87,7 +85,7 @@ pub fn print_clap(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::Usage;
     }
-    print(&error.render().to_string());
+    print(&format!("{}\n", error.render().to_string().trim_end()));
     ExitCode::Done
 }
 
@@ -95,9 +93,9 @@ pub fn print_clap(error: &clap::Error) -> ExitCode {
 pub fn name(text: &OsStr) -> Result<Name> {
     let shown = text.to_string_lossy();
     let bad = |why: String| {
-        Error::new(ErrorKind::Usage, format!("\"{shown}\" cannot be a name")).because(why).hint(
-            "use letters, digits, . _ - @ + and inner spaces; for example: bgo web -- COMMAND",
-        )
+        Error::new(ErrorKind::Usage, format!("\"{shown}\" cannot be a name"))
+            .because(why)
+            .hint("use letters, digits, . _ - @ + and inner spaces; for example: bgo web -- COMMAND")
     };
     let text = text.to_str().ok_or_else(|| bad("it is not valid UTF-8".to_owned()))?;
     Name::parse(text).map_err(|why| bad(why.to_string()))

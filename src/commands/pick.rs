@@ -4,8 +4,8 @@ use super::output::{known_name, print, print_error, say};
 use super::restart::restart;
 use crate::cli::PickArgs;
 use crate::domain::name::Name;
-use crate::domain::row::Row;
 use crate::domain::record::State;
+use crate::domain::row::Row;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, RestartRequest};
 use crate::view::text::clean;
@@ -83,7 +83,8 @@ fn restart_one(bgo: &Bgo, name: &Name) -> ExitCode {
 }
 
 fn pick(down: &[Row]) -> Result<Vec<usize>> {
-    let items: Vec<String> = down.iter().map(|row| format!("{}  {}", clean(&row.name), clean(&row.command_line()))).collect();
+    let items: Vec<String> =
+        down.iter().map(|row| format!("{}  {}", clean(&row.name), clean(&row.command_line()))).collect();
     if io::stdin().is_terminal() && io::stderr().is_terminal() { menu(&items) } else { numbered(&items) }
 }
 
@@ -117,9 +118,10 @@ fn numbered(items: &[String]) -> Result<Vec<usize>> {
     for word in answer.split([',', ' ']).filter(|w| !w.is_empty()) {
         match word.parse::<usize>() {
             Ok(number) if (1..=items.len()).contains(&number) => picked.push(number - 1),
-            _ => print_error(
-                &Error::new(ErrorKind::Usage, format!("\"{word}\" is not a number from 1 to {}", items.len())),
-            ),
+            _ => print_error(&Error::new(
+                ErrorKind::Usage,
+                format!("\"{word}\" is not a number from 1 to {}", items.len()),
+            )),
         }
     }
     picked.dedup();

@@ -11,7 +11,9 @@ pub fn run(bgo: &Bgo) -> Result<ExitCode> {
     for (name, result) in ops::resurrect(bgo)? {
         match result {
             Ok(Resurrected::Started(pid)) => say(&format!("resurrected \"{name}\" (pid {pid})")),
-            Ok(Resurrected::Attached(pid)) => say(&format!("\"{name}\" still runs (pid {pid}); it has a sidecar again")),
+            Ok(Resurrected::Attached(pid)) => {
+                say(&format!("\"{name}\" still runs (pid {pid}); it has a sidecar again"))
+            }
             Ok(Resurrected::LeftAlone) => continue,
             Err(error) => {
                 print_error(&error);

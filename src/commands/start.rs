@@ -12,8 +12,11 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
     let name = name(text)?;
     let change = flags.settings.change();
     if !flags.watch && !change.is_empty() {
-        return Err(Error::new(ErrorKind::Usage, "--interval, --min-uptime and --on-fast-crash are settings of watch mode")
-            .hint(format!("add -w: bgo start -w {name} …")));
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "--interval, --min-uptime and --on-fast-crash are settings of watch mode",
+        )
+        .hint(format!("add -w: bgo start -w {name} …")));
     }
     let request = StartRequest {
         watch: flags.watch.then_some(change),
@@ -28,7 +31,9 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
     };
     let started = ops::start(bgo, &request)?;
     say(&match started.outcome {
-        StartOutcome::Running => format!("started \"{name}\" (pid {}){}", started.pid, watching(request.watch.as_ref())),
+        StartOutcome::Running => {
+            format!("started \"{name}\" (pid {}){}", started.pid, watching(request.watch.as_ref()))
+        }
         StartOutcome::Ended(exit) => format!("started \"{name}\" (pid {}); it ended with {exit}", started.pid),
         StartOutcome::AlreadyRunning => format!("\"{name}\" is already running (pid {})", started.pid),
     });

@@ -20,7 +20,9 @@ pub fn run(bgo: &Bgo, args: &StopArgs, _out: &Output) -> Result<ExitCode> {
             StopOutcome::Stopped(Some(pid)) => format!("stopped \"{name}\" (pid {pid})"),
             StopOutcome::Stopped(None) => format!("stopped \"{name}\""),
             StopOutcome::Unsaved(_) => {
-                note(&format!("bgo: the record of \"{name}\" cannot be written: after a reboot it may be started again"));
+                note(&format!(
+                    "bgo: the record of \"{name}\" cannot be written: after a reboot it may be started again"
+                ));
                 format!("stopped \"{name}\"")
             }
             StopOutcome::AlreadyDown => format!("\"{name}\" was not running"),

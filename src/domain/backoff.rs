@@ -3,9 +3,9 @@
 //! Why it exists: it is the one rule people argue about, so it stands alone. Invariant: a wait never exceeds
 //! [`CAP`], and a run of at least `min_uptime` is always followed by a restart at once.
 
+use super::duration::Span;
 use super::outcome::Outcome;
 use super::spec::{FastCrash, Policy};
-use super::duration::Span;
 use std::time::Duration;
 
 /// The longest wait between two attempts.
@@ -37,9 +37,7 @@ pub fn after_death(policy: &Policy, fast_crashes: u32, uptime: Duration, outcome
     }
     let fast_crashes = fast_crashes.saturating_add(1);
     match policy.on_fast_crash {
-        FastCrash::Stop => {
-            Verdict::GiveUp { reason: format!("fast-crash: {outcome} after {}", Span(uptime)) }
-        }
+        FastCrash::Stop => Verdict::GiveUp { reason: format!("fast-crash: {outcome} after {}", Span(uptime)) },
         FastCrash::Backoff if fast_crashes >= MAX_FAST_CRASHES => {
             Verdict::GiveUp { reason: format!("{fast_crashes} consecutive fast-crashes") }
         }
@@ -54,8 +52,8 @@ fn wait_after(fast_crashes: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::signal::Signal;
+    use super::*;
 
     fn policy(on_fast_crash: FastCrash) -> Policy {
         Policy {
@@ -69,9 +67,8 @@ mod tests {
 
     #[test]
     fn fast_crashes_wait_longer_and_then_end() {
-        let die = |mode, before, secs| {
-            after_death(&policy(mode), before, Duration::from_secs_f64(secs), Outcome::Code(3))
-        };
+        let die =
+            |mode, before, secs| after_death(&policy(mode), before, Duration::from_secs_f64(secs), Outcome::Code(3));
         let again = |secs, fast_crashes| Verdict::Restart { delay: Duration::from_secs(secs), fast_crashes };
         use FastCrash::*;
         for (mode, before, uptime, verdict) in [

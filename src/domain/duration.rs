@@ -54,7 +54,11 @@ impl fmt::Display for Span {
 
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if self.0.subsec_nanos() == 0 { s.serialize_u64(self.0.as_secs()) } else { s.serialize_f64(self.0.as_secs_f64()) }
+        if self.0.subsec_nanos() == 0 {
+            s.serialize_u64(self.0.as_secs())
+        } else {
+            s.serialize_f64(self.0.as_secs_f64())
+        }
     }
 }
 

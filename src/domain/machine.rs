@@ -290,7 +290,11 @@ pub fn step(policy: &Policy, mut m: Machine, event: Event, now: Moment) -> (Mach
         // Everything else changes nothing: early timers, an end that was already known, a policy that is read anew
         // at the next death.
         (
-            Life::Starting { .. } | Life::Up { .. } | Life::Detached | Life::Stopping { .. } | Life::Backoff { .. }
+            Life::Starting { .. }
+            | Life::Up { .. }
+            | Life::Detached
+            | Life::Stopping { .. }
+            | Life::Backoff { .. }
             | Life::Over(_),
             _,
         ) => (m, Vec::new()),

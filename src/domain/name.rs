@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn good_names_are_taken_as_they_are() {
-        for good in ["web", "a.b", "a-b_c", "a b", "naïve", "nai\u{308}ve", "日本", "web@1+x", "7", &"x".repeat(100)] {
+        for good in ["web", "a.b", "a-b_c", "a b", "naïve", "nai\u{308}ve", "日本", "web@1+x", "7", &"x".repeat(100)]
+        {
             assert_eq!(Name::parse(good).map(|n| n.as_str().to_owned()), Ok(good.to_owned()));
         }
     }

@@ -41,7 +41,8 @@ impl FromStr for Signal {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Signal, String> {
-        let unknown = || format!("\"{text}\" is not a signal; use a name such as TERM or INT, or a number from 1 to 64");
+        let unknown =
+            || format!("\"{text}\" is not a signal; use a name such as TERM or INT, or a number from 1 to 64");
         if let Ok(number) = text.parse::<i32>() {
             return Signal::from_number(number).ok_or_else(unknown);
         }

@@ -88,7 +88,8 @@ pub fn take_over(bgo: &Bgo, name: &Name, record: &mut Record, running: &[ProcSta
         record.set_process(&leader.identity(&boot_id));
     }
     if bgo.store.environment(name)?.is_none() {
-        let captured = leader.and_then(|l| platform::environment(l.pid)).map_or_else(Environment::capture, |e| pairs(&e));
+        let captured =
+            leader.and_then(|l| platform::environment(l.pid)).map_or_else(Environment::capture, |e| pairs(&e));
         bgo.store.set_environment(name, &Environment { captured, set: Vec::new() })?;
     }
     record.schema = SCHEMA;

@@ -122,8 +122,8 @@ impl Source {
     }
 
     fn skip_to_last_lines(&mut self, lines: u64) -> Result<()> {
-        self.position = start_of_last_lines(&self.file, self.length(), lines)
-            .map_err(|e| Error::io("cannot read the log", &e))?;
+        self.position =
+            start_of_last_lines(&self.file, self.length(), lines).map_err(|e| Error::io("cannot read the log", &e))?;
         Ok(())
     }
 

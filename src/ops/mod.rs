@@ -91,7 +91,9 @@ mod tests {
 
     #[test]
     fn near_names_are_near() {
-        for (a, b, letters) in [("web", "web", 0), ("wbe", "web", 2), ("we", "web", 1), ("", "abc", 3), ("api", "db", 3)] {
+        for (a, b, letters) in
+            [("web", "web", 0), ("wbe", "web", 2), ("we", "web", 1), ("", "abc", 3), ("api", "db", 3)]
+        {
             assert_eq!(distance(a, b), letters, "{a} {b}");
         }
     }

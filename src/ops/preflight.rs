@@ -115,7 +115,9 @@ pub fn not_runnable(name: &str, program: &OsStr, error: &io::Error) -> Error {
     };
     let hint = match error.raw_os_error() {
         Some(libc::EACCES) => format!("chmod +x {shown}"),
-        Some(libc::ENOEXEC) => format!("give it a first line such as #!/bin/sh, or run it with its interpreter: sh {shown}"),
+        Some(libc::ENOEXEC) => {
+            format!("give it a first line such as #!/bin/sh, or run it with its interpreter: sh {shown}")
+        }
         _ => String::new(),
     };
     cannot_start(name).because(format!("\"{shown}\": {error_text}")).hint(hint)

@@ -3,9 +3,9 @@
 //! Why it exists: the only operations that remove anything. Invariant: a record goes only when nothing of its process
 //! runs, and while the name is owned, so no process is ever left without one.
 
+use super::Bgo;
 use super::end::{self, Orphan};
 use super::stop::{StopRequest, stop};
-use super::Bgo;
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -25,7 +25,11 @@ pub fn remove(bgo: &Bgo, name: &Name, keep_logs: bool) -> Result<()> {
     };
     let Some(ownership) = bgo.store.try_own(name)? else {
         return Err(Error::new(ErrorKind::Conflict, format!("cannot delete \"{name}\""))
-            .because(if unreadable { "its record is corrupt and its sidecar still runs a process" } else { "it was started again meanwhile" })
+            .because(if unreadable {
+                "its record is corrupt and its sidecar still runs a process"
+            } else {
+                "it was started again meanwhile"
+            })
             .hint(format!("bgo status {name}")));
     };
     let lock = bgo.store.lock(name)?;

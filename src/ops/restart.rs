@@ -184,14 +184,7 @@ fn settle(bgo: &Bgo, name: &Name, process: &Identity, link: &mut Link) -> Result
     })
 }
 
-fn started(
-    bgo: &Bgo,
-    name: &Name,
-    pid: u32,
-    end: Option<Exit>,
-    watched: bool,
-    before: [u64; 2],
-) -> Result<Started> {
+fn started(bgo: &Bgo, name: &Name, pid: u32, end: Option<Exit>, watched: bool, before: [u64; 2]) -> Result<Started> {
     match end {
         None => Ok(Started { pid, outcome: StartOutcome::Running }),
         Some(exit) if exit.outcome().is_success() => Ok(Started { pid, outcome: StartOutcome::Ended(exit) }),

@@ -137,7 +137,8 @@ fn explain(name: &Name, record: &Record, failure: LaunchFailure) -> Error {
             crate::error::describe(&error)
         )),
         Stage::Attach if failure.errno == libc::ESRCH => {
-            Error::new(ErrorKind::Conflict, format!("\"{name}\" has ended meanwhile")).hint(format!("bgo status {name}"))
+            Error::new(ErrorKind::Conflict, format!("\"{name}\" has ended meanwhile"))
+                .hint(format!("bgo status {name}"))
         }
         _ => cannot_start(name.as_str())
             .because(failure)

@@ -152,7 +152,13 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
         .and_then(|(birth, pid)| platform::stat(pid).ok().flatten().filter(|p| p.start_time == birth.start_time))
         .filter(|p| !p.zombie);
     let sidecar_lives = sidecar_lives(record, leader.as_ref(), machine);
-    let mut seen = Observed { online: leader.is_some(), state: record.state, reason: record.reason.clone(), leader, sidecar_lives };
+    let mut seen = Observed {
+        online: leader.is_some(),
+        state: record.state,
+        reason: record.reason.clone(),
+        leader,
+        sidecar_lives,
+    };
     if seen.online {
         if !sidecar_lives && matches!(seen.state, State::Starting | State::Stopping) {
             seen.state = State::Running;
@@ -203,7 +209,8 @@ fn without_sidecar(record: &Record, logs: &crate::domain::row::Logs, seen: &mut 
         Ok(Orphan::None) => {
             seen.state = State::Exited;
             let backoff = record.state == State::Backoff;
-            let why = if backoff { "its sidecar died before the restart" } else { "it ended unseen, or with the machine" };
+            let why =
+                if backoff { "its sidecar died before the restart" } else { "it ended unseen, or with the machine" };
             seen.reason = Some(why.to_owned());
         }
         Err(e) => {

@@ -112,7 +112,10 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
 }
 
 fn already_running(name: &Name, pid: Option<u32>) -> Error {
-    let pid = pid.map_or_else(|| "is being started or stopped by another command".to_owned(), |pid| format!("is already running with pid {pid}"));
+    let pid = pid.map_or_else(
+        || "is being started or stopped by another command".to_owned(),
+        |pid| format!("is already running with pid {pid}"),
+    );
     Error::new(ErrorKind::AlreadyRunning, format!("\"{name}\" {pid}"))
         .hint(format!("bgo restart {name} starts it anew; bgo start {name} --force -- COMMAND replaces it"))
 }

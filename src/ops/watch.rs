@@ -3,11 +3,11 @@
 //! Why it exists: watch mode is a setting of the sidecar that every process has. Invariant: the process itself is
 //! never disturbed; a dead sidecar is replaced on the way.
 
+use super::Bgo;
 use super::end::{self, Orphan};
 use super::link::{Awaited, Link};
 use super::resurrect::attach;
 use super::stop::unproven;
-use super::Bgo;
 use crate::domain::name::Name;
 use crate::domain::record::{Ask, Record, Watch};
 use crate::domain::spec::WatchChange;

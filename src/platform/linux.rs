@@ -343,12 +343,9 @@ impl AsFd for ProcessHandle {
     }
 }
 
-/// Makes orphaned descendants of the caller its children.
-///
-/// # Errors
-/// The kernel refused.
-pub fn become_subreaper() -> io::Result<()> {
-    Ok(nix::sys::prctl::set_child_subreaper(true)?)
+/// Makes orphaned descendants of the caller its children, and says whether the kernel does that.
+pub fn become_subreaper() -> bool {
+    nix::sys::prctl::set_child_subreaper(true).is_ok()
 }
 
 /// Runs `entry(argument)` in a child that borrows the caller's memory, on the stack that ends at `stack`; returns when

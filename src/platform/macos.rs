@@ -94,9 +94,8 @@ fn sysctl_by_name(name: &CStr, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = buffer.len();
     // SAFETY: the kernel writes at most `length` bytes, which is the buffer's size, and reads nothing of ours but the
     // NUL-terminated name.
-    let done = unsafe {
-        libc::sysctlbyname(name.as_ptr(), buffer.as_mut_ptr().cast(), &mut length, ptr::null_mut(), 0)
-    };
+    let done =
+        unsafe { libc::sysctlbyname(name.as_ptr(), buffer.as_mut_ptr().cast(), &mut length, ptr::null_mut(), 0) };
     Errno::result(done)?;
     Ok(length.min(buffer.len()))
 }
@@ -288,9 +287,11 @@ fn split_strings(buffer: &[u8]) -> Option<(&[u8], &[u8])> {
 #[repr(C)]
 struct OpenVnode {
     /// `struct proc_fileinfo`: flags, status, offset, type, guard flags.
-    file: (u32, u32, i64, i32, u32),
+    file: [u64; 3],
     vnode: libc::vnode_info,
 }
+
+const _: () = assert!(size_of::<OpenVnode>() == 176, "the kernel answers in 176 bytes");
 
 /// Device and inode of a process's standard output; `None` if that may not be read or is no file.
 pub fn stdout_inode(pid: u32) -> Option<(u64, u64)> {
@@ -315,6 +316,7 @@ pub fn release_memory() {
     unsafe { malloc_zone_pressure_relief(ptr::null_mut(), 0) };
 }
 
+// SAFETY: the signature is that of <malloc/malloc.h>; libc does not declare it.
 unsafe extern "C" {
     fn malloc_zone_pressure_relief(zone: *mut c_void, goal: usize) -> usize;
 }
@@ -391,7 +393,12 @@ impl ProcessHandle {
         }
         // Looked at after registering: what is watched can only be that process or one that has ended.
         let running = super::running(identity)?;
-        Ok(running.map(|now| ProcessHandle { queue, pid: now.pid, start_time: now.start_time, outcome: OnceLock::new() }))
+        Ok(running.map(|now| ProcessHandle {
+            queue,
+            pid: now.pid,
+            start_time: now.start_time,
+            outcome: OnceLock::new(),
+        }))
     }
 
     /// Opens a child that the caller has not reaped, whose pid therefore cannot be reused.
@@ -497,12 +504,9 @@ impl AsFd for ProcessHandle {
     }
 }
 
-/// Does nothing: macOS has no subreapers. Orphans go to launchd and are found by their run id.
-///
-/// # Errors
-/// None; other systems can refuse.
-pub fn become_subreaper() -> io::Result<()> {
-    Ok(())
+/// `false`: macOS has no subreapers. Orphans go to launchd and are found by their run id.
+pub fn become_subreaper() -> bool {
+    false
 }
 
 /// Runs `entry(argument)` in a child; returns when the child has executed a program or ended. The child is a fork, with

@@ -6,6 +6,7 @@
 //! between fork and exec allocates or takes a lock.
 #![allow(unsafe_code)]
 
+mod entry;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod os;
@@ -18,9 +19,11 @@ mod spawn;
 mod terminal;
 mod tree;
 
+pub use entry::prepare;
 pub use os::{
     FileWatch, ProcessHandle, SignalQueue, all_pids, arguments, become_subreaper, boot_clock, boot_id, children,
-    environment, memory_total, moment_of_start, oom_kills, release_memory, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,
+    environment, memory_total, moment_of_start, oom_kills, release_memory, self_executable, set_process_name, stat,
+    stdout_inode, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
 pub use reap::{Reaped, abort_child, has_children, reap};

@@ -233,7 +233,11 @@ unsafe fn reset_signals(block: bool) {
             libc::sigaction(signal, &default, ptr::null_mut());
         }
         let mut mask: libc::sigset_t = std::mem::zeroed();
-        if block { libc::sigfillset(&mut mask) } else { libc::sigemptyset(&mut mask) };
+        if block {
+            libc::sigfillset(&mut mask)
+        } else {
+            libc::sigemptyset(&mut mask)
+        };
         libc::sigprocmask(libc::SIG_SETMASK, &mask, ptr::null_mut());
     }
 }

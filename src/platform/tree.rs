@@ -4,8 +4,8 @@
 //! through bgo under another name is never part of a tree, even if it descends from it: it has its own record, and
 //! stopping its ancestor must not end it.
 
-use super::os::{all_pids, children, environment, stat};
 use super::ProcStat;
+use super::os::{all_pids, children, environment, stat};
 use super::reap::has_children;
 use crate::domain::row::Usage;
 use std::collections::HashSet;

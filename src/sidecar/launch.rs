@@ -71,11 +71,18 @@ pub fn launch(
         environment: vec![text(&home)?, text(format!("BGO_SIDECAR={name}").as_bytes())?],
         cwd: c"/".into(),
         // 0, 1, 2, then LOCK_FD and REPORT_FD.
-        descriptors: vec![None, Some(log.as_fd()), Some(log.as_fd()), Some(ownership.as_fd()), Some(reports_out.as_fd())],
+        descriptors: vec![
+            None,
+            Some(log.as_fd()),
+            Some(log.as_fd()),
+            Some(ownership.as_fd()),
+            Some(reports_out.as_fd()),
+        ],
         block_signals: true,
     };
     debug_assert_eq!((LOCK_FD, REPORT_FD), (3, 4));
-    platform::detach(&plan).map_err(|e: LaunchFailure| Error::new(crate::error::ErrorKind::StartFailed, what()).because(e))?;
+    platform::detach(&plan)
+        .map_err(|e: LaunchFailure| Error::new(crate::error::ErrorKind::StartFailed, what()).because(e))?;
     Ok(Launched { pipe: File::from(std::os::fd::OwnedFd::from(reports_in)), unread: Vec::new() })
 }
 

@@ -74,9 +74,8 @@ impl Supervisor {
         if let Some(marker) = marker {
             mark(&out, &self.store.logs(&self.name).out, marker);
         }
-        let text = |bytes: &[u8]| {
-            CString::new(bytes).map_err(|_| LaunchFailure { stage: Stage::Record, errno: libc::EINVAL })
-        };
+        let text =
+            |bytes: &[u8]| CString::new(bytes).map_err(|_| LaunchFailure { stage: Stage::Record, errno: libc::EINVAL });
         // Each variable is dropped as it is turned into what exec takes: a sidecar keeps the pages it ever touched.
         let pair = |(key, value): (Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
         let variables = environment.into_run(&record.name, &self.run_id);
@@ -154,7 +153,7 @@ impl Supervisor {
     fn whole_tree(&self) -> Vec<ProcStat> {
         let leader = self.leader.as_ref().filter(|l| !l.handle.has_ended()).map(|l| l.identity.pid);
         let mut tree = platform::descendants(self.sidecar.pid, &self.run_id);
-        if !self.sidecar.parent {
+        if !self.knows_all() {
             let known: Vec<u32> = tree.iter().map(|p| p.pid).collect();
             tree.extend(platform::carriers(&self.run_id, leader).into_iter().filter(|p| !known.contains(&p.pid)));
         }
@@ -178,14 +177,8 @@ impl Supervisor {
             && self.leader.as_ref().is_some_and(|leader| !leader.handle.has_ended());
         let Some(ownership) = self.ownership.as_ref().filter(|_| runs) else { return };
         let deadline = platform::boot_clock() + HAND_OVER_WITHIN;
-        let launched = launch(
-            &self.store,
-            &platform::self_executable(),
-            &self.name,
-            &self.run_id,
-            Purpose::Attach,
-            ownership,
-        );
+        let launched =
+            launch(&self.store, &platform::self_executable(), &self.name, &self.run_id, Purpose::Attach, ownership);
         let answer = launched.and_then(|mut launched| {
             launched.next(Some(deadline)).map_err(|e| Error::io("cannot hear from the new sidecar", &e))
         });

@@ -54,9 +54,11 @@ pub(super) struct Supervisor {
     pub machine: Machine,
     pub policy: Policy,
     pub leader: Option<Leader>,
-    /// Descendants of a taken-up process that outlived it: nobody tells us when they end but they themselves.
+    /// Descendants that outlived a leader and are not our children: nobody tells us when they end but they themselves.
     pub strays: Vec<ProcessHandle>,
     pub sidecar: Sidecar,
+    /// Whether orphans of the process become our children, so that their ends wake us up.
+    pub inherits: bool,
     pub signals: SignalQueue,
     pub reports: Option<File>,
     pub pending: Pending,
@@ -116,7 +118,7 @@ impl Supervisor {
     ) -> Result<Option<Supervisor>> {
         let broken = |e: &std::io::Error| Error::io("the kernel refused", e);
         let signals = SignalQueue::new(&[libc::SIGHUP, libc::SIGTERM, libc::SIGCHLD]).map_err(|e| broken(&e))?;
-        platform::become_subreaper().map_err(|e| broken(&e))?;
+        let inherits = platform::become_subreaper();
         let identity = platform::own_identity().map_err(|e| broken(&e))?;
         // The launching command holds the write lock until its wish is on disk.
         let record = match store.lock(&name).and_then(|lock| lock.read()) {
@@ -147,6 +149,7 @@ impl Supervisor {
             leader: None,
             strays: Vec::new(),
             sidecar,
+            inherits,
             signals,
             reports,
             pending: Pending::default(),
@@ -383,10 +386,15 @@ impl Supervisor {
         self.events.push_back(Event::Exited { outcome, descendants });
     }
 
-    /// Looks for descendants that are left. Those of a taken-up process are not our children, so each is watched.
+    /// Whether everything that descends from the process also descends from us.
+    pub(super) fn knows_all(&self) -> bool {
+        self.sidecar.parent && self.inherits
+    }
+
+    /// Looks for descendants that are left. Those that are not our children are watched one by one.
     fn find_strays(&mut self) -> bool {
         let ours = platform::has_descendants(self.sidecar.pid, &self.run_id);
-        if self.sidecar.parent {
+        if self.knows_all() {
             return ours;
         }
         let boot_id = &self.sidecar.boot_id;

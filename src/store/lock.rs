@@ -105,7 +105,9 @@ impl<'a> WriteLock<'a> {
 /// Removes a file; one that is not there is fine.
 pub(super) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(format!("cannot remove {}", path.display()), &e)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io(format!("cannot remove {}", path.display()), &e))
+        }
         _ => Ok(()),
     }
 }
