@@ -63,6 +63,13 @@ pub struct LaunchFailure {
     pub errno: i32,
 }
 
+impl LaunchFailure {
+    /// Whether the same launch may succeed a little later.
+    pub fn is_transient(self) -> bool {
+        matches!(self.errno, libc::EAGAIN | libc::ENOMEM | libc::ETXTBSY | libc::EMFILE | libc::ENFILE)
+    }
+}
+
 impl fmt::Display for LaunchFailure {
     /// `exec: Permission denied`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

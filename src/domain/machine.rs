@@ -142,6 +142,8 @@ pub enum Event {
     SpawnFailed {
         /// Stage and errno in words.
         reason: String,
+        /// Whether it may succeed if simply tried again (out of memory or processes, a program being replaced).
+        transient: bool,
     },
     /// The leader ended.
     Exited {
@@ -232,7 +234,13 @@ pub fn step(policy: &Policy, mut m: Machine, event: Event, now: Moment) -> (Mach
             m.life = Life::Up { since: at };
             begin_stop(m, Then::Down, grace, now)
         }
-        (Life::Starting { .. }, Event::SpawnFailed { reason }) => over(m, End::Errored(reason)),
+        (Life::Starting { stop: None }, Event::SpawnFailed { transient: true, .. })
+            if policy.watch && m.leave_at.is_none() =>
+        {
+            let then = after_watched_death(policy, &mut m, Duration::ZERO, Outcome::Unknown);
+            all_gone(m, then, now)
+        }
+        (Life::Starting { .. }, Event::SpawnFailed { reason, .. }) => over(m, End::Errored(reason)),
         (Life::Starting { .. }, Event::Stop(grace)) => {
             m.life = Life::Starting { stop: Some(grace) };
             (m, Vec::new())
@@ -316,19 +324,23 @@ fn leader_ended(
         }
         return over(m, End::Exited);
     }
-    let then = match after_death(policy, m.fast_crashes, uptime, outcome) {
-        Verdict::GiveUp { reason } => Then::GiveUp { reason },
-        Verdict::Restart { delay, fast_crashes } => {
-            m.fast_crashes = fast_crashes;
-            Then::Respawn { delay, counted: true }
-        }
-    };
+    let then = after_watched_death(policy, &mut m, uptime, outcome);
     if descendants {
         m.life = Life::Detached;
         let grace = Grace { signal: policy.stop_signal, timeout: policy.stop_timeout };
         return begin_stop(m, then, grace, now);
     }
     all_gone(m, then, now)
+}
+
+fn after_watched_death(policy: &Policy, m: &mut Machine, uptime: Duration, outcome: Outcome) -> Then {
+    match after_death(policy, m.fast_crashes, uptime, outcome) {
+        Verdict::GiveUp { reason } => Then::GiveUp { reason },
+        Verdict::Restart { delay, fast_crashes } => {
+            m.fast_crashes = fast_crashes;
+            Then::Respawn { delay, counted: true }
+        }
+    }
 }
 
 fn begin_stop(mut m: Machine, then: Then, grace: Grace, now: Moment) -> (Machine, Vec<Action>) {

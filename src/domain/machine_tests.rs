@@ -57,10 +57,19 @@ fn single_steps() {
             vec![],
         ),
         (
+            "a restart that may succeed later",
+            true,
+            Life::Starting { stop: None },
+            SpawnFailed { reason: "no".into(), transient: true },
+            3,
+            Life::Backoff { until: at(5) },
+            vec![],
+        ),
+        (
             "a failed start",
             true,
             Life::Starting { stop: None },
-            SpawnFailed { reason: "no".into() },
+            SpawnFailed { reason: "no".into(), transient: false },
             3,
             errored("no"),
             quit(),
@@ -287,7 +296,7 @@ impl World {
     fn event(&mut self, dice: &mut Dice, life: &Life, now: Moment) -> Event {
         if matches!(life, Life::Starting { .. }) && !self.leader {
             if dice.below(5) == 0 {
-                return Event::SpawnFailed { reason: "no".into() };
+                return Event::SpawnFailed { reason: "no".into(), transient: dice.below(2) == 0 };
             }
             self.leader = true;
             return Event::Spawned { at: now };

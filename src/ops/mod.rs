@@ -12,6 +12,7 @@ pub mod logs;
 mod preflight;
 mod remove;
 mod restart;
+mod rescue;
 mod resurrect;
 mod run;
 mod snapshot;

@@ -5,6 +5,7 @@
 
 use super::Bgo;
 use super::end::{self, Orphan};
+use super::rescue;
 use super::stop::{StopRequest, stop};
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,24 +13,22 @@ use crate::error::{Error, ErrorKind, Result};
 /// Stops `name` if it runs, and removes its record, environment and (unless `keep_logs`) logs.
 ///
 /// # Errors
-/// It cannot be stopped, or a file not be removed. A record that cannot be read is removed too, unless a live sidecar
-/// shows that there is a process to lose.
+/// It cannot be stopped, or a file not be removed.
 pub fn remove(bgo: &Bgo, name: &Name, keep_logs: bool) -> Result<()> {
-    let unreadable = match bgo.record(name) {
-        Ok(_) => {
+    match is_up(bgo, name) {
+        Ok(true) => {
             stop(bgo, name, &StopRequest::default())?;
-            false
         }
-        Err(e) if e.kind == ErrorKind::Corrupt => true,
+        // Nothing is written about what goes anyway: on a full disk this makes room.
+        Ok(false) => {}
+        Err(e) if e.kind == ErrorKind::Corrupt => {
+            rescue::stop(bgo, name)?;
+        }
         Err(e) => return Err(e),
-    };
+    }
     let Some(ownership) = bgo.store.try_own(name)? else {
         return Err(Error::new(ErrorKind::Conflict, format!("cannot delete \"{name}\""))
-            .because(if unreadable {
-                "its record is corrupt and its sidecar still runs a process"
-            } else {
-                "it was started again meanwhile"
-            })
+            .because("it was started again meanwhile")
             .hint(format!("bgo status {name}")));
     };
     let lock = bgo.store.lock(name)?;

@@ -5,7 +5,7 @@
 
 use super::end::{self, KILL_MARGIN, Orphan};
 use super::link::{Awaited, Link};
-use super::{Bgo, legacy};
+use super::{Bgo, legacy, rescue};
 use crate::domain::duration::Span;
 use crate::domain::machine::Grace;
 use crate::domain::name::Name;
@@ -45,7 +45,8 @@ impl StopRequest {
 pub enum StopOutcome {
     /// The process with this pid was ended (`None`: it was waiting for a restart).
     Stopped(Option<u32>),
-    /// As `Stopped`, but the wish could not be written (full disk, read-only home): `resurrect` may start it again.
+    /// As `Stopped`, but the wish could not be written (full disk, read-only home, corrupt record): after a reboot
+    /// `resurrect` may start it again.
     Unsaved(Option<u32>),
     /// Nothing ran.
     AlreadyDown,
@@ -56,6 +57,15 @@ pub enum StopOutcome {
 /// # Errors
 /// Unknown name, unreadable record, or something that cannot be ended: what, and why.
 pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome> {
+    match bgo.store.read(name) {
+        Err(e) if e.kind == ErrorKind::Corrupt => {
+            return match rescue::stop(bgo, name)? {
+                Some(pid) => Ok(StopOutcome::Unsaved(Some(pid))),
+                None => Err(e),
+            };
+        }
+        _ => {}
+    }
     let mut stopped = None;
     // A sidecar that dies while it is waited for leaves the rest to us, so there is a second look; a hung one is
     // ended in the first, so there may be a third.

@@ -42,8 +42,8 @@ impl Supervisor {
         self.answered = self.restart;
         let record = match self.store.read(&self.name) {
             Ok(Some(record)) if record.run_id == self.run_id => record,
-            Ok(_) => return Event::SpawnFailed { reason: "the record was removed".to_owned() },
-            Err(e) => return Event::SpawnFailed { reason: e.message() },
+            Ok(_) => return Event::SpawnFailed { reason: "the record was removed".to_owned(), transient: false },
+            Err(e) => return Event::SpawnFailed { reason: e.message(), transient: false },
         };
         let marker = counted.then(|| {
             let number = record.watch.as_ref().map_or(0, |w| w.restarts) + self.pending.restarts + 1;
@@ -58,7 +58,11 @@ impl Supervisor {
                 self.pending.restarts += u64::from(counted);
                 event
             }
-            Err(failure) => Event::SpawnFailed { reason: format!("restart failed: {failure}") },
+            Err(failure) => {
+                let reason = format!("restart failed: {failure}");
+                log(&reason);
+                Event::SpawnFailed { reason, transient: failure.is_transient() }
+            }
         }
     }
 

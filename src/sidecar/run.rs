@@ -70,6 +70,8 @@ pub(super) struct Supervisor {
     /// The newest wish, if it has not been acted on.
     pub news: Option<(u64, Ask, Grace)>,
     pub retry_at: Option<Duration>,
+    /// Whether facts were written that are not on disk yet: done while nobody waits.
+    pub unsettled: bool,
     /// Whether this sidecar has sent SIGKILL to the present run.
     pub killed: bool,
     pub oom_kills: Option<u64>,
@@ -159,6 +161,7 @@ impl Supervisor {
             answered: record.answered,
             news: None,
             retry_at: None,
+            unsettled: false,
             killed: false,
             oom_kills: None,
             events: VecDeque::new(),
@@ -190,7 +193,7 @@ impl Supervisor {
             }
             Err(failure) => {
                 log(&format!("cannot start: {failure}"));
-                self.handle(Event::SpawnFailed { reason: failure.to_string() });
+                self.handle(Event::SpawnFailed { reason: failure.to_string(), transient: false });
                 self.publish(Durability::Atomic);
                 report(&mut self.reports, &Report::Failed(failure));
                 // In this order: once the launcher sees the pipe closed, the name is free again.
@@ -227,6 +230,9 @@ impl Supervisor {
         fds.extend(self.reports.as_ref().map(|pipe| (pipe.as_fd(), Interest::HangUp)));
         fds.extend(attached.map(|l| (l.handle.as_fd(), Interest::Readable)));
         fds.extend(self.strays.iter().map(|stray| (stray.as_fd(), Interest::Readable)));
+        if std::mem::take(&mut self.unsettled) {
+            let _ = self.store.settle(&self.name); // The next durable write would say what is wrong with the disk.
+        }
         platform::release_memory();
         let ready = platform::wait(&fds, deadline)?;
         let launcher_gone = self.reports.is_some() && ready[1];
@@ -414,6 +420,7 @@ impl Supervisor {
             Ok(()) => {
                 self.pending = Pending::default();
                 self.retry_at = None;
+                self.unsettled = durability == Durability::Atomic;
             }
             Err(e) if e.kind == ErrorKind::Io && self.store.root().exists() => {
                 if self.pending.failure.is_none() {

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 /// What must have happened before a write returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Every reader sees it. Enough for facts that are void after a power cut.
+    /// Every reader sees it. For facts that are void after a power cut; [`super::Store::settle`] follows soon, because
+    /// on some file systems a renamed file whose content was never synced may be found empty after one.
     Atomic,
     /// The content is on disk; the folder, and with it the new name, follows with the next durable write beside it.
     Content,

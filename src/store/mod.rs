@@ -136,6 +136,17 @@ impl Store {
         }
     }
 
+    /// Puts the content of the record on disk, whoever wrote it.
+    ///
+    /// # Errors
+    /// The failing system call's.
+    pub fn settle(&self, name: &Name) -> io::Result<()> {
+        match File::open(self.record_path(name)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other?.sync_data(),
+        }
+    }
+
     /// Takes the write lock of `name`, waiting for it: it is only ever held for moments.
     ///
     /// # Errors
