@@ -8,8 +8,9 @@ use super::Bgo;
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::domain::signal::Signal;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, FileWatch, Interest, ProcessHandle};
+use crate::store::WriteLock;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -27,6 +28,21 @@ pub enum Awaited<T> {
     SidecarGone,
     /// Neither came in time.
     TimedOut,
+}
+
+/// Takes the write lock of `name`; a sidecar that holds it and does not go on (paused, or stuck on a disk) is ended for
+/// that. Its process runs on.
+///
+/// # Errors
+/// As [`crate::store::Store::lock`].
+pub fn lock_or_free<'a>(bgo: &'a Bgo, name: &Name) -> Result<WriteLock<'a>> {
+    match bgo.store.lock(name) {
+        Err(e) if e.kind == ErrorKind::TimedOut => {
+            let killed = bgo.store.read(name)?.is_some_and(|record| Link::of(&record).kill());
+            if killed { bgo.store.lock(name) } else { Err(e) }
+        }
+        other => other,
+    }
 }
 
 /// A registered sidecar that lives.

@@ -5,7 +5,7 @@
 //! stopped.
 
 use super::end::{self, KILL_MARGIN, Orphan};
-use super::link::{Awaited, Link};
+use super::link::{Awaited, Link, lock_or_free};
 use super::preflight::{cannot_start, check_command};
 use super::start::{SETTLE, StartOutcome, Started, ended_badly, tail_since};
 use super::stop::{end_and_note, unproven};
@@ -99,7 +99,7 @@ fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Owne
 
 /// Asks the living sidecar, and waits for the new process. `None`: it has ended meanwhile, look again.
 fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option<Started>> {
-    let lock = bgo.store.lock(name)?;
+    let lock = lock_or_free(bgo, name)?;
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
     renew(&mut record, request);
     let id = record.wish(Ask::Restart, None);

@@ -4,7 +4,7 @@
 //! a restart in flight; it works the same whether the sidecar lives, is dead, or does not answer.
 
 use super::end::{self, KILL_MARGIN, Orphan};
-use super::link::{Awaited, Link};
+use super::link::{Awaited, Link, lock_or_free};
 use super::{Bgo, legacy, rescue};
 use crate::domain::duration::Span;
 use crate::domain::machine::Grace;
@@ -95,7 +95,7 @@ pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome
 
 /// Asks the living sidecar and waits. `false`: it has ended meanwhile, look again.
 fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<bool> {
-    let lock = bgo.store.lock(name)?;
+    let lock = lock_or_free(bgo, name)?;
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
     let grace = request.grace(&record);
     record.want = Want::Down;
@@ -113,7 +113,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<bool> {
     match awaited {
         Awaited::Got(()) => {
             // A sidecar frees the name before it lets go of the write lock: after this, the name is free.
-            drop(bgo.store.lock(name)?);
+            drop(lock_or_free(bgo, name)?);
             Ok(true)
         }
         Awaited::SidecarGone => Ok(false),
@@ -138,7 +138,7 @@ fn is_down(record: &Record) -> bool {
 
 /// Without a sidecar: ends what runs, and writes down the wish in any case.
 fn stop_orphan(bgo: &Bgo, name: &Name, request: &StopRequest, _ownership: &Ownership) -> Result<StopOutcome> {
-    let lock = bgo.store.lock(name)?;
+    let lock = lock_or_free(bgo, name)?;
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
     let found = end::find(&record, &bgo.store.logs(name))?;
     if let Orphan::Unproven(pid) = found {
@@ -180,7 +180,7 @@ pub(super) fn end_and_note(
 }
 
 fn note_end(bgo: &Bgo, name: &Name, exit: Exit, state: State, want: Option<Want>) -> Result<()> {
-    let lock = bgo.store.lock(name)?;
+    let lock = lock_or_free(bgo, name)?;
     let Some(mut now) = lock.read()? else { return Ok(()) };
     now.set_down(state, exit.at);
     now.push_exit(exit);

@@ -8,14 +8,16 @@
 //! It is this same binary, executed as `bgo __sidecar__ NAME RUN_ID start|attach` with `/` as its folder, the watcher log as
 //! stdout and stderr, the ownership lock as descriptor 3 and a pipe to its launcher as descriptor 4.
 
+mod begin;
+mod ends;
 mod facts;
 mod launch;
 mod log;
 mod perform;
 mod run;
 
+pub use begin::main;
 pub use launch::{Launched, Purpose, launch};
-pub use run::main;
 
 /// The first argument that makes bgo a sidecar.
 pub const ENTRY: &str = "__sidecar__";

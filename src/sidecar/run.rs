@@ -6,32 +6,26 @@
 //! is known as such, and a stop beats the restart of a process that died at the same moment.
 
 use super::facts::{Facts, Pending};
-use super::launch::{Purpose, open_log};
+use super::launch::open_log;
 use super::log::log;
-use super::{LOCK_FD, REPORT_FD};
 use crate::domain::duration::Span;
-use crate::domain::launch::{LaunchFailure, Report, Stage};
+use crate::domain::launch::Report;
 use crate::domain::machine::{Action, End, Event, Grace, Life, Machine, step};
 use crate::domain::name::Name;
-use crate::domain::outcome::{Exit, Outcome};
 use crate::domain::record::{Ask, Identity, Record, Sidecar};
-use crate::domain::signal::Signal;
 use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::platform::{self, Interest, ProcessHandle, SignalQueue};
 use crate::store::{Durability, Ownership, Store};
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// How often facts that could not be written are tried again.
 const RETRY: Duration = Duration::from_secs(10);
-/// How long after the end of an unwatched process a sign of shutdown still explains that end.
-const EPILOGUE: Duration = Duration::from_secs(1);
 
 /// The process under supervision.
 #[derive(Debug)]
@@ -78,132 +72,8 @@ pub(super) struct Supervisor {
     pub events: VecDeque<Event>,
 }
 
-/// Runs a sidecar: `arguments` are those after [`super::ENTRY`]. Returns the process's exit code.
-pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
-    platform::set_process_name();
-    let name = arguments.next().and_then(|n| Name::parse(n.to_str()?).ok());
-    let run_id = arguments.next().and_then(|id| id.into_string().ok());
-    let purpose = match arguments.next() {
-        Some(word) if word == Purpose::Attach.word() => Purpose::Attach,
-        _ => Purpose::Start,
-    };
-    let (Some(name), Some(run_id), Some(home)) = (name, run_id, std::env::var_os("BGO_HOME")) else {
-        eprintln!("bgo: {} is for bgo itself", super::ENTRY);
-        return 2;
-    };
-    let store = Store::open(home);
-    let reports = platform::make_private(REPORT_FD).map(File::from);
-    let ownership = platform::make_private(LOCK_FD)
-        .and_then(|fd| Ownership::adopt(File::from(fd), &store.ownership_path(&name)).ok());
-    let Some(ownership) = ownership else {
-        eprintln!("bgo: {} is for bgo itself: the ownership lock was not handed over", super::ENTRY);
-        return 2;
-    };
-    match Supervisor::begin(store, name, run_id.into(), purpose, ownership, reports) {
-        Ok(Some(supervisor)) => supervisor.run(),
-        Ok(None) => {}
-        Err(e) => log(&format!("sidecar cannot work: {e}")),
-    }
-    0
-}
-
 impl Supervisor {
-    /// Waits until the launching command has written its wish, then starts or takes up the process. `None` if there
-    /// is nothing to do.
-    fn begin(
-        store: Store,
-        name: Name,
-        run_id: Box<str>,
-        purpose: Purpose,
-        ownership: Ownership,
-        mut reports: Option<File>,
-    ) -> Result<Option<Supervisor>> {
-        let broken = |e: &std::io::Error| Error::io("the kernel refused", e);
-        let signals = SignalQueue::new(&[libc::SIGHUP, libc::SIGTERM, libc::SIGCHLD]).map_err(|e| broken(&e))?;
-        let inherits = platform::become_subreaper();
-        let identity = platform::own_identity().map_err(|e| broken(&e))?;
-        // The launching command holds the write lock until its wish is on disk.
-        let record = match store.lock(&name).and_then(|lock| lock.read()) {
-            Ok(Some(record)) if record.run_id == run_id && !called_off(reports.as_ref()) => record,
-            Ok(_) => {
-                report(&mut reports, &Report::Superseded);
-                return Ok(None);
-            }
-            Err(e) => {
-                report(&mut reports, &Report::Failed(LaunchFailure { stage: Stage::Record, errno: libc::EIO }));
-                return Err(e);
-            }
-        };
-        let sidecar = Sidecar {
-            pid: identity.pid,
-            start_time: identity.start_time,
-            boot_id: identity.boot_id,
-            version: env!("CARGO_PKG_VERSION").into(),
-            parent: true,
-        };
-        let mut supervisor = Supervisor {
-            store,
-            name,
-            run_id,
-            ownership: Some(ownership),
-            machine: Machine::new(),
-            policy: record.policy(),
-            leader: None,
-            strays: Vec::new(),
-            sidecar,
-            inherits,
-            signals,
-            reports,
-            pending: Pending::default(),
-            started_at: None,
-            seen: record.seen,
-            restart: record.answered,
-            answered: record.answered,
-            news: None,
-            retry_at: None,
-            unsettled: false,
-            killed: false,
-            oom_kills: None,
-            events: VecDeque::new(),
-        };
-        let launched = match purpose {
-            Purpose::Start => supervisor.start_process(record, None),
-            Purpose::Attach => match supervisor.take_up(&record) {
-                Some(event) => Ok(event),
-                None => {
-                    // It has ended meanwhile; whoever launched us sees to that.
-                    let failure = LaunchFailure { stage: Stage::Attach, errno: libc::ESRCH };
-                    report(&mut supervisor.reports, &Report::Failed(failure));
-                    return Ok(None);
-                }
-            },
-        };
-        supervisor.first_event(launched);
-        Ok(Some(supervisor))
-    }
-
-    fn first_event(&mut self, launched: std::result::Result<Event, LaunchFailure>) {
-        match launched {
-            Ok(event) => {
-                let pid = self.leader.as_ref().map_or(0, |l| l.identity.pid);
-                self.handle(event);
-                self.publish(Durability::Atomic);
-                report(&mut self.reports, &Report::Started(pid));
-                self.oom_kills = platform::oom_kills();
-            }
-            Err(failure) => {
-                log(&format!("cannot start: {failure}"));
-                self.handle(Event::SpawnFailed { reason: failure.to_string(), transient: false });
-                self.publish(Durability::Atomic);
-                report(&mut self.reports, &Report::Failed(failure));
-                // In this order: once the launcher sees the pipe closed, the name is free again.
-                self.ownership = None;
-                self.reports = None;
-            }
-        }
-    }
-
-    fn run(mut self) {
+    pub(super) fn run(mut self) {
         loop {
             self.take_wish();
             self.drain_events();
@@ -271,7 +141,7 @@ impl Supervisor {
     }
 
     /// One step of the machine, with everything that follows from it at once.
-    fn handle(&mut self, event: Event) {
+    pub(super) fn handle(&mut self, event: Event) {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let machine = std::mem::take(&mut self.machine);
@@ -289,7 +159,8 @@ impl Supervisor {
 
     fn note_backoff(&self) {
         if let Life::Backoff { until } = self.machine.life {
-            let wait = Span(until.saturating_sub(platform::boot_clock()));
+            let millis = until.saturating_sub(platform::boot_clock()).as_millis() as u64;
+            let wait = Span(Duration::from_millis((millis + 50) / 100 * 100));
             log(&format!("fast-crash {}: backoff, next attempt in {wait}", self.machine.fast_crashes));
         }
     }
@@ -348,69 +219,6 @@ impl Supervisor {
         }
     }
 
-    // ------------------------------------------------------------------------------------------ ends
-
-    fn collect_ends(&mut self) {
-        let reaped = platform::reap();
-        let own = self.leader.as_ref().filter(|l| l.child).map(|l| l.identity.pid);
-        let mut ended = reaped.iter().find(|r| Some(r.pid) == own).map(|r| r.outcome);
-        if ended.is_none()
-            && let Some(leader) = self.leader.as_ref().filter(|l| !l.child && l.handle.has_ended())
-        {
-            ended = Some(leader.handle.outcome());
-        }
-        let strays_before = self.strays.len();
-        self.strays.retain(|stray| !stray.has_ended());
-        if let Some(outcome) = ended {
-            self.leader_ended(outcome);
-        } else if self.leader.is_none()
-            && (!reaped.is_empty() || self.strays.len() < strays_before)
-            && matches!(self.machine.life, Life::Detached | Life::Stopping { .. })
-        {
-            let left = self.find_strays();
-            self.events.push_back(if left { Event::Remaining } else { Event::Emptied });
-        }
-    }
-
-    fn leader_ended(&mut self, outcome: Outcome) {
-        let Some(leader) = self.leader.take() else { return };
-        let now = platform::boot_clock();
-        let outcome = match outcome {
-            Outcome::Signal { signal: Signal::KILL, .. } => {
-                let oom = !self.killed && self.oom_kills.zip(platform::oom_kills()).is_some_and(|(old, new)| new > old);
-                Outcome::Signal { signal: Signal::KILL, oom }
-            }
-            other => other,
-        };
-        let mut exit = Exit::new(Timestamp(SystemTime::now()), outcome, Some(now.saturating_sub(leader.since)));
-        exit.shutdown = self.machine.leave_at.is_some() || self.events.contains(&Event::Terminate);
-        log(&format!("process pid={} ended: {exit}", leader.identity.pid));
-        self.killed = false;
-        report(&mut self.reports, &Report::Ended(exit.clone()));
-        self.pending.exits.push(exit);
-        let descendants = self.find_strays();
-        self.events.push_back(Event::Exited { outcome, descendants });
-    }
-
-    /// Whether everything that descends from the process also descends from us.
-    pub(super) fn knows_all(&self) -> bool {
-        self.sidecar.parent && self.inherits
-    }
-
-    /// Looks for descendants that are left. Those that are not our children are watched one by one.
-    fn find_strays(&mut self) -> bool {
-        let ours = platform::has_descendants(self.sidecar.pid, &self.run_id);
-        if self.knows_all() {
-            return ours;
-        }
-        let boot_id = &self.sidecar.boot_id;
-        self.strays = platform::carriers(&self.run_id, None)
-            .iter()
-            .filter_map(|p| ProcessHandle::open(&p.identity(boot_id)).ok().flatten())
-            .collect();
-        !self.strays.is_empty() || ours
-    }
-
     // ------------------------------------------------------------------------------------------ facts
 
     /// Writes the facts into the record, and notes what else stands there by now.
@@ -422,7 +230,7 @@ impl Supervisor {
                 self.retry_at = None;
                 self.unsettled = durability == Durability::Atomic;
             }
-            Err(e) if e.kind == ErrorKind::Io && self.store.root().exists() => {
+            Err(e) if matches!(e.kind, ErrorKind::Io | ErrorKind::TimedOut) && self.store.root().exists() => {
                 if self.pending.failure.is_none() {
                     log(&format!("keeping facts in memory: {e}"));
                 }
@@ -472,43 +280,13 @@ impl Supervisor {
         }
     }
 
-    /// After the end of an unwatched process, for a moment: if the session or the machine is going down, that is why
-    /// it ended, and `resurrect` is to bring it back. The lock is free by then, so nobody has to wait for this.
-    fn epilogue(&mut self) {
-        self.ownership = None;
-        let until = Some(platform::boot_clock() + EPILOGUE);
-        let told = platform::wait(&[(self.signals.as_fd(), Interest::Readable)], until)
-            .is_ok_and(|ready| ready[0] && self.signals.drain().contains(&libc::SIGTERM));
-        if !told || !self.store.record_path(&self.name).exists() {
-            return;
-        }
-        let marked = self.store.lock(&self.name).and_then(|lock| match lock.read()? {
-            Some(mut record) if record.run_id == self.run_id && record.identity.is_none() => {
-                if let Some(last) = record.exits.last_mut() {
-                    last.shutdown = true;
-                }
-                lock.write(&record, Durability::Durable)
-            }
-            _ => Ok(()),
-        });
-        if let Err(e) = marked {
-            log(&format!("cannot note the shutdown: {e}"));
-        }
-    }
-
     fn stderr_tail(&self) -> Option<String> {
         crate::store::tail_text(&self.store.logs(&self.name).err, 2048)
     }
 }
 
-/// Whether the launcher has closed its end already.
-fn called_off(pipe: Option<&File>) -> bool {
-    let closed = |pipe: &File| platform::wait(&[(pipe.as_fd(), Interest::HangUp)], Some(Duration::ZERO));
-    pipe.is_none_or(|pipe| closed(pipe).is_ok_and(|ready| ready[0]))
-}
-
 /// Tells the launcher, if it still listens. A pipe takes a short line at once or not at all.
-fn report(pipe: &mut Option<File>, message: &Report) {
+pub(super) fn report(pipe: &mut Option<File>, message: &Report) {
     if let Some(file) = pipe
         && file.write_all(message.to_line().as_bytes()).is_err()
     {

@@ -11,12 +11,18 @@ use super::Store;
 use super::atomic::{Durability, replace};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+/// How long a write lock is waited for. It is held for the time of one small write; whoever holds it longer does not go
+/// on, and everyone else must be able to.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Proof that no other sidecar or starter of this name exists.
 #[derive(Debug)]
@@ -63,10 +69,14 @@ pub struct WriteLock<'a> {
 impl<'a> WriteLock<'a> {
     pub(super) fn take(store: &'a Store, name: &Name) -> Result<WriteLock<'a>> {
         let path = store.file("run", name, ".write");
-        let file = lock_current(store, &path, |file| file.lock().map(|()| true))?;
-        match file {
+        match lock_current(store, &path, lock_within)? {
             Some(file) => Ok(WriteLock { store, name: name.clone(), _file: file }),
-            None => Err(lock_error(&path, &io::ErrorKind::WouldBlock.into())),
+            None => Err(Error::new(ErrorKind::TimedOut, format!("cannot lock {}", path.display()))
+                .because(format!(
+                    "another process has held it for {} s: it is paused, or its disk hangs",
+                    PATIENCE.as_secs()
+                ))
+                .hint(format!("bgo stop {name} ends a sidecar that does not go on"))),
         }
     }
 
@@ -99,6 +109,26 @@ impl<'a> WriteLock<'a> {
     /// The failing system call's.
     pub fn withdraw(&self) -> Result<()> {
         [self.store.record_path(&self.name), self.store.environment_path(&self.name)].iter().try_for_each(|p| remove(p))
+    }
+}
+
+/// Locks `file`, waiting at most [`PATIENCE`].
+///
+/// flock(2) has no time limit, and an alarm would be seen by the whole process; so the rare case that the lock is not
+/// free at once costs a thread, which ends when it gets the lock too late, or with the process.
+fn lock_within(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => return Ok(true),
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(e)) => return Err(e),
+    }
+    // The same open file description: what the thread locks is locked for us.
+    let same = file.try_clone()?;
+    let (locked, waiting) = channel();
+    std::thread::Builder::new().spawn(move || locked.send(same.lock()))?;
+    match waiting.recv_timeout(PATIENCE) {
+        Ok(result) => result.map(|()| true),
+        Err(_) => Ok(false),
     }
 }
 

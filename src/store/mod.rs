@@ -150,7 +150,7 @@ impl Store {
     /// Takes the write lock of `name`, waiting for it: it is only ever held for moments.
     ///
     /// # Errors
-    /// The lock file cannot be opened or locked.
+    /// The lock file cannot be opened or locked; [`ErrorKind::TimedOut`] if its holder does not go on.
     pub fn lock(&self, name: &Name) -> Result<WriteLock<'_>> {
         WriteLock::take(self, name)
     }

@@ -1,0 +1,162 @@
+//! How a sidecar begins: what it was handed, the record, the first process.
+//!
+//! Why it exists: between exec and the event loop lies the handshake with the launcher. Invariants: without the
+//! ownership lock that its launcher held there is no sidecar; it does nothing before the launcher's wish is on disk;
+//! one that was launched to take up a process never starts one.
+
+use super::facts::Pending;
+use super::launch::Purpose;
+use super::log::log;
+use super::run::{Supervisor, report};
+use super::{ENTRY, LOCK_FD, REPORT_FD};
+use crate::domain::launch::{LaunchFailure, Report, Stage};
+use crate::domain::machine::{Event, Machine};
+use crate::domain::name::Name;
+use crate::domain::record::Sidecar;
+use crate::error::{Error, ErrorKind, Result};
+use crate::platform::{self, Interest, SignalQueue};
+use crate::store::{Durability, Ownership, Store};
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// Runs a sidecar: `arguments` are those after [`super::ENTRY`]. Returns the process's exit code.
+pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
+    platform::set_process_name();
+    let name = arguments.next().and_then(|n| Name::parse(n.to_str()?).ok());
+    let run_id = arguments.next().and_then(|id| id.into_string().ok());
+    let purpose = match arguments.next() {
+        Some(word) if word == Purpose::Attach.word() => Purpose::Attach,
+        _ => Purpose::Start,
+    };
+    let (Some(name), Some(run_id), Some(home)) = (name, run_id, std::env::var_os("BGO_HOME")) else {
+        eprintln!("bgo: {} is for bgo itself", ENTRY);
+        return 2;
+    };
+    let store = Store::open(home);
+    let reports = platform::make_private(REPORT_FD).map(File::from);
+    let ownership = platform::make_private(LOCK_FD)
+        .and_then(|fd| Ownership::adopt(File::from(fd), &store.ownership_path(&name)).ok());
+    let Some(ownership) = ownership else {
+        eprintln!("bgo: {} is for bgo itself: the ownership lock was not handed over", ENTRY);
+        return 2;
+    };
+    match Supervisor::begin(store, name, run_id.into(), purpose, ownership, reports) {
+        Ok(Some(supervisor)) => supervisor.run(),
+        Ok(None) => {}
+        Err(e) => log(&format!("sidecar cannot work: {e}")),
+    }
+    0
+}
+
+impl Supervisor {
+    /// Waits until the launching command has written its wish, then starts or takes up the process. `None` if there
+    /// is nothing to do.
+    fn begin(
+        store: Store,
+        name: Name,
+        run_id: Box<str>,
+        purpose: Purpose,
+        ownership: Ownership,
+        mut reports: Option<File>,
+    ) -> Result<Option<Supervisor>> {
+        let broken = |e: &std::io::Error| Error::io("the kernel refused", e);
+        let signals = SignalQueue::new(&[libc::SIGHUP, libc::SIGTERM, libc::SIGCHLD]).map_err(|e| broken(&e))?;
+        let inherits = platform::become_subreaper();
+        let identity = platform::own_identity().map_err(|e| broken(&e))?;
+        // The launching command holds the write lock until its wish is on disk.
+        let record = loop {
+            match store.lock(&name).and_then(|lock| lock.read()) {
+                // A slow disk; the launcher is still there.
+                Err(e) if e.kind == ErrorKind::TimedOut && !called_off(reports.as_ref()) => {}
+                other => break other,
+            }
+        };
+        let record = match record {
+            Ok(Some(record)) if record.run_id == run_id && !called_off(reports.as_ref()) => record,
+            Ok(_) => {
+                report(&mut reports, &Report::Superseded);
+                return Ok(None);
+            }
+            Err(e) => {
+                report(&mut reports, &Report::Failed(LaunchFailure { stage: Stage::Record, errno: libc::EIO }));
+                return Err(e);
+            }
+        };
+        let sidecar = Sidecar {
+            pid: identity.pid,
+            start_time: identity.start_time,
+            boot_id: identity.boot_id,
+            version: env!("CARGO_PKG_VERSION").into(),
+            parent: true,
+        };
+        let mut supervisor = Supervisor {
+            store,
+            name,
+            run_id,
+            ownership: Some(ownership),
+            machine: Machine::new(),
+            policy: record.policy(),
+            leader: None,
+            strays: Vec::new(),
+            sidecar,
+            inherits,
+            signals,
+            reports,
+            pending: Pending::default(),
+            started_at: None,
+            seen: record.seen,
+            restart: record.answered,
+            answered: record.answered,
+            news: None,
+            retry_at: None,
+            unsettled: false,
+            killed: false,
+            oom_kills: None,
+            events: VecDeque::new(),
+        };
+        let launched = match purpose {
+            Purpose::Start => supervisor.start_process(record, None),
+            Purpose::Attach => match supervisor.take_up(&record) {
+                Some(event) => Ok(event),
+                None => {
+                    // It has ended meanwhile; whoever launched us sees to that.
+                    let failure = LaunchFailure { stage: Stage::Attach, errno: libc::ESRCH };
+                    report(&mut supervisor.reports, &Report::Failed(failure));
+                    return Ok(None);
+                }
+            },
+        };
+        supervisor.first_event(launched);
+        Ok(Some(supervisor))
+    }
+
+    fn first_event(&mut self, launched: std::result::Result<Event, LaunchFailure>) {
+        match launched {
+            Ok(event) => {
+                let pid = self.leader.as_ref().map_or(0, |l| l.identity.pid);
+                self.handle(event);
+                self.publish(Durability::Atomic);
+                report(&mut self.reports, &Report::Started(pid));
+                self.oom_kills = platform::oom_kills();
+            }
+            Err(failure) => {
+                log(&format!("cannot start: {failure}"));
+                self.handle(Event::SpawnFailed { reason: failure.to_string(), transient: false });
+                self.publish(Durability::Atomic);
+                report(&mut self.reports, &Report::Failed(failure));
+                // In this order: once the launcher sees the pipe closed, the name is free again.
+                self.ownership = None;
+                self.reports = None;
+            }
+        }
+    }
+}
+
+/// Whether the launcher has closed its end already.
+fn called_off(pipe: Option<&File>) -> bool {
+    let closed = |pipe: &File| platform::wait(&[(pipe.as_fd(), Interest::HangUp)], Some(Duration::ZERO));
+    pipe.is_none_or(|pipe| closed(pipe).is_ok_and(|ready| ready[0]))
+}

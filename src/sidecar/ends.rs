@@ -1,0 +1,108 @@
+//! How runs end, and what they leave behind.
+//!
+//! Why it exists: the end of the leader, of its descendants, and of the session or machine itself are different facts.
+//! Invariant: an end is recorded once, as the kernel reported it; a run is over only when nothing of it is left.
+
+use super::log::log;
+use super::run::{Supervisor, report};
+use crate::domain::launch::Report;
+use crate::domain::machine::{Event, Life};
+use crate::domain::outcome::{Exit, Outcome};
+use crate::domain::signal::Signal;
+use crate::domain::timestamp::Timestamp;
+use crate::platform::{self, Interest, ProcessHandle};
+use crate::store::Durability;
+use std::os::fd::AsFd;
+use std::time::{Duration, SystemTime};
+
+/// How long after the end of an unwatched process a sign of shutdown still explains that end.
+const EPILOGUE: Duration = Duration::from_secs(1);
+
+impl Supervisor {
+    pub(super) fn collect_ends(&mut self) {
+        let reaped = platform::reap();
+        let own = self.leader.as_ref().filter(|l| l.child).map(|l| l.identity.pid);
+        let mut ended = reaped.iter().find(|r| Some(r.pid) == own).map(|r| r.outcome);
+        if ended.is_none()
+            && let Some(leader) = self.leader.as_ref().filter(|l| !l.child && l.handle.has_ended())
+        {
+            ended = Some(leader.handle.outcome());
+        }
+        let strays_before = self.strays.len();
+        self.strays.retain(|stray| !stray.has_ended());
+        if let Some(outcome) = ended {
+            self.leader_ended(outcome);
+        } else if self.leader.is_none()
+            && (!reaped.is_empty() || self.strays.len() < strays_before)
+            && matches!(self.machine.life, Life::Detached | Life::Stopping { .. })
+        {
+            let left = self.find_strays();
+            self.events.push_back(if left { Event::Remaining } else { Event::Emptied });
+        }
+    }
+
+    fn leader_ended(&mut self, outcome: Outcome) {
+        let Some(leader) = self.leader.take() else { return };
+        let now = platform::boot_clock();
+        let outcome = match outcome {
+            Outcome::Signal { signal: Signal::KILL, .. } => {
+                let oom = !self.killed && self.oom_kills.zip(platform::oom_kills()).is_some_and(|(old, new)| new > old);
+                Outcome::Signal { signal: Signal::KILL, oom }
+            }
+            other => other,
+        };
+        let mut exit = Exit::new(Timestamp(SystemTime::now()), outcome, Some(now.saturating_sub(leader.since)));
+        exit.shutdown = self.machine.leave_at.is_some() || self.events.contains(&Event::Terminate);
+        log(&format!("process pid={} ended: {exit}", leader.identity.pid));
+        self.killed = false;
+        let descendants = self.find_strays();
+        if !descendants {
+            report(&mut self.reports, &Report::Ended(exit.clone()));
+        }
+        self.pending.exits.push(exit);
+        self.events.push_back(Event::Exited { outcome, descendants });
+    }
+
+    /// Whether everything that descends from the process also descends from us.
+    pub(super) fn knows_all(&self) -> bool {
+        self.sidecar.parent && self.inherits
+    }
+
+    /// Looks for descendants that are left. Those that are not our children are watched one by one.
+    fn find_strays(&mut self) -> bool {
+        let ours = platform::has_descendants(self.sidecar.pid, &self.run_id);
+        if self.knows_all() {
+            return ours;
+        }
+        let boot_id = &self.sidecar.boot_id;
+        self.strays = platform::carriers(&self.run_id, None)
+            .iter()
+            .filter_map(|p| ProcessHandle::open(&p.identity(boot_id)).ok().flatten())
+            .collect();
+        !self.strays.is_empty() || ours
+    }
+
+    /// After the end of an unwatched process, for a moment: if the session or the machine is going down, that is why
+    /// it ended, and `resurrect` is to bring it back. The lock is free by then, so nobody has to wait for this.
+    pub(super) fn epilogue(&mut self) {
+        self.ownership = None;
+        let until = Some(platform::boot_clock() + EPILOGUE);
+        let told = platform::wait(&[(self.signals.as_fd(), Interest::Readable)], until)
+            .is_ok_and(|ready| ready[0] && self.signals.drain().contains(&libc::SIGTERM));
+        if !told || !self.store.record_path(&self.name).exists() {
+            return;
+        }
+        let marked = self.store.lock(&self.name).and_then(|lock| match lock.read()? {
+            Some(mut record) if record.run_id == self.run_id && record.identity.is_none() => {
+                if let Some(last) = record.exits.last_mut() {
+                    last.shutdown = true;
+                }
+                lock.write(&record, Durability::Durable)
+            }
+            _ => Ok(()),
+        });
+        if let Err(e) = marked {
+            log(&format!("cannot note the shutdown: {e}"));
+        }
+    }
+}
