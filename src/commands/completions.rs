@@ -139,9 +139,9 @@ fn bash(grammar: &Grammar) -> String {
         let takes = command.get_positionals().filter_map(Value::of).map(|value| bash_value(&value));
         let takes = takes.collect::<Vec<_>>().join(" ");
         let flags = flags(command).flat_map(spellings).collect::<Vec<_>>().join(" ");
-        format!("        {pattern}) takes='{takes}' flags='{flags}' ;;\n")
+        format!("        {pattern}) takes='{takes}' flags='{flags}'")
     };
-    let verbs: String = grammar.verbs().map(|verb| verb_case(&names(verb).join("|"), verb)).collect();
+    let verbs: String = grammar.verbs().map(|verb| verb_case(&names(verb).join("|"), verb) + " ;;\n").collect();
     // Without a verb, the words are a name and a command.
     let direct = verb_case("*", &grammar.direct).replacen("takes=''", "takes='name command'", 1);
     let mut by_value: Vec<(String, Vec<String>)> = Vec::new();
@@ -170,10 +170,12 @@ fn bash_value(value: &Value) -> String {
 const BASH: &str = r#"# Completions of bgo for bash, printed by `bgo completions bash`. Do not edit.
 # shellcheck shell=bash
 
-# What a verb takes and its flags, into `takes` and `flags`.
+# What a verb takes and its flags, into `takes` and `flags`. Fails if it is no verb: then the line may still have none.
 _bgo_grammar() {
     case $1 in
 %GRAMMAR%
+            return 1
+            ;;
     esac
 }
 
@@ -185,17 +187,17 @@ _bgo_values() {
     esac
 }
 
-# The registered names, one a line. What could not be a name (also the pattern, if there is no file) is left out.
+# The registered names that are not `given` yet, one a line. What could not be a name is left out: a stranger's file,
+# or the pattern itself if there is no file.
 _bgo_names() {
     local LC_ALL=C file name
     for file in "${BGO_HOME:-$HOME/.bgo}"/procs/*.json; do
-        name=${file##*/}
-        name=${name%.json}
-        [[ ${name//[._@+ -]/} == *[[:punct:][:cntrl:]]* ]] || printf '%s\n' "$name"
+        name=${file##*/} name=${name%.json}
+        [[ ${name//[._@+ -]/} == *[[:punct:][:cntrl:]]* || $given == *$'\n'"$name"$'\n'* ]] || printf '%s\n' "$name"
     done
 }
 
-# Offers those of the lines of standard input that go on with the word at the cursor, $1 before each.
+# Offers those of the lines of standard input, $1 before each, that continue the word at the cursor.
 _bgo_offer() {
     local each
     while IFS= read -r each; do
@@ -207,7 +209,7 @@ _bgo_offer() {
     done
 }
 
-# Offers files, or with -d folders, for the word at the cursor behind its first part $2. Bash quotes them itself.
+# Offers files (-f) or folders (-d) that continue the word at the cursor behind its first part $2. Bash quotes them.
 _bgo_files() {
     local each
     compopt -o filenames 2>/dev/null
@@ -217,16 +219,17 @@ _bgo_files() {
     done < <(compgen "$1" -- "${plain#"$2"}")
 }
 
-# Offers what `values` says, behind $1.
+# Offers `values`, $1 before each.
 _bgo_value() {
     case $values in
         any) ;;
         folder) _bgo_files -d "$1" ;;
+        # shellcheck disable=SC2086
         *) _bgo_offer "$1" < <(printf '%s\n' $values) ;;
     esac
 }
 
-# Completes the command that begins with word $1.
+# Completes the command that begins with word $1, by bash-completion if it is there.
 _bgo_command() {
     if declare -F _comp_command_offset >/dev/null; then
         _comp_command_offset "${starts[$1]}"
@@ -239,8 +242,8 @@ _bgo_command() {
     fi
 }
 
-# Bash cuts words at = : @ as well. Puts those together that have no blank between: `words`, the place of each in
-# COMP_WORDS in `starts`, the part of the last that readline leaves alone in `cut`.
+# Bash cuts words at = : @ as well: puts together what has no blank between. Sets `words`, the place of each in
+# COMP_WORDS in `starts`, and in `cut` the part of the last that readline leaves as it is.
 _bgo_join() {
     local line=${COMP_LINE:0:COMP_POINT} piece rest i
     for ((i = 0; i <= COMP_CWORD; i++)); do
@@ -260,17 +263,15 @@ _bgo_join() {
     done
 }
 
-# Reads the words before the cursor: `verb`, `given` names, a `pending` flag that wants its value, whether the flags
-# have `ended`, and the first word of a `command` (0: the cursor is not in one).
+# Reads the words before the cursor: the `verb` (`first`: none yet, `direct`: none will come), the `given` names, a
+# `pending` flag whose value comes next, whether flags have `ended`, and where a `command` begins (0: not yet).
 _bgo_read() {
-    local i word values
+    local i word
+    _bgo_grammar ''
     for ((i = 1; i < last; i++)); do
         word=${words[i]//[\\\"\']/}
         if [[ -n $pending ]]; then
             pending=''
-        elif [[ $verb == first && " $verbs " == *" $word "* ]]; then
-            verb=$word
-            _bgo_grammar "$verb"
         elif [[ $word == -- && $takes == *command ]]; then
             command=$((i + 1))
             return
@@ -278,21 +279,21 @@ _bgo_read() {
             ended=yes
         elif [[ $word == -* && -z $ended ]]; then
             [[ $verb != first || $word == --color* ]] || verb=direct
-            # -fn is -f -n; in -n5 the value is there already.
+            # The last of several short flags may take a value; in -n5 it is there already.
             [[ $word == --* ]] || word=-${word: -1}
             ! _bgo_values "$word" || pending=$word
+        elif [[ $verb == first ]] && _bgo_grammar "$word"; then
+            verb=$word
         else
             [[ $verb != first ]] || verb=direct
-            if [[ $takes == *command ]] && { ((${#given[@]})) || _bgo_is_program "$word"; }; then
+            if [[ $takes == *command ]] && { [[ -n $given ]] || _bgo_is_program "$word"; }; then
                 command=$i
                 return
             fi
-            given+=("$word")
+            given+=$'\n'$word$'\n'
         fi
     done
-    if [[ $takes == *command && -z $pending && $cur != -* ]] && ((${#given[@]})); then
-        command=$last
-    fi
+    [[ $takes != *command || -n $pending || -z $given || $cur == -* ]] || command=$last
 }
 
 # Whether a line without a verb begins with a program, not with a name.
@@ -300,27 +301,14 @@ _bgo_is_program() {
     [[ $verb == direct && ! -e ${BGO_HOME:-$HOME/.bgo}/procs/$1.json ]] && type -P -- "$1" >/dev/null
 }
 
-# Offers the names that are not on the line yet.
-_bgo_offer_names() {
-    local name each
-    while IFS= read -r name; do
-        for each in "${given[@]}"; do
-            [[ $each != "$name" ]] || continue 2
-        done
-        printf '%s\n' "$name"
-    done < <(_bgo_names) > >(cat)
-}
-
 _bgo() {
-    local verbs='%VERBS%'
-    local verb=first pending='' ended='' takes flags values cur plain cut
+    local IFS=$' \t\n' verb=first given='' pending='' ended='' takes flags values cur plain cut
     local -i last=0 command=0
-    local -a words=() starts=() given=()
+    local -a words=() starts=()
     COMPREPLY=()
     _bgo_join
     cur=${words[last]}
     plain=${cur//[\\\"\']/}
-    _bgo_grammar ''
     _bgo_read
     if [[ -n $pending ]]; then
         _bgo_values "$pending"
@@ -330,7 +318,17 @@ _bgo() {
     elif [[ $cur == --*=* && -z $ended ]]; then
         ! _bgo_values "${cur%%=*}" || _bgo_value "${cur%%=*}="
     elif [[ $cur == -* && -z $ended ]]; then
+        # shellcheck disable=SC2086
         _bgo_offer '' < <(printf '%s\n' $flags)
+    elif [[ $verb == first || $verb == direct ]]; then
+        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' %VERBS%)
+        _bgo_offer '' < <(_bgo_names)
+        ((${#COMPREPLY[@]})) || _bgo_command "$last"
+    elif [[ $takes == names || $takes == name* && -z $given ]]; then
+        _bgo_offer '' < <(_bgo_names)
+    elif [[ $takes != name* && -z $given ]]; then
+        values=$takes
+        _bgo_value ''
     fi
 }
 
@@ -338,9 +336,335 @@ complete -F _bgo bgo
 "#;
 
 // ---- zsh --------------------------------------------------------------------------------------------------------
-fn zsh(_: &Grammar) -> String {
-    String::new()
+
+fn zsh(grammar: &Grammar) -> String {
+    let arguments = |command: &Command, positionals: &[Value]| {
+        let flags = flags(command).map(|flag| zsh_flag(command, flag));
+        let lines: Vec<String> = flags.chain(positionals.iter().map(zsh_positional)).collect();
+        lines.join(" \\\n                ")
+    };
+    let case = |verb: &Command| {
+        let positionals: Vec<Value> = verb.get_positionals().filter_map(Value::of).collect();
+        let arguments = arguments(verb, &positionals);
+        format!(
+            "        {})\n            _arguments -s -S \\\n                {arguments} && ret=0\n            ;;\n",
+            names(verb).join("|")
+        )
+    };
+    let described = grammar.described_verbs().map(|(name, about)| format!("        '{name}:{}'\n", zsh_text(&about)));
+    let valued: Vec<String> = grammar.values().into_keys().collect();
+    let parts = [
+        ("%VERBS%", described.collect()),
+        ("%VALUED%", valued.join("|")),
+        ("%CASES%", grammar.verbs().map(case).collect()),
+        (
+            "%DIRECT%",
+            arguments(&grammar.direct, &[Value::Command]).replacen(
+                "'*:::",
+                "'1: :_bgo_first' \\\n                '*:::",
+                1,
+            ),
+        ),
+    ];
+    fill(ZSH, &parts)
 }
-fn fish(_: &Grammar) -> String {
-    String::new()
+
+/// As `'(-f --force)'{-f,--force}'[text]'`: no spelling is offered beside another one, or beside what it excludes.
+fn zsh_flag(command: &Command, flag: &Arg) -> String {
+    let excludes = |a: &Arg, b: &Arg| command.get_arg_conflicts_with(a).iter().any(|c| c.get_id() == b.get_id());
+    let others = command.get_arguments().filter(|other| excludes(flag, other) || excludes(other, flag));
+    let others = others.flat_map(|o| if o.is_positional() { vec!["*".to_owned()] } else { spellings(o) });
+    let own = spellings(flag);
+    let excluded: Vec<String> = own.iter().cloned().chain(others).collect();
+    let value = Value::of(flag);
+    let marked: Vec<String> = own
+        .iter()
+        .map(|s| match &value {
+            None => s.clone(),
+            Some(_) if s.starts_with("--") => format!("{s}="),
+            Some(_) => format!("{s}+"),
+        })
+        .collect();
+    let before = match flag.get_action() {
+        ArgAction::Append => "'*'".to_owned(),
+        _ => format!("'({})'", excluded.join(" ")),
+    };
+    let spelling = if marked.len() == 1 { marked.concat() } else { format!("{{{}}}", marked.join(",")) };
+    let label = flag.get_value_names().and_then(<[_]>::first).map_or("", |name| name.as_str());
+    let value = value.map(|value| format!(":{label}:{}", zsh_action(&value))).unwrap_or_default();
+    format!("{before}{spelling}'[{}]{value}'", zsh_text(&text(flag.get_help())))
 }
+
+fn zsh_positional(value: &Value) -> String {
+    let action = zsh_action(value);
+    match value {
+        Value::Names => format!("'*:process:{action}'"),
+        Value::Name => format!("'1:process:{action}'"),
+        Value::Command => format!("'*:::command:{action}'"),
+        _ => format!("'1: :{action}'"),
+    }
+}
+
+fn zsh_action(value: &Value) -> String {
+    match value {
+        Value::Any => " ".to_owned(),
+        Value::Folder => "_files -/".to_owned(),
+        Value::Name | Value::Names => "_bgo_names".to_owned(),
+        Value::Command => " _normal".to_owned(),
+        Value::OneOf(words) => format!("({})", words.join(" ")),
+    }
+}
+
+fn zsh_text(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match c {
+            '\'' => escaped.push_str("'\\''"),
+            '[' | ']' | ':' | '\\' => escaped.extend(['\\', c]),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+const ZSH: &str = r#"#compdef bgo
+# Completions of bgo for zsh, printed by `bgo completions zsh`. Do not edit.
+
+# The registered names that are not on the line yet.
+_bgo_names() {
+    local -a names given expl
+    names=("${BGO_HOME:-$HOME/.bgo}"/procs/*.json(N:t:r))
+    given=("${(@Q)words}")
+    given[CURRENT]=()
+    shift given
+    names=("${(@)names:|given}")
+    _wanted processes expl process compadd -a names
+}
+
+# The first word: a verb or a name, if neither fits a program. After a flag of `start` it cannot be a verb.
+_bgo_first() {
+    local first=1
+    [[ $verb == direct ]] || _describe -t commands command verbs && first=0
+    _bgo_names && first=0
+    ((first)) && _command_names -e && first=0
+    return first
+}
+
+_bgo() {
+    local curcontext=$curcontext verb='' word ret=1
+    local -i at=2
+    local -a line verbs
+    typeset -A opt_args
+    verbs=(
+%VERBS%
+    )
+    # To the first word that is neither a flag nor a flag's value.
+    while ((at < CURRENT)) && [[ $words[at] == -?* && $words[at] != -- ]]; do
+        [[ $words[at] == --color(|=*) ]] || verb=direct
+        [[ $words[at] == (%VALUED%) ]] && ((at++))
+        ((at++))
+    done
+    word=${(Q)words[at]}
+    if ((at < CURRENT)); then
+        if [[ -z $verb && -n ${verbs[(r)${(b)word}:*]} ]]; then
+            verb=$word
+        elif [[ $word != -- && ! -e ${BGO_HOME:-$HOME/.bgo}/procs/$word.json && -z ${words[(r)--]} ]] &&
+            { (($+commands[$word])) || [[ $word == */* && -x $word ]]; }; then
+            verb=program
+        else
+            verb=direct
+        fi
+    fi
+    if [[ -n $verb && $verb != direct ]]; then
+        shift $((at - 1)) words
+        ((CURRENT -= at - 1))
+        curcontext="${curcontext%:*:*}:bgo-$verb:"
+    fi
+    case $verb in
+        program) _normal && ret=0 ;;
+%CASES%
+        *)
+            _arguments -s -S \
+                %DIRECT% && ret=0
+            ;;
+    esac
+    return ret
+}
+
+# Loaded by compinit, the file is the function's body; it may be sourced as well.
+if [[ $funcstack[1] == _bgo ]]; then
+    _bgo "$@"
+else
+    compdef _bgo bgo
+fi
+"#;
+
+// ---- fish -------------------------------------------------------------------------------------------------------
+
+fn fish(grammar: &Grammar) -> String {
+    let verbs = grammar.described_verbs();
+    let mut lines: String = verbs
+        .map(|(name, about)| format!("complete -c bgo -n '__bgo_is first' -a {name} -d '{}'\n", fish_text(&about)))
+        .collect();
+    for verb in grammar.verbs() {
+        let is = format!("__bgo_is {}", names(verb).join(" "));
+        lines.extend(verb.get_positionals().filter_map(Value::of).map(|value| fish_positional(&is, &value)));
+        lines.extend(flags(verb).map(|flag| fish_flag(&is, flag)));
+    }
+    lines.extend(flags(&grammar.direct).map(|flag| fish_flag("__bgo_is first direct", flag)));
+    let takes_command = |verb: &&Command| verb.get_positionals().any(|arg| Value::of(arg) == Some(Value::Command));
+    let commanding: Vec<&str> = grammar.verbs().filter(takes_command).flat_map(names).collect();
+    let valued: Vec<String> = grammar.values().into_keys().collect();
+    let parts = [
+        ("%VERBS%", grammar.all_names()),
+        ("%VALUED%", valued.join(" ")),
+        ("%COMMANDING%", commanding.join(" ")),
+        ("%LINES%", lines),
+    ];
+    fill(FISH, &parts)
+}
+
+fn fish_positional(is: &str, value: &Value) -> String {
+    match value {
+        // Completed behind every verb that has one by one line of the template.
+        Value::Command => String::new(),
+        Value::Names => format!("complete -c bgo -n '{is}' -a '{}'\n", fish_words(value)),
+        _ => format!("complete -c bgo -n '{is}; and __bgo_is_bare' -a '{}'\n", fish_words(value)),
+    }
+}
+
+fn fish_flag(is: &str, flag: &Arg) -> String {
+    let short = flag.get_short().map(|short| format!(" -s {short}")).unwrap_or_default();
+    let long = flag.get_long().map(|long| format!(" -l {long}")).unwrap_or_default();
+    let value = match Value::of(flag) {
+        None => String::new(),
+        Some(Value::Any) => " -x".to_owned(),
+        Some(value) => format!(" -xa '{}'", fish_words(&value)),
+    };
+    format!("complete -c bgo -n '{is}'{short}{long}{value} -d '{}'\n", fish_text(&text(flag.get_help())))
+}
+
+fn fish_words(value: &Value) -> String {
+    match value {
+        Value::Any => String::new(),
+        Value::Folder => "(__bgo_folders)".to_owned(),
+        Value::Name | Value::Names => "(__bgo_names)".to_owned(),
+        Value::Command => "(__bgo_command)".to_owned(),
+        Value::OneOf(words) => words.join(" "),
+    }
+}
+
+fn fish_text(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
+}
+
+const FISH: &str = r#"# Completions of bgo for fish, printed by `bgo completions fish`. Do not edit.
+
+# Reads the words before the cursor. The first line is the verb (`first`: none yet, `direct`: none will come), followed
+# by the names given; or it is `command`, followed by the words of the command that the cursor is in.
+function __bgo_line
+    set -l words (commandline -opc)
+    set -e words[1]
+    set -l verb first
+    set -l given
+    set -l pending no
+    set -l ended no
+    for i in (seq (count $words))
+        set -l word $words[$i]
+        if test $pending = yes
+            set pending no
+        else if test "$word" = --
+            if contains -- $verb first direct %COMMANDING%
+                printf '%s\n' command $words[(math $i + 1)..-1]
+                return
+            end
+            set ended yes
+        else if test $ended = no; and string match -q -- '-*' $word
+            if test $verb = first; and not string match -q -- '--color*' $word
+                set verb direct
+            end
+            # The last of several short flags may take a value; in -n5 it is there already.
+            set word (string replace -r '^-[^-].*(.)$' -- '-$1' $word)
+            contains -- $word %VALUED%; and set pending yes
+        else if test $verb = first; and contains -- $word %VERBS%
+            set verb $word
+        else
+            test $verb = first; and set verb direct
+            if contains -- $verb direct %COMMANDING%
+                if set -q given[1]; or begin
+                        test $verb = direct
+                        and not test -e (__bgo_procs)/$word.json
+                        and type -qf -- $word
+                    end
+                    printf '%s\n' command $words[$i..-1]
+                    return
+                end
+            end
+            set -a given $word
+        end
+    end
+    if test $pending = no; and set -q given[1]; and contains -- $verb direct %COMMANDING%
+        and not string match -q -- '-*' (commandline -ct)
+        echo command
+        return
+    end
+    printf '%s\n' $verb $given
+end
+
+# Whether the verb is one of these.
+function __bgo_is
+    set -l line (__bgo_line)
+    contains -- $line[1] $argv
+end
+
+# Whether no name or other word was given yet.
+function __bgo_is_bare
+    test (count (__bgo_line)) -eq 1
+end
+
+function __bgo_procs
+    if test -n "$BGO_HOME"
+        echo $BGO_HOME/procs
+    else
+        echo $HOME/.bgo/procs
+    end
+end
+
+# The registered names that are not on the line yet.
+function __bgo_names
+    set -l given (__bgo_line)
+    set -e given[1]
+    set -l files (__bgo_procs)/*.json
+    set -q files[1]; or return
+    for name in (string replace -r '^.*/(.*)\.json$' '$1' -- $files)
+        contains -- $name $given; or printf '%s\tprocess\n' $name
+    end
+end
+
+# The command that the cursor is in, completed as it would be alone.
+function __bgo_command
+    set -l words (__bgo_line)
+    set -e words[1]
+    set -q words[1]; and set words (string escape -- $words)
+    complete -C (string join -- ' ' $words (commandline -ct))
+end
+
+# Programs for the first word, unless it can become a verb or a name.
+function __bgo_programs
+    set -l word (commandline -ct)
+    for known in %VERBS% (__bgo_names)
+        string match -q -- "$word*" $known; and return
+    end
+    complete -C "$word"
+end
+
+function __bgo_folders
+    __fish_complete_directories (string replace -r -- '^--[^=]*=' '' (commandline -ct))
+end
+
+complete -c bgo -f
+complete -c bgo -n '__bgo_is command' -a '(__bgo_command)'
+complete -c bgo -n '__bgo_is first direct; and __bgo_is_bare' -a '(__bgo_names)'
+complete -c bgo -n '__bgo_is first direct; and __bgo_is_bare' -a '(__bgo_programs)'
+%LINES%
+"#;

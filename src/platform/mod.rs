@@ -1,7 +1,7 @@
 //! Every system call that is not a plain file operation: processes, signals, descriptors to wait on, terminals.
 //!
 //! Why it exists: what differs between kernels, and what is `unsafe`, is in this folder and nowhere else. This page
-//! names what the rest of bgo may use; `linux.rs` and `macos.rs` implement what POSIX leaves open. Invariants: a
+//! names what the rest of bgo may use; `linux.rs` and `macos/` implement what POSIX leaves open. Invariants: a
 //! signal goes only to a process whose start time was checked ([`ProcessHandle`]) or to an unreaped child; nothing
 //! between fork and exec allocates or takes a lock.
 #![allow(unsafe_code)]
@@ -11,7 +11,7 @@ mod entry;
 #[path = "linux.rs"]
 mod os;
 #[cfg(target_os = "macos")]
-#[path = "macos.rs"]
+#[path = "macos/mod.rs"]
 mod os;
 mod poll;
 mod reap;
