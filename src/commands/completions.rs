@@ -5,18 +5,19 @@
 //! come from the files below `procs`, read by the shell itself: pressing TAB never runs bgo.
 //!
 //! All three scripts read a line alike. The first word that is neither a flag nor a flag's value is a verb; or the line
-//! has none, and the word is a name or, if no process has that name, perhaps a program. Behind the name (`start` has
-//! one, too), or behind `--`, a command begins, and it is completed as the shell would complete it alone.
+//! has none, and the word is a name or, if no process has that name, perhaps a program. Behind `--`, or behind the name
+//! (`start` has one, too), a command begins. It is completed as the shell would complete it alone.
 
 use super::output::print;
 use crate::cli::{Cli, DirectArgs, Shell};
 use crate::domain::spec::FastCrash;
 use crate::error::{ExitCode, Result};
+use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use std::collections::BTreeMap;
 
 /// The signals to offer; any other can be typed.
-const SIGNALS: [&str; 11] = ["TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "ABRT", "ALRM", "CONT", "WINCH"];
+const SIGNALS: &str = "TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH";
 
 /// Prints the completions for a shell.
 pub fn run(shell: Shell) -> Result<ExitCode> {
@@ -25,96 +26,96 @@ pub fn run(shell: Shell) -> Result<ExitCode> {
 }
 
 fn script(shell: Shell) -> String {
-    let grammar = Grammar::of_bgo();
-    match shell {
-        Shell::Bash => bash(&grammar),
-        Shell::Zsh => zsh(&grammar),
-        Shell::Fish => fish(&grammar),
-    }
+    let grammar = Grammar::new();
+    let (template, parts) = match shell {
+        Shell::Bash => (BASH, bash(&grammar)),
+        Shell::Zsh => (ZSH, zsh(&grammar)),
+        Shell::Fish => (FISH, fish(&grammar)),
+    };
+    parts.iter().fold(template.to_owned(), |script, (mark, part)| script.replace(mark, part.trim_end()))
 }
 
-/// What completes the value of a flag, or a positional argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Value {
-    /// Nothing does.
-    Any,
-    Folder,
-    /// One registered name.
-    Name,
-    /// Any number of them, each once.
-    Names,
-    /// A command and its arguments.
-    Command,
-    OneOf(Vec<String>),
-}
+/// What stands for the `%MARKS%` of a template.
+type Parts = Vec<(&'static str, String)>;
 
-impl Value {
-    /// Told by the possible values, else by the value's name in the help, which for a positional is that of its field.
-    fn of(arg: &Arg) -> Option<Value> {
-        let words = |list: &[&str]| Value::OneOf(list.iter().map(|&word| word.to_owned()).collect());
-        let possible: Vec<String> = arg.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
-        let named = arg.get_value_names().and_then(<[_]>::first).map_or("", |name| name.as_str());
-        let many = matches!(arg.get_action(), ArgAction::Append);
-        arg.get_action().takes_values().then(|| match named.to_ascii_uppercase().as_str() {
-            _ if !possible.is_empty() => Value::OneOf(possible),
-            "DIR" => Value::Folder,
-            "SIGNAL" => words(&SIGNALS),
-            "MODE" => Value::OneOf(FastCrash::ALL.iter().map(FastCrash::to_string).collect()),
-            "NAME" if many => Value::Names,
-            "NAME" => Value::Name,
-            "COMMAND" => Value::Command,
-            _ => Value::Any,
-        })
-    }
+/// What completes the value of a flag, or a positional argument: `folder`, `name`, `names` (each once), `command` (with
+/// its arguments), the words to choose from, or nothing (`any`). Nothing at all for a flag without a value.
+fn values(arg: &Arg) -> Option<String> {
+    let possible: Vec<String> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    let values = match value_name(arg).as_str() {
+        _ if !possible.is_empty() => possible.join(" "),
+        "DIR" => "folder".to_owned(),
+        "SIGNAL" => SIGNALS.to_owned(),
+        "MODE" => FastCrash::ALL.map(|mode| mode.to_string()).join(" "),
+        "NAME" if repeats(arg) => "names".to_owned(),
+        "NAME" => "name".to_owned(),
+        "COMMAND" => "command".to_owned(),
+        _ => "any".to_owned(),
+    };
+    arg.get_action().takes_values().then_some(values)
 }
 
 /// The clap types, built whole.
 struct Grammar {
-    /// With the verbs, whose flags are deferred until they are built.
     cli: Command,
-    /// The forms without a verb, with all flags that may stand before the first word.
+    /// Without a verb: all flags that may stand before the first word.
     direct: Command,
 }
 
 impl Grammar {
-    fn of_bgo() -> Grammar {
+    fn new() -> Grammar {
         let mut cli = Cli::command();
         cli.build();
-        let mut direct = DirectArgs::command();
-        direct.build();
-        let missing: Vec<Arg> =
-            flags(&cli).filter(|a| !direct.get_arguments().any(|b| a.get_id() == b.get_id())).cloned().collect();
-        Grammar { cli, direct: direct.args(missing) }
+        let direct = DirectArgs::command();
+        let known = |flag: &&Arg| flags(&cli).any(|other| other.get_id() == flag.get_id());
+        let all: Vec<Arg> = flags(&cli).chain(flags(&direct).filter(|flag| !known(flag))).cloned().collect();
+        Grammar { direct: Command::new("bgo").args(all), cli }
     }
 
     fn verbs(&self) -> impl Iterator<Item = &Command> {
         self.cli.get_subcommands()
     }
 
-    /// What the value of each flag is: the same for every verb that has it (a test holds that).
-    fn values(&self) -> BTreeMap<String, Value> {
-        let all = self.verbs().chain([&self.direct]).flat_map(flags);
-        all.filter_map(|flag| Some((flag, Value::of(flag)?)))
-            .flat_map(|(flag, value)| spellings(flag).into_iter().map(move |spelling| (spelling, value.clone())))
-            .collect()
+    /// The values of flags: a flag has the same with every verb (a test holds that).
+    fn values(&self) -> BTreeMap<String, String> {
+        let valued = self.verbs().chain([&self.direct]).flat_map(flags).filter_map(|flag| Some((flag, values(flag)?)));
+        valued.flat_map(|(flag, values)| spellings(flag).into_iter().map(move |s| (s, values.clone()))).collect()
     }
 
-    /// Every verb, aliases included, with its text.
-    fn described_verbs(&self) -> impl Iterator<Item = (&str, String)> {
-        self.verbs().flat_map(|verb| names(verb).into_iter().map(move |name| (name, text(verb.get_about()))))
+    /// The flags that have a value.
+    fn valued(&self, separator: &str) -> String {
+        self.values().into_keys().collect::<Vec<_>>().join(separator)
     }
 
-    fn all_names(&self) -> String {
-        self.described_verbs().map(|(name, _)| name).collect::<Vec<_>>().join(" ")
+    /// The verbs behind whose name a command begins.
+    fn commanding(&self, separator: &str) -> String {
+        let verbs = self.verbs().filter(|verb| takes(verb).iter().any(|takes| takes == "command"));
+        verbs.map(|verb| names(verb, separator)).collect::<Vec<_>>().join(separator)
+    }
+
+    /// A line for each verb, aliases included, made of it and its text.
+    fn described(&self, line: impl Fn(&str, String) -> String) -> String {
+        let names = self.verbs().flat_map(|v| v.get_name_and_visible_aliases().into_iter().map(move |name| (name, v)));
+        names.map(|(name, verb)| line(name, plain(verb.get_about()))).collect()
     }
 }
 
-fn names(verb: &Command) -> Vec<&str> {
-    verb.get_name_and_visible_aliases()
+/// A verb and its aliases.
+fn names(verb: &Command, separator: &str) -> String {
+    verb.get_name_and_visible_aliases().join(separator)
 }
 
 fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set())
+}
+
+/// What completes the words behind a verb.
+fn takes(verb: &Command) -> Vec<String> {
+    verb.get_positionals().filter_map(values).collect()
+}
+
+fn repeats(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append)
 }
 
 /// `-f` and `--force`.
@@ -123,59 +124,44 @@ fn spellings(flag: &Arg) -> Vec<String> {
     short.into_iter().chain(flag.get_long().map(|long| format!("--{long}"))).collect()
 }
 
-fn text(styled: Option<&clap::builder::StyledStr>) -> String {
-    styled.map(ToString::to_string).unwrap_or_default()
+/// `DIR` of `--cwd <DIR>`; clap takes that of a positional from its field, in lower case.
+fn value_name(arg: &Arg) -> String {
+    arg.get_value_names().and_then(<[_]>::first).map_or_else(String::new, |name| name.to_ascii_uppercase())
 }
 
-/// Puts `parts` in the place of their `%MARKS%`.
-fn fill(template: &str, parts: &[(&str, String)]) -> String {
-    parts.iter().fold(template.to_owned(), |script, (mark, part)| script.replace(mark, part.trim_end()))
+fn plain(text: Option<&StyledStr>) -> String {
+    text.map(StyledStr::to_string).unwrap_or_default()
+}
+
+/// Puts a backslash before each of `special`.
+fn escaped(text: &str, special: &[char]) -> String {
+    text.chars().flat_map(|c| special.contains(&c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 // ---- bash -------------------------------------------------------------------------------------------------------
 
-fn bash(grammar: &Grammar) -> String {
-    let verb_case = |pattern: &str, command: &Command| {
-        let takes = command.get_positionals().filter_map(Value::of).map(|value| bash_value(&value));
-        let takes = takes.collect::<Vec<_>>().join(" ");
+fn bash(grammar: &Grammar) -> Parts {
+    let case = |names: &str, command: &Command, takes: &str| {
         let flags = flags(command).flat_map(spellings).collect::<Vec<_>>().join(" ");
-        format!("        {pattern}) takes='{takes}' flags='{flags}'")
+        format!("        {names}) takes='{takes}' flags='{flags}' ")
     };
-    let verbs: String = grammar.verbs().map(|verb| verb_case(&names(verb).join("|"), verb) + " ;;\n").collect();
-    // Without a verb, the words are a name and a command.
-    let direct = verb_case("*", &grammar.direct).replacen("takes=''", "takes='name command'", 1);
-    let mut by_value: Vec<(String, Vec<String>)> = Vec::new();
-    for (flag, value) in grammar.values() {
-        let value = bash_value(&value);
-        match by_value.iter_mut().find(|(known, _)| *known == value) {
-            Some((_, flags)) => flags.push(flag),
-            None => by_value.push((value, vec![flag])),
-        }
-    }
-    let values = by_value.iter().map(|(value, flags)| format!("        {}) values='{value}' ;;\n", flags.join("|")));
-    fill(BASH, &[("%VERBS%", grammar.all_names()), ("%GRAMMAR%", verbs + &direct), ("%VALUES%", values.collect())])
-}
-
-fn bash_value(value: &Value) -> String {
-    match value {
-        Value::Any => "any".to_owned(),
-        Value::Folder => "folder".to_owned(),
-        Value::Name => "name".to_owned(),
-        Value::Names => "names".to_owned(),
-        Value::Command => "command".to_owned(),
-        Value::OneOf(words) => words.join(" "),
-    }
+    let verbs = grammar.verbs().map(|verb| case(&names(verb, "|"), verb, &takes(verb).join(" ")) + ";;\n");
+    let direct = case("*", &grammar.direct, "name command") + "&& return 1 ;;";
+    let values = grammar.values().into_iter().map(|(flag, values)| format!("        {flag}) values='{values}' ;;\n"));
+    vec![
+        ("%VERBS%", grammar.described(|name, _| format!("{name} "))),
+        ("%GRAMMAR%", verbs.chain([direct]).collect()),
+        ("%VALUES%", values.collect()),
+    ]
 }
 
 const BASH: &str = r#"# Completions of bgo for bash, printed by `bgo completions bash`. Do not edit.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2086
 
 # What a verb takes and its flags, into `takes` and `flags`. Fails if it is no verb: then the line may still have none.
 _bgo_grammar() {
     case $1 in
 %GRAMMAR%
-            return 1
-            ;;
     esac
 }
 
@@ -219,21 +205,9 @@ _bgo_files() {
     done < <(compgen "$1" -- "${plain#"$2"}")
 }
 
-# Offers `values`, $1 before each.
-_bgo_value() {
-    case $values in
-        any) ;;
-        folder) _bgo_files -d "$1" ;;
-        # shellcheck disable=SC2086
-        *) _bgo_offer "$1" < <(printf '%s\n' $values) ;;
-    esac
-}
-
 # Completes the command that begins with word $1, by bash-completion if it is there.
 _bgo_command() {
-    if declare -F _comp_command_offset >/dev/null; then
-        _comp_command_offset "${starts[$1]}"
-    elif declare -F _command_offset >/dev/null; then
+    if declare -F _command_offset >/dev/null; then
         _command_offset "${starts[$1]}"
     elif (($1 < last)) || [[ $cur == */* ]]; then
         _bgo_files -f ''
@@ -247,17 +221,14 @@ _bgo_command() {
 _bgo_join() {
     local line=${COMP_LINE:0:COMP_POINT} piece rest i
     for ((i = 0; i <= COMP_CWORD; i++)); do
-        rest=${line#"${line%%[![:blank:]]*}"}
-        piece=${COMP_WORDS[i]}
+        rest=${line#"${line%%[![:blank:]]*}"} piece=${COMP_WORDS[i]}
         ((i < COMP_CWORD)) || piece=$rest
         if ((i > 0)) && [[ $rest == "$line" ]]; then
-            cut=${words[last]}
-            words[last]+=$piece
+            cut=${words[last]} words[last]+=$piece
             [[ $piece == *[!=:@]* ]] || cut=${words[last]}
         else
             cut='' last=${#words[@]}
-            words+=("$piece")
-            starts+=("$i")
+            words+=("$piece") starts+=("$i")
         fi
         line=${rest#"$piece"}
     done
@@ -272,11 +243,9 @@ _bgo_read() {
         word=${words[i]//[\\\"\']/}
         if [[ -n $pending ]]; then
             pending=''
-        elif [[ $word == -- && $takes == *command ]]; then
-            command=$((i + 1))
-            return
         elif [[ $word == -- ]]; then
             ended=yes
+            [[ $takes != *command ]] || { command=$((i + 1)) && return; }
         elif [[ $word == -* && -z $ended ]]; then
             [[ $verb != first || $word == --color* ]] || verb=direct
             # The last of several short flags may take a value; in -n5 it is there already.
@@ -286,10 +255,7 @@ _bgo_read() {
             verb=$word
         else
             [[ $verb != first ]] || verb=direct
-            if [[ $takes == *command ]] && { [[ -n $given ]] || _bgo_is_program "$word"; }; then
-                command=$i
-                return
-            fi
+            [[ $takes == *command && -n $given ]] || _bgo_is_program "$word" && command=$i && return
             given+=$'\n'$word$'\n'
         fi
     done
@@ -302,23 +268,27 @@ _bgo_is_program() {
 }
 
 _bgo() {
-    local IFS=$' \t\n' verb=first given='' pending='' ended='' takes flags values cur plain cut
+    local IFS=$' \t\n' verb=first given='' pending='' ended='' takes flags values before='' cur plain cut
     local -i last=0 command=0
     local -a words=() starts=()
     COMPREPLY=()
     _bgo_join
-    cur=${words[last]}
-    plain=${cur//[\\\"\']/}
+    cur=${words[last]} plain=${words[last]//[\\\"\']/}
     _bgo_read
+    # The value of a flag is the next word, or stands behind its `=`.
+    if [[ -z $pending && -z $ended && $cur == --*=* ]] && ((!command)); then
+        pending=${cur%%=*} before=${cur%%=*}=
+    fi
     if [[ -n $pending ]]; then
-        _bgo_values "$pending"
-        _bgo_value ''
+        _bgo_values "$pending" || values=any
+        case $values in
+            any) ;;
+            folder) _bgo_files -d "$before" ;;
+            *) _bgo_offer "$before" < <(printf '%s\n' $values) ;;
+        esac
     elif ((command)); then
         _bgo_command "$command"
-    elif [[ $cur == --*=* && -z $ended ]]; then
-        ! _bgo_values "${cur%%=*}" || _bgo_value "${cur%%=*}="
     elif [[ $cur == -* && -z $ended ]]; then
-        # shellcheck disable=SC2086
         _bgo_offer '' < <(printf '%s\n' $flags)
     elif [[ $verb == first || $verb == direct ]]; then
         [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' %VERBS%)
@@ -327,8 +297,7 @@ _bgo() {
     elif [[ $takes == names || $takes == name* && -z $given ]]; then
         _bgo_offer '' < <(_bgo_names)
     elif [[ $takes != name* && -z $given ]]; then
-        values=$takes
-        _bgo_value ''
+        _bgo_offer '' < <(printf '%s\n' $takes)
     fi
 }
 
@@ -337,94 +306,50 @@ complete -F _bgo bgo
 
 // ---- zsh --------------------------------------------------------------------------------------------------------
 
-fn zsh(grammar: &Grammar) -> String {
-    let arguments = |command: &Command, positionals: &[Value]| {
-        let flags = flags(command).map(|flag| zsh_flag(command, flag));
-        let lines: Vec<String> = flags.chain(positionals.iter().map(zsh_positional)).collect();
-        lines.join(" \\\n                ")
-    };
+fn zsh(grammar: &Grammar) -> Parts {
     let case = |verb: &Command| {
-        let positionals: Vec<Value> = verb.get_positionals().filter_map(Value::of).collect();
-        let arguments = arguments(verb, &positionals);
+        let takes: Vec<String> = takes(verb).iter().map(|takes| zsh_positional(takes)).collect();
+        let flags: String = flags(verb).map(zsh_flag).collect();
+        let (names, takes) = (names(verb, "|"), takes.join(" "));
         format!(
-            "        {})\n            _arguments -s -S \\\n                {arguments} && ret=0\n            ;;\n",
-            names(verb).join("|")
+            "        {names})\n            _arguments -s -S \\\n{flags}                {takes} && ret=0\n            ;;\n"
         )
     };
-    let described = grammar.described_verbs().map(|(name, about)| format!("        '{name}:{}'\n", zsh_text(&about)));
-    let valued: Vec<String> = grammar.values().into_keys().collect();
-    let parts = [
-        ("%VERBS%", described.collect()),
-        ("%VALUED%", valued.join("|")),
+    vec![
+        ("%VERBS%", grammar.described(|name, about| format!("        '{name}:{}'\n", zsh_text(&about)))),
+        ("%VALUED%", grammar.valued("|")),
+        ("%COMMANDING%", grammar.commanding("|")),
         ("%CASES%", grammar.verbs().map(case).collect()),
-        (
-            "%DIRECT%",
-            arguments(&grammar.direct, &[Value::Command]).replacen(
-                "'*:::",
-                "'1: :_bgo_first' \\\n                '*:::",
-                1,
-            ),
-        ),
-    ];
-    fill(ZSH, &parts)
-}
-
-/// As `'(-f --force)'{-f,--force}'[text]'`: no spelling is offered beside another one, or beside what it excludes.
-fn zsh_flag(command: &Command, flag: &Arg) -> String {
-    let excludes = |a: &Arg, b: &Arg| command.get_arg_conflicts_with(a).iter().any(|c| c.get_id() == b.get_id());
-    let others = command.get_arguments().filter(|other| excludes(flag, other) || excludes(other, flag));
-    let others = others.flat_map(|o| if o.is_positional() { vec!["*".to_owned()] } else { spellings(o) });
-    let own = spellings(flag);
-    let excluded: Vec<String> = own.iter().cloned().chain(others).collect();
-    let value = Value::of(flag);
-    let marked: Vec<String> = own
-        .iter()
-        .map(|s| match &value {
-            None => s.clone(),
-            Some(_) if s.starts_with("--") => format!("{s}="),
-            Some(_) => format!("{s}+"),
-        })
-        .collect();
-    let before = match flag.get_action() {
-        ArgAction::Append => "'*'".to_owned(),
-        _ => format!("'({})'", excluded.join(" ")),
-    };
-    let spelling = if marked.len() == 1 { marked.concat() } else { format!("{{{}}}", marked.join(",")) };
-    let label = flag.get_value_names().and_then(<[_]>::first).map_or("", |name| name.as_str());
-    let value = value.map(|value| format!(":{label}:{}", zsh_action(&value))).unwrap_or_default();
-    format!("{before}{spelling}'[{}]{value}'", zsh_text(&text(flag.get_help())))
-}
-
-fn zsh_positional(value: &Value) -> String {
-    let action = zsh_action(value);
-    match value {
-        Value::Names => format!("'*:process:{action}'"),
-        Value::Name => format!("'1:process:{action}'"),
-        Value::Command => format!("'*:::command:{action}'"),
-        _ => format!("'1: :{action}'"),
-    }
-}
-
-fn zsh_action(value: &Value) -> String {
-    match value {
-        Value::Any => " ".to_owned(),
-        Value::Folder => "_files -/".to_owned(),
-        Value::Name | Value::Names => "_bgo_names".to_owned(),
-        Value::Command => " _normal".to_owned(),
-        Value::OneOf(words) => format!("({})", words.join(" ")),
-    }
+        ("%FLAGS%", flags(&grammar.direct).map(zsh_flag).collect()),
+    ]
 }
 
 fn zsh_text(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        match c {
-            '\'' => escaped.push_str("'\\''"),
-            '[' | ']' | ':' | '\\' => escaped.extend(['\\', c]),
-            c => escaped.push(c),
-        }
+    escaped(text, &['[', ']', ':', '\\']).replace('\'', r"'\''")
+}
+
+/// A line for each spelling; a flag that was given is not offered again in the other.
+fn zsh_flag(flag: &Arg) -> String {
+    let (help, name) = (zsh_text(&plain(flag.get_help())), value_name(flag));
+    let before = if repeats(flag) { "*".to_owned() } else { format!("({})", spellings(flag).join(" ")) };
+    let (long, short, value) = match values(flag).as_deref() {
+        None => ("", "", String::new()),
+        Some("any") => ("=", "+", format!(":{name}: ")),
+        Some("folder") => ("=", "+", format!(":{name}:_files -/")),
+        Some(words) => ("=", "+", format!(":{name}:({words})")),
+    };
+    let mark = |spelling: &str| if spelling.starts_with("--") { long } else { short };
+    let line = |s: String| format!("                '{before}{s}{}[{help}]{value}' \\\n", mark(&s));
+    spellings(flag).into_iter().map(line).collect()
+}
+
+fn zsh_positional(takes: &str) -> String {
+    match takes {
+        "name" => "'1: :_bgo_names'".to_owned(),
+        "names" => "'*: :_bgo_names'".to_owned(),
+        "command" => "'2: :_command_names -e' '*:: :_bgo_arguments'".to_owned(),
+        words => format!("'1: :({words})'"),
     }
-    escaped
 }
 
 const ZSH: &str = r#"#compdef bgo
@@ -441,18 +366,24 @@ _bgo_names() {
     _wanted processes expl process compadd -a names
 }
 
-# The first word: a verb or a name, if neither fits a program. After a flag of `start` it cannot be a verb.
+# The first word: a verb (not behind a flag of `start`) or a name, if neither fits a program.
 _bgo_first() {
-    local first=1
-    [[ $verb == direct ]] || _describe -t commands command verbs && first=0
-    _bgo_names && first=0
-    ((first)) && _command_names -e && first=0
-    return first
+    local none=1
+    [[ $verb == direct ]] || { _describe -t commands command verbs && none=0; }
+    _bgo_names && none=0
+    ((none == 0)) || _command_names -e
+}
+
+# The arguments of the command behind the name.
+_bgo_arguments() {
+    shift words
+    ((CURRENT--))
+    _normal
 }
 
 _bgo() {
     local curcontext=$curcontext verb='' word ret=1
-    local -i at=2
+    local -i at=2 separator skipped=0
     local -a line verbs
     typeset -A opt_args
     verbs=(
@@ -464,28 +395,31 @@ _bgo() {
         [[ $words[at] == (%VALUED%) ]] && ((at++))
         ((at++))
     done
-    word=${(Q)words[at]}
-    if ((at < CURRENT)); then
-        if [[ -z $verb && -n ${verbs[(r)${(b)word}:*]} ]]; then
-            verb=$word
-        elif [[ $word != -- && ! -e ${BGO_HOME:-$HOME/.bgo}/procs/$word.json && -z ${words[(r)--]} ]] &&
-            { (($+commands[$word])) || [[ $word == */* && -x $word ]]; }; then
-            verb=program
-        else
-            verb=direct
-        fi
+    word=${(Q)words[at]} separator=${words[(i)--]}
+    if ((at >= CURRENT)); then
+        : # The cursor is at that word, or before it.
+    elif [[ -z $verb && -n ${verbs[(r)${(b)word}:*]} ]]; then
+        verb=$word skipped=$((at - 1))
+    elif ((separator > CURRENT)) && [[ ! -e ${BGO_HOME:-$HOME/.bgo}/procs/$word.json ]] &&
+        { (($+commands[$word])) || [[ $word == */* && -x $word ]]; }; then
+        verb=command skipped=$((at - 1))
+    else
+        verb=direct
     fi
-    if [[ -n $verb && $verb != direct ]]; then
-        shift $((at - 1)) words
-        ((CURRENT -= at - 1))
-        curcontext="${curcontext%:*:*}:bgo-$verb:"
+    if ((separator < CURRENT)) && [[ $verb == (direct|%COMMANDING%) ]]; then
+        verb=command skipped=separator
     fi
+    # Here and not in a function: on its return, words would be restored.
+    shift skipped words
+    ((CURRENT -= skipped))
+    curcontext="${curcontext%:*:*}:bgo-$verb:"
     case $verb in
-        program) _normal && ret=0 ;;
+        command) _normal && ret=0 ;;
 %CASES%
         *)
             _arguments -s -S \
-                %DIRECT% && ret=0
+%FLAGS%
+                '1: :_bgo_first' '2: :_command_names -e' '*:: :_bgo_arguments' && ret=0
             ;;
     esac
     return ret
@@ -501,61 +435,46 @@ fi
 
 // ---- fish -------------------------------------------------------------------------------------------------------
 
-fn fish(grammar: &Grammar) -> String {
-    let verbs = grammar.described_verbs();
-    let mut lines: String = verbs
-        .map(|(name, about)| format!("complete -c bgo -n '__bgo_is first' -a {name} -d '{}'\n", fish_text(&about)))
-        .collect();
-    for verb in grammar.verbs() {
-        let is = format!("__bgo_is {}", names(verb).join(" "));
-        lines.extend(verb.get_positionals().filter_map(Value::of).map(|value| fish_positional(&is, &value)));
-        lines.extend(flags(verb).map(|flag| fish_flag(&is, flag)));
-    }
-    lines.extend(flags(&grammar.direct).map(|flag| fish_flag("__bgo_is first direct", flag)));
-    let takes_command = |verb: &&Command| verb.get_positionals().any(|arg| Value::of(arg) == Some(Value::Command));
-    let commanding: Vec<&str> = grammar.verbs().filter(takes_command).flat_map(names).collect();
-    let valued: Vec<String> = grammar.values().into_keys().collect();
-    let parts = [
-        ("%VERBS%", grammar.all_names()),
-        ("%VALUED%", valued.join(" ")),
-        ("%COMMANDING%", commanding.join(" ")),
-        ("%LINES%", lines),
-    ];
-    fill(FISH, &parts)
-}
-
-fn fish_positional(is: &str, value: &Value) -> String {
-    match value {
-        // Completed behind every verb that has one by one line of the template.
-        Value::Command => String::new(),
-        Value::Names => format!("complete -c bgo -n '{is}' -a '{}'\n", fish_words(value)),
-        _ => format!("complete -c bgo -n '{is}; and __bgo_is_bare' -a '{}'\n", fish_words(value)),
-    }
-}
-
-fn fish_flag(is: &str, flag: &Arg) -> String {
-    let short = flag.get_short().map(|short| format!(" -s {short}")).unwrap_or_default();
-    let long = flag.get_long().map(|long| format!(" -l {long}")).unwrap_or_default();
-    let value = match Value::of(flag) {
-        None => String::new(),
-        Some(Value::Any) => " -x".to_owned(),
-        Some(value) => format!(" -xa '{}'", fish_words(&value)),
+fn fish(grammar: &Grammar) -> Parts {
+    let verb_line = |name: &str, about: String| fish_line("first", &format!("-a {name} -d '{}'", fish_text(&about)));
+    let verb_lines = |verb: &Command| -> String {
+        let names = names(verb, " ");
+        let positional = |takes: String| match takes.as_str() {
+            "command" => String::new(), // One line of the template does it for every verb.
+            "name" => fish_line(&names, "-a '(__bgo_is_bare; and __bgo_names)'"),
+            "names" => fish_line(&names, "-a '(__bgo_names)'"),
+            words => fish_line(&names, &format!("-a '(__bgo_is_bare; and printf \"%s\\n\" {words})'")),
+        };
+        let positionals = takes(verb).into_iter().map(positional);
+        positionals.chain(flags(verb).map(|flag| fish_flag(&names, flag))).collect()
     };
-    format!("complete -c bgo -n '{is}'{short}{long}{value} -d '{}'\n", fish_text(&text(flag.get_help())))
+    let direct = flags(&grammar.direct).map(|flag| fish_flag("first direct", flag));
+    vec![
+        ("%VERBS%", grammar.described(|name, _| format!("{name} "))),
+        ("%VALUED%", grammar.valued(" ")),
+        ("%COMMANDING%", grammar.commanding(" ")),
+        ("%LINES%", grammar.described(verb_line) + &grammar.verbs().map(verb_lines).chain(direct).collect::<String>()),
+    ]
 }
 
-fn fish_words(value: &Value) -> String {
-    match value {
-        Value::Any => String::new(),
-        Value::Folder => "(__bgo_folders)".to_owned(),
-        Value::Name | Value::Names => "(__bgo_names)".to_owned(),
-        Value::Command => "(__bgo_command)".to_owned(),
-        Value::OneOf(words) => words.join(" "),
-    }
+fn fish_line(verbs: &str, what: &str) -> String {
+    format!("complete -c bgo -n '__bgo_is {verbs}' {what}\n")
+}
+
+fn fish_flag(verbs: &str, flag: &Arg) -> String {
+    let short = flag.get_short().map(|short| format!("-s {short} ")).unwrap_or_default();
+    let long = flag.get_long().map(|long| format!("-l {long} ")).unwrap_or_default();
+    let value = match values(flag).as_deref() {
+        None => String::new(),
+        Some("any") => "-x ".to_owned(),
+        Some("folder") => "-xa '(__bgo_folders)' ".to_owned(),
+        Some(words) => format!("-xa '{words}' "),
+    };
+    fish_line(verbs, &format!("{short}{long}{value}-d '{}'", fish_text(&plain(flag.get_help()))))
 }
 
 fn fish_text(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('\'', "\\'")
+    escaped(text, &['\\', '\''])
 }
 
 const FISH: &str = r#"# Completions of bgo for fish, printed by `bgo completions fish`. Do not edit.
@@ -574,41 +493,37 @@ function __bgo_line
         if test $pending = yes
             set pending no
         else if test "$word" = --
+            set ended yes
             if contains -- $verb first direct %COMMANDING%
                 printf '%s\n' command $words[(math $i + 1)..-1]
                 return
             end
-            set ended yes
-        else if test $ended = no; and string match -q -- '-*' $word
-            if test $verb = first; and not string match -q -- '--color*' $word
-                set verb direct
-            end
+        else if test $ended = no; and string match -q -- '-?*' $word
+            test $verb = first; and not string match -q -- '--color*' $word; and set verb direct
             # The last of several short flags may take a value; in -n5 it is there already.
-            set word (string replace -r '^-[^-].*(.)$' -- '-$1' $word)
-            contains -- $word %VALUED%; and set pending yes
+            contains -- (string replace -r -- '^-[^-].*(.)$' '-$1' $word) %VALUED%; and set pending yes
         else if test $verb = first; and contains -- $word %VERBS%
             set verb $word
         else
             test $verb = first; and set verb direct
-            if contains -- $verb direct %COMMANDING%
-                if set -q given[1]; or begin
-                        test $verb = direct
-                        and not test -e (__bgo_procs)/$word.json
-                        and type -qf -- $word
-                    end
-                    printf '%s\n' command $words[$i..-1]
-                    return
-                end
+            if contains -- $verb direct %COMMANDING%; and set -q given[1]; or __bgo_is_program $verb $word
+                printf '%s\n' command $words[$i..-1]
+                return
             end
             set -a given $word
         end
     end
-    if test $pending = no; and set -q given[1]; and contains -- $verb direct %COMMANDING%
-        and not string match -q -- '-*' (commandline -ct)
-        echo command
-        return
+    if contains -- $verb direct %COMMANDING%; and set -q given[1]
+        and test $pending = no; and not string match -q -- '-*' (commandline -ct)
+        set verb command
+        set -e given
     end
     printf '%s\n' $verb $given
+end
+
+# Whether a line without a verb begins with a program, not with a name.
+function __bgo_is_program
+    test $argv[1] = direct; and not test -e (__bgo_procs)/$argv[2].json; and type -qf -- $argv[2]
 end
 
 # Whether the verb is one of these.
@@ -623,11 +538,7 @@ function __bgo_is_bare
 end
 
 function __bgo_procs
-    if test -n "$BGO_HOME"
-        echo $BGO_HOME/procs
-    else
-        echo $HOME/.bgo/procs
-    end
+    test -n "$BGO_HOME"; and echo $BGO_HOME/procs; or echo $HOME/.bgo/procs
 end
 
 # The registered names that are not on the line yet.
@@ -646,16 +557,15 @@ function __bgo_command
     set -l words (__bgo_line)
     set -e words[1]
     set -q words[1]; and set words (string escape -- $words)
-    complete -C (string join -- ' ' $words (commandline -ct))
+    complete --do-complete=(string join -- ' ' $words (commandline -ct))
 end
 
 # Programs for the first word, unless it can become a verb or a name.
 function __bgo_programs
     set -l word (commandline -ct)
-    for known in %VERBS% (__bgo_names)
-        string match -q -- "$word*" $known; and return
-    end
-    complete -C "$word"
+    set -l known (__bgo_names)
+    __bgo_is first; and set -a known %VERBS%
+    string match -q -- "$word*" - $known; or complete --do-complete="$word"
 end
 
 function __bgo_folders
@@ -664,7 +574,86 @@ end
 
 complete -c bgo -f
 complete -c bgo -n '__bgo_is command' -a '(__bgo_command)'
-complete -c bgo -n '__bgo_is first direct; and __bgo_is_bare' -a '(__bgo_names)'
-complete -c bgo -n '__bgo_is first direct; and __bgo_is_bare' -a '(__bgo_programs)'
+complete -c bgo -n '__bgo_is first direct' -a '(__bgo_names; __bgo_programs)'
 %LINES%
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn all_arguments() -> Vec<(String, Arg)> {
+        let grammar = Grammar::new();
+        let verbs = grammar.verbs().chain([&grammar.direct]);
+        verbs
+            .flat_map(|v| v.get_arguments().map(|a| (v.get_name().to_owned(), a.clone())).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// A new kind of value is completed by nothing until somebody has decided what completes it.
+    #[test]
+    fn every_value_is_known() {
+        let decided = ["COMMAND", "DIR", "KEY=VALUE", "MODE", "N", "NAME", "SHELL", "SIGNAL", "TIME", "WHEN"];
+        for (verb, arg) in all_arguments() {
+            let name = value_name(&arg);
+            let is_known = values(&arg).is_none() || decided.contains(&name.as_str());
+            assert!(is_known, "`{verb}` takes a {name}: complete it in `values`, or add it to this list");
+        }
+    }
+
+    /// The scripts know flags with values by their spelling alone.
+    #[test]
+    fn a_flag_has_the_same_value_with_every_verb() {
+        let mut seen = BTreeMap::new();
+        for (verb, flag) in all_arguments() {
+            for spelling in spellings(&flag) {
+                let value = values(&flag);
+                let (first, other) = seen.entry(spelling.clone()).or_insert_with(|| (verb.clone(), value.clone()));
+                assert_eq!(*other, value, "{spelling} of `{verb}` and of `{first}`");
+            }
+        }
+        assert!(seen.contains_key("--on-fast-crash") && seen.contains_key("-n"), "{seen:?}");
+    }
+
+    /// Behind its name, a verb takes what the templates can tell apart.
+    #[test]
+    fn positionals_have_a_shape_that_the_scripts_can_read() {
+        for verb in Grammar::new().verbs() {
+            let takes = takes(verb);
+            let is_known = match takes.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                ["command" | "folder" | "any"] => false,
+                [] | [_] | ["name", "command"] => true,
+                _ => false,
+            };
+            assert!(is_known, "`{}` takes {takes:?}", verb.get_name());
+        }
+    }
+
+    #[test]
+    fn every_signal_that_is_offered_is_one() {
+        for signal in SIGNALS.split(' ') {
+            assert!(signal.parse::<crate::domain::signal::Signal>().is_ok(), "{signal}");
+        }
+    }
+
+    #[test]
+    fn every_script_has_every_verb_and_flag_and_no_mark() {
+        let grammar = Grammar::new();
+        let verbs = grammar.described(|name, _| format!("{name} "));
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = script(shell);
+            let words: BTreeSet<&str> =
+                script.split(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_' | '%')).collect();
+            for verb in verbs.split_whitespace() {
+                assert!(words.contains(verb), "{shell:?}: {verb}");
+            }
+            for flag in all_arguments().iter().filter_map(|(_, arg)| arg.get_long()) {
+                let has = words.contains(flag) || words.contains(format!("--{flag}").as_str());
+                assert!(has, "{shell:?}: --{flag}");
+            }
+            let mark = words.iter().find(|w| w.len() > 2 && w.starts_with('%') && w.ends_with('%'));
+            assert_eq!(mark, None, "{shell:?}");
+        }
+    }
+}

@@ -15,3 +15,4 @@ pub mod row;
 pub mod signal;
 pub mod spec;
 pub mod timestamp;
+pub mod unknown;

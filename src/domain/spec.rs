@@ -39,7 +39,7 @@ pub struct StopSpec {
     /// The grace it has before SIGKILL, in seconds. Default 5.
     pub stop_timeout: Span,
     /// What a newer bgo wrote here; kept when rewriting.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub extra: Map<String, Value>,
 }
 

@@ -66,11 +66,16 @@ pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome
         }
         _ => {}
     }
+    let run = bgo.record(name)?.run_id;
     let mut stopped = None;
     // A sidecar that dies while it is waited for leaves the rest to us, so there is a second look; a hung one is
     // ended in the first, so there may be a third.
     for _ in 0..4 {
         let record = bgo.record(name)?;
+        if record.run_id != run {
+            // What was to be stopped is over, and somebody has started it again since: that is not ours to end.
+            return Ok(stopped.unwrap_or(StopOutcome::AlreadyDown));
+        }
         let was_up = record.status == Status::Running || record.state == State::Backoff;
         match bgo.store.try_own(name)? {
             Some(ownership) => {
@@ -82,7 +87,7 @@ pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome
                 if was_up {
                     stopped = Some(StopOutcome::Stopped(pid));
                 }
-                if ask_sidecar(bgo, name, request)? {
+                if ask_sidecar(bgo, name, request, &run)? {
                     return Ok(stopped.unwrap_or(StopOutcome::AlreadyDown));
                 }
             }
@@ -94,9 +99,12 @@ pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome
 }
 
 /// Asks the living sidecar and waits. `false`: it has ended meanwhile, look again.
-fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<bool> {
+fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, run: &str) -> Result<bool> {
     let lock = lock_or_free(bgo, name)?;
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
+    if *record.run_id != *run {
+        return Ok(false);
+    }
     let grace = request.grace(&record);
     record.want = Want::Down;
     let id = record.wish(Ask::Stop, Some(grace));
@@ -109,7 +117,11 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<bool> {
     drop(lock);
     link.nudge();
     let within = grace.timeout.saturating_add(KILL_MARGIN);
-    let awaited = link.wait(bgo, name, within, |record| Ok(record.is_none_or(is_down).then_some(())))?;
+    let awaited = link.wait(bgo, name, within, |now| match now {
+        Some(now) if *now.run_id == *run && now.wish.id > id && now.want == Want::Up => Err(overridden(name)),
+        Some(now) => Ok((*now.run_id != *run || is_down(now)).then_some(())),
+        None => Ok(Some(())),
+    })?;
     match awaited {
         Awaited::Got(()) => {
             // A sidecar frees the name before it lets go of the write lock: after this, the name is free.
@@ -130,6 +142,12 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<bool> {
                 .hint(format!("bgo logs {name} --watcher shows why")))
         }
     }
+}
+
+fn overridden(name: &Name) -> Error {
+    Error::new(ErrorKind::Conflict, format!("\"{name}\" was not stopped"))
+        .because("it was restarted meanwhile")
+        .hint(format!("bgo stop {name}"))
 }
 
 fn is_down(record: &Record) -> bool {

@@ -90,7 +90,7 @@ impl<'a> WriteLock<'a> {
     /// # Errors
     /// As [`Store::read`].
     pub fn read(&self) -> Result<Option<Record>> {
-        self.store.read(&self.name)
+        self.store.read_whole(&self.name)
     }
 
     /// Replaces the record.

@@ -128,9 +128,18 @@ impl Store {
     /// # Errors
     /// [`ErrorKind::Corrupt`] if it does not parse, [`ErrorKind::Io`] if it cannot be read.
     pub fn read(&self, name: &Name) -> Result<Option<Record>> {
+        self.read_as(name, Record::parse_known)
+    }
+
+    /// As [`Store::read`]; what a newer bgo wrote is kept, for a rewrite.
+    fn read_whole(&self, name: &Name) -> Result<Option<Record>> {
+        self.read_as(name, Record::parse)
+    }
+
+    fn read_as(&self, name: &Name, parse: fn(&[u8]) -> serde_json::Result<Record>) -> Result<Option<Record>> {
         let path = self.record_path(name);
         match read_file(&path) {
-            Ok(bytes) => parse(&path, &bytes).map(Some),
+            Ok(bytes) => parse(&bytes).map(Some).map_err(|e| corrupt(&path, &bytes, &e)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(Error::io(format!("cannot read record {}", path.display()), &e)),
         }
@@ -205,13 +214,11 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Record> {
-    Record::parse(bytes).map_err(|e| {
-        let cause = if bytes.is_empty() { "the file is empty".to_owned() } else { e.to_string() };
-        Error::new(ErrorKind::Corrupt, format!("corrupt record {}", path.display()))
-            .because(cause)
-            .hint("mend or remove that file; the logs beside it are untouched")
-    })
+fn corrupt(path: &Path, bytes: &[u8], error: &serde_json::Error) -> Error {
+    let cause = if bytes.is_empty() { "the file is empty".to_owned() } else { error.to_string() };
+    Error::new(ErrorKind::Corrupt, format!("corrupt record {}", path.display()))
+        .because(cause)
+        .hint("mend or remove that file; the logs beside it are untouched")
 }
 
 /// A failure on the state folder itself: the same for every command.

@@ -1,0 +1,149 @@
+//! Fields of a record that this bgo does not know.
+//!
+//! Why it exists: an old sidecar and a new command must get along, so what a newer bgo wrote survives a rewrite. Nearly
+//! always there is nothing of the kind, and `status` reads a thousand records: so this is apart from the ordinary
+//! parsing. Invariant: a field is either in [`Record`] and named here, or kept as it is (a test holds the two together).
+
+use super::record::Record;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// The record's own fields.
+const RECORD: &[&str] = &[
+    "schema",
+    "name",
+    "pid",
+    "pgid",
+    "command",
+    "cwd",
+    "started_at",
+    "stopped_at",
+    "status",
+    "watch",
+    "want",
+    "wish",
+    "seen",
+    "answered",
+    "run_id",
+    "state",
+    "reason",
+    "identity",
+    "sidecar",
+    "spec",
+    "exits",
+    "next_restart_at",
+    "degraded",
+];
+/// Those of its `watch` block.
+const WATCH: &[&str] = &[
+    "enabled",
+    "interval",
+    "min_uptime",
+    "on_fast_crash",
+    "watcher_pid",
+    "watcher_pgid",
+    "restarts",
+    "last_restart_at",
+    "errored",
+    "error_reason",
+    "last_stderr_tail",
+];
+/// Those of its `spec` block.
+const SPEC: &[&str] = &["stop_signal", "stop_timeout"];
+
+/// Puts the fields of `bytes` that `record` (parsed from them) does not have into its `extra` maps.
+pub fn keep(record: &mut Record, bytes: &[u8]) {
+    let Ok(Top(true)) = serde_json::from_slice::<Top>(bytes) else { return };
+    let Ok(mut all) = serde_json::from_slice::<Map<String, Value>>(bytes) else { return };
+    let mut block = |name: &str, known: &[&str]| match all.remove(name) {
+        Some(Value::Object(block)) => others(block, known),
+        _ => Map::new(),
+    };
+    record.spec.extra = block("spec", SPEC);
+    let watch_extra = block("watch", WATCH);
+    if let Some(watch) = &mut record.watch {
+        watch.extra = watch_extra;
+    }
+    record.extra = others(all, RECORD);
+}
+
+fn others(map: Map<String, Value>, known: &[&str]) -> Map<String, Value> {
+    map.into_iter().filter(|(key, _)| !known.contains(&key.as_str())).collect()
+}
+
+/// Whether a record has an unknown field, found without building anything.
+struct Top(bool);
+
+/// The same for one of its blocks.
+struct Block<const SPEC_BLOCK: bool>(bool);
+
+impl<'de> Deserialize<'de> for Top {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Top, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Top;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a record")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top, A::Error> {
+                let mut unknown = false;
+                while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+                    unknown |= match &*key {
+                        "watch" => map.next_value::<Option<Block<false>>>()?.is_some_and(|b| b.0),
+                        "spec" => map.next_value::<Block<true>>()?.0,
+                        other => {
+                            map.next_value::<IgnoredAny>()?;
+                            !RECORD.contains(&other)
+                        }
+                    };
+                }
+                Ok(Top(unknown))
+            }
+        }
+        d.deserialize_map(Keys)
+    }
+}
+
+impl<'de, const SPEC_BLOCK: bool> Deserialize<'de> for Block<SPEC_BLOCK> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Keys<const SPEC_BLOCK: bool>;
+        impl<'de, const SPEC_BLOCK: bool> Visitor<'de> for Keys<SPEC_BLOCK> {
+            type Value = Block<SPEC_BLOCK>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a block of a record")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let known = if SPEC_BLOCK { SPEC } else { WATCH };
+                let mut unknown = false;
+                while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+                    map.next_value::<IgnoredAny>()?;
+                    unknown |= !known.contains(&&*key);
+                }
+                Ok(Block(unknown))
+            }
+        }
+        d.deserialize_map(Keys::<SPEC_BLOCK>)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::record::Watch;
+    use crate::domain::spec::{Spec, StopSpec};
+
+    #[test]
+    fn every_field_of_a_record_is_known() {
+        let spec = Spec { command: vec!["/bin/true".into()], cwd: "/".into(), stop: StopSpec::default() };
+        let mut record = Record::new("web", spec);
+        record.watch = Some(Watch::default());
+        let value: Value = serde_json::from_slice(&record.to_json()).unwrap();
+        for (block, known) in [(&value, RECORD), (&value["watch"], WATCH), (&value["spec"], SPEC)] {
+            let mut written: Vec<&str> = block.as_object().unwrap().keys().map(String::as_str).collect();
+            let mut known = known.to_vec();
+            (written.sort_unstable(), known.sort_unstable());
+            assert_eq!(written, known);
+        }
+    }
+}
