@@ -5,8 +5,8 @@
 //! come from the files below `procs`, read by the shell itself: pressing TAB never runs bgo.
 //!
 //! All three scripts read a line alike. The first word that is neither a flag nor a flag's value is a verb; or the line
-//! has none, and the word is a name or, if no process has that name, perhaps a program. Behind `--`, or behind the name
-//! (`start` has one, too), a command begins. It is completed as the shell would complete it alone.
+//! has none, and the word is a name. Behind `--`, or behind the name (`start` has one, too), a command begins. It is
+//! completed as the shell would complete it alone.
 
 use super::output::print;
 use crate::cli::{Cli, DirectArgs, Shell};
@@ -35,9 +35,6 @@ fn script(shell: Shell) -> String {
     parts.iter().fold(template.to_owned(), |script, (mark, part)| script.replace(mark, part.trim_end()))
 }
 
-/// What stands for the `%MARKS%` of a template.
-type Parts = Vec<(&'static str, String)>;
-
 /// What completes the value of a flag, or a positional argument: `folder`, `name`, `names` (each once), `command` (with
 /// its arguments), the words to choose from, or nothing (`any`). Nothing at all for a flag without a value.
 fn values(arg: &Arg) -> Option<String> {
@@ -47,7 +44,7 @@ fn values(arg: &Arg) -> Option<String> {
         "DIR" => "folder".to_owned(),
         "SIGNAL" => SIGNALS.to_owned(),
         "MODE" => FastCrash::ALL.map(|mode| mode.to_string()).join(" "),
-        "NAME" if repeats(arg) => "names".to_owned(),
+        "NAME" if is_repeated(arg) => "names".to_owned(),
         "NAME" => "name".to_owned(),
         "COMMAND" => "command".to_owned(),
         _ => "any".to_owned(),
@@ -72,37 +69,31 @@ impl Grammar {
         Grammar { direct: Command::new("bgo").args(all), cli }
     }
 
-    fn verbs(&self) -> impl Iterator<Item = &Command> {
-        self.cli.get_subcommands()
-    }
-
     /// The values of flags: a flag has the same with every verb (a test holds that).
     fn values(&self) -> BTreeMap<String, String> {
-        let valued = self.verbs().chain([&self.direct]).flat_map(flags).filter_map(|flag| Some((flag, values(flag)?)));
+        let valued = self
+            .cli
+            .get_subcommands()
+            .chain([&self.direct])
+            .flat_map(flags)
+            .filter_map(|flag| Some((flag, values(flag)?)));
         valued.flat_map(|(flag, values)| spellings(flag).into_iter().map(move |s| (s, values.clone()))).collect()
-    }
-
-    /// The flags that have a value.
-    fn valued(&self, separator: &str) -> String {
-        self.values().into_keys().collect::<Vec<_>>().join(separator)
     }
 
     /// The verbs behind whose name a command begins.
     fn commanding(&self, separator: &str) -> String {
-        let verbs = self.verbs().filter(|verb| takes(verb).iter().any(|takes| takes == "command"));
-        verbs.map(|verb| names(verb, separator)).collect::<Vec<_>>().join(separator)
+        let verbs = self.cli.get_subcommands().filter(|verb| takes(verb).iter().any(|takes| takes == "command"));
+        verbs.map(|verb| verb.get_name_and_visible_aliases().join(separator)).collect::<Vec<_>>().join(separator)
     }
 
     /// A line for each verb, aliases included, made of it and its text.
-    fn described(&self, line: impl Fn(&str, String) -> String) -> String {
-        let names = self.verbs().flat_map(|v| v.get_name_and_visible_aliases().into_iter().map(move |name| (name, v)));
-        names.map(|(name, verb)| line(name, plain(verb.get_about()))).collect()
+    fn described(&self, line: impl Fn(&str, Option<&StyledStr>) -> String) -> String {
+        let names = self
+            .cli
+            .get_subcommands()
+            .flat_map(|v| v.get_name_and_visible_aliases().into_iter().map(move |name| (name, v)));
+        names.map(|(name, verb)| line(name, verb.get_about())).collect()
     }
-}
-
-/// A verb and its aliases.
-fn names(verb: &Command, separator: &str) -> String {
-    verb.get_name_and_visible_aliases().join(separator)
 }
 
 fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
@@ -114,7 +105,7 @@ fn takes(verb: &Command) -> Vec<String> {
     verb.get_positionals().filter_map(values).collect()
 }
 
-fn repeats(arg: &Arg) -> bool {
+fn is_repeated(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Append)
 }
 
@@ -129,23 +120,22 @@ fn value_name(arg: &Arg) -> String {
     arg.get_value_names().and_then(<[_]>::first).map_or_else(String::new, |name| name.to_ascii_uppercase())
 }
 
-fn plain(text: Option<&StyledStr>) -> String {
-    text.map(StyledStr::to_string).unwrap_or_default()
+/// A text of the help for single quotes: a backslash before each of `special`, and `quote` for each quote.
+fn text(text: Option<&StyledStr>, special: &str, quote: &str) -> String {
+    let text = text.map(StyledStr::to_string).unwrap_or_default();
+    let escaped = text.chars().flat_map(|c| special.contains(c).then_some('\\').into_iter().chain([c]));
+    escaped.collect::<String>().replace('\'', quote)
 }
 
-/// Puts a backslash before each of `special`.
-fn escaped(text: &str, special: &[char]) -> String {
-    text.chars().flat_map(|c| special.contains(&c).then_some('\\').into_iter().chain([c])).collect()
-}
-
-// ---- bash -------------------------------------------------------------------------------------------------------
-
-fn bash(grammar: &Grammar) -> Parts {
+fn bash(grammar: &Grammar) -> Vec<(&'static str, String)> {
     let case = |names: &str, command: &Command, takes: &str| {
         let flags = flags(command).flat_map(spellings).collect::<Vec<_>>().join(" ");
         format!("        {names}) takes='{takes}' flags='{flags}' ")
     };
-    let verbs = grammar.verbs().map(|verb| case(&names(verb, "|"), verb, &takes(verb).join(" ")) + ";;\n");
+    let verbs = grammar
+        .cli
+        .get_subcommands()
+        .map(|verb| case(&verb.get_name_and_visible_aliases().join("|"), verb, &takes(verb).join(" ")) + ";;\n");
     let direct = case("*", &grammar.direct, "name command") + "&& return 1 ;;";
     let values = grammar.values().into_iter().map(|(flag, values)| format!("        {flag}) values='{values}' ;;\n"));
     vec![
@@ -183,26 +173,17 @@ _bgo_names() {
     done
 }
 
-# Offers those of the lines of standard input, $1 before each, that continue the word at the cursor.
+# Offers those of the lines of standard input, $1 before each, that continue the word at the cursor. With $2 bash quotes
+# them itself, else a blank is escaped; inside quotes it is itself.
 _bgo_offer() {
     local each
+    [[ -z $2 ]] || compopt -o "$2" 2>/dev/null
     while IFS= read -r each; do
         each=$1$each
-        [[ $each == "$plain"* ]] || continue
-        # Inside quotes a blank is itself.
-        [[ $cur == [\"\']* ]] || each=${each// /\\ }
+        [[ -n $2 || $each == "$plain"* ]] || continue
+        [[ -n $2 || $cur == [\"\']* ]] || each=${each// /\\ }
         COMPREPLY+=("${each#"$cut"}")
     done
-}
-
-# Offers files (-f) or folders (-d) that continue the word at the cursor behind its first part $2. Bash quotes them.
-_bgo_files() {
-    local each
-    compopt -o filenames 2>/dev/null
-    while IFS= read -r each; do
-        each=$2$each
-        COMPREPLY+=("${each#"$cut"}")
-    done < <(compgen "$1" -- "${plain#"$2"}")
 }
 
 # Completes the command that begins with word $1, by bash-completion if it is there.
@@ -210,7 +191,7 @@ _bgo_command() {
     if declare -F _command_offset >/dev/null; then
         _command_offset "${starts[$1]}"
     elif (($1 < last)) || [[ $cur == */* ]]; then
-        _bgo_files -f ''
+        _bgo_offer '' filenames < <(compgen -f -- "$plain")
     else
         _bgo_offer '' < <(compgen -c -- "$plain")
     fi
@@ -235,7 +216,7 @@ _bgo_join() {
 }
 
 # Reads the words before the cursor: the `verb` (`first`: none yet, `direct`: none will come), the `given` names, a
-# `pending` flag whose value comes next, whether flags have `ended`, and where a `command` begins (0: not yet).
+# `pending` flag whose value comes next, and where a `command` begins (0: not yet).
 _bgo_read() {
     local i word
     _bgo_grammar ''
@@ -243,10 +224,10 @@ _bgo_read() {
         word=${words[i]//[\\\"\']/}
         if [[ -n $pending ]]; then
             pending=''
-        elif [[ $word == -- ]]; then
-            ended=yes
-            [[ $takes != *command ]] || { command=$((i + 1)) && return; }
-        elif [[ $word == -* && -z $ended ]]; then
+        elif [[ $word == -- && $takes == *command ]]; then
+            command=$((i + 1))
+            return
+        elif [[ $word == -* ]]; then
             [[ $verb != first || $word == --color* ]] || verb=direct
             # The last of several short flags may take a value; in -n5 it is there already.
             [[ $word == --* ]] || word=-${word: -1}
@@ -255,20 +236,15 @@ _bgo_read() {
             verb=$word
         else
             [[ $verb != first ]] || verb=direct
-            [[ $takes == *command && -n $given ]] || _bgo_is_program "$word" && command=$i && return
+            [[ $takes != *command || -z $given ]] || { command=$i && return; }
             given+=$'\n'$word$'\n'
         fi
     done
     [[ $takes != *command || -n $pending || -z $given || $cur == -* ]] || command=$last
 }
 
-# Whether a line without a verb begins with a program, not with a name.
-_bgo_is_program() {
-    [[ $verb == direct && ! -e ${BGO_HOME:-$HOME/.bgo}/procs/$1.json ]] && type -P -- "$1" >/dev/null
-}
-
 _bgo() {
-    local IFS=$' \t\n' verb=first given='' pending='' ended='' takes flags values before='' cur plain cut
+    local IFS=$' \t\n' verb=first given='' pending='' takes flags values before='' cur plain cut
     local -i last=0 command=0
     local -a words=() starts=()
     COMPREPLY=()
@@ -276,19 +252,19 @@ _bgo() {
     cur=${words[last]} plain=${words[last]//[\\\"\']/}
     _bgo_read
     # The value of a flag is the next word, or stands behind its `=`.
-    if [[ -z $pending && -z $ended && $cur == --*=* ]] && ((!command)); then
+    if [[ -z $pending && $cur == --*=* ]] && ((!command)); then
         pending=${cur%%=*} before=${cur%%=*}=
     fi
     if [[ -n $pending ]]; then
         _bgo_values "$pending" || values=any
         case $values in
             any) ;;
-            folder) _bgo_files -d "$before" ;;
+            folder) _bgo_offer "$before" filenames < <(compgen -d -- "${plain#"$before"}") ;;
             *) _bgo_offer "$before" < <(printf '%s\n' $values) ;;
         esac
     elif ((command)); then
         _bgo_command "$command"
-    elif [[ $cur == -* && -z $ended ]]; then
+    elif [[ $cur == -* ]]; then
         _bgo_offer '' < <(printf '%s\n' $flags)
     elif [[ $verb == first || $verb == direct ]]; then
         [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' %VERBS%)
@@ -304,34 +280,31 @@ _bgo() {
 complete -F _bgo bgo
 "#;
 
-// ---- zsh --------------------------------------------------------------------------------------------------------
-
-fn zsh(grammar: &Grammar) -> Parts {
+fn zsh(grammar: &Grammar) -> Vec<(&'static str, String)> {
+    let takes = |takes: String| match takes.as_str() {
+        "name" => " '1: :_bgo_names'".to_owned(),
+        "names" => " '*: :_bgo_names'".to_owned(),
+        "command" => " '2: :_command_names -e' '*:: :{shift words; ((CURRENT--)); _normal}'".to_owned(),
+        words => format!(" '1: :({words})'"),
+    };
     let case = |verb: &Command| {
-        let takes: Vec<String> = takes(verb).iter().map(|takes| zsh_positional(takes)).collect();
-        let flags: String = flags(verb).map(zsh_flag).collect();
-        let (names, takes) = (names(verb, "|"), takes.join(" "));
-        format!(
-            "        {names})\n            _arguments -s -S \\\n{flags}                {takes} && ret=0\n            ;;\n"
-        )
+        let names = verb.get_name_and_visible_aliases().join("|");
+        let specs: String = flags(verb).map(zsh_flag).chain(self::takes(verb).into_iter().map(takes)).collect();
+        format!("        {names})\n            _arguments -s -S{specs} && ret=0\n            ;;\n")
     };
     vec![
-        ("%VERBS%", grammar.described(|name, about| format!("        '{name}:{}'\n", zsh_text(&about)))),
-        ("%VALUED%", grammar.valued("|")),
+        ("%VERBS%", grammar.described(|name, about| format!("        '{name}:{}'\n", text(about, r"[]:\", r"'\''")))),
+        ("%VALUED%", grammar.values().into_keys().collect::<Vec<_>>().join("|")),
         ("%COMMANDING%", grammar.commanding("|")),
-        ("%CASES%", grammar.verbs().map(case).collect()),
+        ("%CASES%", grammar.cli.get_subcommands().map(case).collect()),
         ("%FLAGS%", flags(&grammar.direct).map(zsh_flag).collect()),
     ]
 }
 
-fn zsh_text(text: &str) -> String {
-    escaped(text, &['[', ']', ':', '\\']).replace('\'', r"'\''")
-}
-
 /// A line for each spelling; a flag that was given is not offered again in the other.
 fn zsh_flag(flag: &Arg) -> String {
-    let (help, name) = (zsh_text(&plain(flag.get_help())), value_name(flag));
-    let before = if repeats(flag) { "*".to_owned() } else { format!("({})", spellings(flag).join(" ")) };
+    let (help, name) = (text(flag.get_help(), r"[]:\", r"'\''"), value_name(flag));
+    let before = if is_repeated(flag) { "*".to_owned() } else { format!("({})", spellings(flag).join(" ")) };
     let (long, short, value) = match values(flag).as_deref() {
         None => ("", "", String::new()),
         Some("any") => ("=", "+", format!(":{name}: ")),
@@ -339,17 +312,8 @@ fn zsh_flag(flag: &Arg) -> String {
         Some(words) => ("=", "+", format!(":{name}:({words})")),
     };
     let mark = |spelling: &str| if spelling.starts_with("--") { long } else { short };
-    let line = |s: String| format!("                '{before}{s}{}[{help}]{value}' \\\n", mark(&s));
+    let line = |s: String| format!(" \\\n                '{before}{s}{}[{help}]{value}'", mark(&s));
     spellings(flag).into_iter().map(line).collect()
-}
-
-fn zsh_positional(takes: &str) -> String {
-    match takes {
-        "name" => "'1: :_bgo_names'".to_owned(),
-        "names" => "'*: :_bgo_names'".to_owned(),
-        "command" => "'2: :_command_names -e' '*:: :_bgo_arguments'".to_owned(),
-        words => format!("'1: :({words})'"),
-    }
 }
 
 const ZSH: &str = r#"#compdef bgo
@@ -374,13 +338,6 @@ _bgo_first() {
     ((none == 0)) || _command_names -e
 }
 
-# The arguments of the command behind the name.
-_bgo_arguments() {
-    shift words
-    ((CURRENT--))
-    _normal
-}
-
 _bgo() {
     local curcontext=$curcontext verb='' word ret=1
     local -i at=2 separator skipped=0
@@ -396,14 +353,9 @@ _bgo() {
         ((at++))
     done
     word=${(Q)words[at]} separator=${words[(i)--]}
-    if ((at >= CURRENT)); then
-        : # The cursor is at that word, or before it.
-    elif [[ -z $verb && -n ${verbs[(r)${(b)word}:*]} ]]; then
+    if ((at < CURRENT)) && [[ -z $verb && -n ${verbs[(r)${(b)word}:*]} ]]; then
         verb=$word skipped=$((at - 1))
-    elif ((separator > CURRENT)) && [[ ! -e ${BGO_HOME:-$HOME/.bgo}/procs/$word.json ]] &&
-        { (($+commands[$word])) || [[ $word == */* && -x $word ]]; }; then
-        verb=command skipped=$((at - 1))
-    else
+    elif ((at < CURRENT)); then
         verb=direct
     fi
     if ((separator < CURRENT)) && [[ $verb == (direct|%COMMANDING%) ]]; then
@@ -417,43 +369,37 @@ _bgo() {
         command) _normal && ret=0 ;;
 %CASES%
         *)
-            _arguments -s -S \
-%FLAGS%
-                '1: :_bgo_first' '2: :_command_names -e' '*:: :_bgo_arguments' && ret=0
+            _arguments -s -S%FLAGS% \
+                '1: :_bgo_first' '2: :_command_names -e' '*:: :{shift words; ((CURRENT--)); _normal}' && ret=0
             ;;
     esac
     return ret
 }
 
 # Loaded by compinit, the file is the function's body; it may be sourced as well.
-if [[ $funcstack[1] == _bgo ]]; then
-    _bgo "$@"
-else
-    compdef _bgo bgo
-fi
+if [[ $funcstack[1] == _bgo ]]; then _bgo "$@"; else compdef _bgo bgo; fi
 "#;
 
-// ---- fish -------------------------------------------------------------------------------------------------------
-
-fn fish(grammar: &Grammar) -> Parts {
-    let verb_line = |name: &str, about: String| fish_line("first", &format!("-a {name} -d '{}'", fish_text(&about)));
+fn fish(grammar: &Grammar) -> Vec<(&'static str, String)> {
     let verb_lines = |verb: &Command| -> String {
-        let names = names(verb, " ");
+        let names = verb.get_name_and_visible_aliases().join(" ");
         let positional = |takes: String| match takes.as_str() {
             "command" => String::new(), // One line of the template does it for every verb.
-            "name" => fish_line(&names, "-a '(__bgo_is_bare; and __bgo_names)'"),
+            "name" => fish_line(&names, "-a '(__bgo_names one)'"),
             "names" => fish_line(&names, "-a '(__bgo_names)'"),
-            words => fish_line(&names, &format!("-a '(__bgo_is_bare; and printf \"%s\\n\" {words})'")),
+            words => fish_line(&names, &format!("-a '{words}'")),
         };
         let positionals = takes(verb).into_iter().map(positional);
         positionals.chain(flags(verb).map(|flag| fish_flag(&names, flag))).collect()
     };
+    let lines =
+        grammar.described(|name, about| fish_line("first", &format!("-a {name} -d '{}'", text(about, r"\", r"\'"))));
     let direct = flags(&grammar.direct).map(|flag| fish_flag("first direct", flag));
     vec![
         ("%VERBS%", grammar.described(|name, _| format!("{name} "))),
-        ("%VALUED%", grammar.valued(" ")),
+        ("%VALUED%", grammar.values().into_keys().collect::<Vec<_>>().join(" ")),
         ("%COMMANDING%", grammar.commanding(" ")),
-        ("%LINES%", grammar.described(verb_line) + &grammar.verbs().map(verb_lines).chain(direct).collect::<String>()),
+        ("%LINES%", grammar.cli.get_subcommands().map(verb_lines).chain(direct).fold(lines, |all, line| all + &line)),
     ]
 }
 
@@ -467,14 +413,13 @@ fn fish_flag(verbs: &str, flag: &Arg) -> String {
     let value = match values(flag).as_deref() {
         None => String::new(),
         Some("any") => "-x ".to_owned(),
-        Some("folder") => "-xa '(__bgo_folders)' ".to_owned(),
+        Some("folder") => {
+            "-xa '(__fish_complete_directories (string replace -r \"^--[^=]*=\" \"\" -- (commandline -ct)))' "
+                .to_owned()
+        }
         Some(words) => format!("-xa '{words}' "),
     };
-    fish_line(verbs, &format!("{short}{long}{value}-d '{}'", fish_text(&plain(flag.get_help()))))
-}
-
-fn fish_text(text: &str) -> String {
-    escaped(text, &['\\', '\''])
+    fish_line(verbs, &format!("{short}{long}{value}-d '{}'", text(flag.get_help(), r"\", r"\'")))
 }
 
 const FISH: &str = r#"# Completions of bgo for fish, printed by `bgo completions fish`. Do not edit.
@@ -482,23 +427,18 @@ const FISH: &str = r#"# Completions of bgo for fish, printed by `bgo completions
 # Reads the words before the cursor. The first line is the verb (`first`: none yet, `direct`: none will come), followed
 # by the names given; or it is `command`, followed by the words of the command that the cursor is in.
 function __bgo_line
-    set -l words (commandline -opc)
-    set -e words[1]
+    set -l words (commandline -opc)[2..-1]
     set -l verb first
     set -l given
     set -l pending no
-    set -l ended no
     for i in (seq (count $words))
         set -l word $words[$i]
         if test $pending = yes
             set pending no
-        else if test "$word" = --
-            set ended yes
-            if contains -- $verb first direct %COMMANDING%
-                printf '%s\n' command $words[(math $i + 1)..-1]
-                return
-            end
-        else if test $ended = no; and string match -q -- '-?*' $word
+        else if test "$word" = --; and contains -- $verb first direct %COMMANDING%
+            printf '%s\n' command $words[(math $i + 1)..-1]
+            return
+        else if string match -q -- '-?*' $word
             test $verb = first; and not string match -q -- '--color*' $word; and set verb direct
             # The last of several short flags may take a value; in -n5 it is there already.
             contains -- (string replace -r -- '^-[^-].*(.)$' '-$1' $word) %VALUED%; and set pending yes
@@ -506,7 +446,7 @@ function __bgo_line
             set verb $word
         else
             test $verb = first; and set verb direct
-            if contains -- $verb direct %COMMANDING%; and set -q given[1]; or __bgo_is_program $verb $word
+            if contains -- $verb direct %COMMANDING%; and set -q given[1]
                 printf '%s\n' command $words[$i..-1]
                 return
             end
@@ -521,41 +461,26 @@ function __bgo_line
     printf '%s\n' $verb $given
 end
 
-# Whether a line without a verb begins with a program, not with a name.
-function __bgo_is_program
-    test $argv[1] = direct; and not test -e (__bgo_procs)/$argv[2].json; and type -qf -- $argv[2]
-end
-
 # Whether the verb is one of these.
 function __bgo_is
-    set -l line (__bgo_line)
-    contains -- $line[1] $argv
+    contains -- (__bgo_line)[1] $argv
 end
 
-# Whether no name or other word was given yet.
-function __bgo_is_bare
-    test (count (__bgo_line)) -eq 1
-end
-
-function __bgo_procs
-    test -n "$BGO_HOME"; and echo $BGO_HOME/procs; or echo $HOME/.bgo/procs
-end
-
-# The registered names that are not on the line yet.
+# The registered names that are not on the line yet. With `one`, none if there is one.
 function __bgo_names
-    set -l given (__bgo_line)
-    set -e given[1]
-    set -l files (__bgo_procs)/*.json
-    set -q files[1]; or return
-    for name in (string replace -r '^.*/(.*)\.json$' '$1' -- $files)
+    set -l given (__bgo_line)[2..-1]
+    test "$argv" = one; and set -q given[1]; and return
+    set -l home $BGO_HOME
+    test -n "$home"; or set home $HOME/.bgo
+    for file in $home/procs/*.json
+        set -l name (string replace -r '^.*/(.*)\.json$' '$1' -- $file)
         contains -- $name $given; or printf '%s\tprocess\n' $name
     end
 end
 
 # The command that the cursor is in, completed as it would be alone.
 function __bgo_command
-    set -l words (__bgo_line)
-    set -e words[1]
+    set -l words (__bgo_line)[2..-1]
     set -q words[1]; and set words (string escape -- $words)
     complete --do-complete=(string join -- ' ' $words (commandline -ct))
 end
@@ -566,10 +491,6 @@ function __bgo_programs
     set -l known (__bgo_names)
     __bgo_is first; and set -a known %VERBS%
     string match -q -- "$word*" - $known; or complete --do-complete="$word"
-end
-
-function __bgo_folders
-    __fish_complete_directories (string replace -r -- '^--[^=]*=' '' (commandline -ct))
 end
 
 complete -c bgo -f
@@ -585,7 +506,7 @@ mod tests {
 
     fn all_arguments() -> Vec<(String, Arg)> {
         let grammar = Grammar::new();
-        let verbs = grammar.verbs().chain([&grammar.direct]);
+        let verbs = grammar.cli.get_subcommands().chain([&grammar.direct]);
         verbs
             .flat_map(|v| v.get_arguments().map(|a| (v.get_name().to_owned(), a.clone())).collect::<Vec<_>>())
             .collect()
@@ -619,7 +540,7 @@ mod tests {
     /// Behind its name, a verb takes what the templates can tell apart.
     #[test]
     fn positionals_have_a_shape_that_the_scripts_can_read() {
-        for verb in Grammar::new().verbs() {
+        for verb in Grammar::new().cli.get_subcommands() {
             let takes = takes(verb);
             let is_known = match takes.iter().map(String::as_str).collect::<Vec<_>>()[..] {
                 ["command" | "folder" | "any"] => false,

@@ -112,7 +112,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
     let within = record.spec.stop_timeout.0.saturating_add(KILL_MARGIN);
     let awaited = link.wait(bgo, name, within, |now| {
         let now = now.ok_or_else(|| bgo.not_found(name.as_str()))?;
-        if now.want == Want::Down {
+        if now.want == Want::Down || now.run_id != record.run_id {
             return Err(stopped_meanwhile(name));
         }
         if now.answered < id {

@@ -13,7 +13,7 @@ use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::machine::{Event, Machine};
 use crate::domain::name::Name;
 use crate::domain::record::Sidecar;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::platform::{self, Interest, SignalQueue};
 use crate::store::{Durability, Ownership, Store};
 use std::collections::VecDeque;
@@ -67,14 +67,7 @@ impl Supervisor {
         let inherits = platform::become_subreaper();
         let identity = platform::own_identity().map_err(|e| broken(&e))?;
         // The launching command holds the write lock until its wish is on disk.
-        let record = loop {
-            match store.lock(&name).and_then(|lock| lock.read()) {
-                // A slow disk; the launcher is still there.
-                Err(e) if e.kind == ErrorKind::TimedOut && !called_off(reports.as_ref()) => {}
-                other => break other,
-            }
-        };
-        let record = match record {
+        let record = match store.lock_after_launcher(&name).and_then(|lock| lock.read()) {
             Ok(Some(record)) if record.run_id == run_id && !called_off(reports.as_ref()) => record,
             Ok(_) => {
                 report(&mut reports, &Report::Superseded);

@@ -68,7 +68,12 @@ pub fn launch(
             .into_iter()
             .map(text)
             .collect::<Result<_>>()?,
-        environment: vec![text(&home)?, text(format!("BGO_SIDECAR={name}").as_bytes())?],
+        environment: vec![
+            text(&home)?,
+            text(format!("BGO_SIDECAR={name}").as_bytes())?,
+            // Freed memory is to go back to the kernel, not into a cache of the allocator.
+            c"GLIBC_TUNABLES=glibc.malloc.tcache_count=0".into(),
+        ],
         cwd: c"/".into(),
         // 0, 1, 2, then LOCK_FD and REPORT_FD.
         descriptors: vec![

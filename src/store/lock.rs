@@ -67,9 +67,13 @@ pub struct WriteLock<'a> {
 }
 
 impl<'a> WriteLock<'a> {
-    pub(super) fn take(store: &'a Store, name: &Name) -> Result<WriteLock<'a>> {
+    pub(super) fn take(
+        store: &'a Store,
+        name: &Name,
+        lock: impl Fn(&File) -> io::Result<bool>,
+    ) -> Result<WriteLock<'a>> {
         let path = store.file("run", name, ".write");
-        match lock_current(store, &path, lock_within)? {
+        match lock_current(store, &path, lock)? {
             Some(file) => Ok(WriteLock { store, name: name.clone(), _file: file }),
             None => Err(Error::new(ErrorKind::TimedOut, format!("cannot lock {}", path.display()))
                 .because(format!(
@@ -116,7 +120,7 @@ impl<'a> WriteLock<'a> {
 ///
 /// flock(2) has no time limit, and an alarm would be seen by the whole process; so the rare case that the lock is not
 /// free at once costs a thread, which ends when it gets the lock too late, or with the process.
-fn lock_within(file: &File) -> io::Result<bool> {
+pub(super) fn lock_within(file: &File) -> io::Result<bool> {
     match file.try_lock() {
         Ok(()) => return Ok(true),
         Err(TryLockError::WouldBlock) => {}

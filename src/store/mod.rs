@@ -161,7 +161,15 @@ impl Store {
     /// # Errors
     /// The lock file cannot be opened or locked; [`ErrorKind::TimedOut`] if its holder does not go on.
     pub fn lock(&self, name: &Name) -> Result<WriteLock<'_>> {
-        WriteLock::take(self, name)
+        WriteLock::take(self, name, lock::lock_within)
+    }
+
+    /// Takes the write lock of `name`, however long its holder needs: a launching command, on a slow disk perhaps.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened or locked.
+    pub fn lock_after_launcher(&self, name: &Name) -> Result<WriteLock<'_>> {
+        WriteLock::take(self, name, |file| file.lock().map(|()| true))
     }
 
     /// Takes the ownership lock of `name` if it is free; `None` if a live sidecar (or another command) holds it.
