@@ -10,7 +10,7 @@ use crate::domain::record::Record;
 use crate::domain::signal::Signal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, FileWatch, Interest, ProcessHandle};
-use crate::store::WriteLock;
+use crate::store::{Ownership, WriteLock};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -43,6 +43,22 @@ pub fn lock_or_free<'a>(bgo: &'a Bgo, name: &Name) -> Result<WriteLock<'a>> {
         }
         other => other,
     }
+}
+
+/// Takes the ownership of `name`, if it is free or about to be: a sidecar frees it a moment after its last fact, before it
+/// lets go of the write lock.
+///
+/// # Errors
+/// The locks cannot be taken.
+pub fn own(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
+    if let Some(ownership) = bgo.store.try_own(name)? {
+        return Ok(Some(ownership));
+    }
+    if bgo.store.read(name).is_ok_and(|record| record.is_some_and(|r| r.identity.is_none() && r.sidecar.is_none())) {
+        drop(lock_or_free(bgo, name)?);
+        return bgo.store.try_own(name);
+    }
+    Ok(None)
 }
 
 /// A registered sidecar that lives.

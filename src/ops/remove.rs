@@ -5,6 +5,7 @@
 
 use super::Bgo;
 use super::end::{self, Orphan};
+use super::link::own;
 use super::rescue;
 use super::stop::{StopRequest, stop};
 use crate::domain::name::Name;
@@ -26,7 +27,7 @@ pub fn remove(bgo: &Bgo, name: &Name, keep_logs: bool) -> Result<()> {
         }
         Err(e) => return Err(e),
     }
-    let Some(ownership) = bgo.store.try_own(name)? else {
+    let Some(ownership) = own(bgo, name)? else {
         return Err(Error::new(ErrorKind::Conflict, format!("cannot delete \"{name}\""))
             .because("it was started again meanwhile")
             .hint(format!("bgo status {name}")));
@@ -41,7 +42,7 @@ pub fn remove(bgo: &Bgo, name: &Name, keep_logs: bool) -> Result<()> {
 /// Unknown name or unreadable record.
 pub fn is_up(bgo: &Bgo, name: &Name) -> Result<bool> {
     let record = bgo.record(name)?;
-    match bgo.store.try_own(name)? {
+    match own(bgo, name)? {
         None => Ok(true),
         Some(_ownership) => Ok(matches!(end::find(&record, &bgo.store.logs(name))?, Orphan::Running(_))),
     }
@@ -73,7 +74,7 @@ pub fn clean(bgo: &Bgo) -> Result<Cleaned> {
 }
 
 fn remove_if_down(bgo: &Bgo, name: &Name) -> Result<bool> {
-    let Some(ownership) = bgo.store.try_own(name)? else { return Ok(false) };
+    let Some(ownership) = own(bgo, name)? else { return Ok(false) };
     let record = bgo.record(name)?;
     if matches!(end::find(&record, &bgo.store.logs(name))?, Orphan::Running(_) | Orphan::Unproven(_)) {
         return Ok(false);

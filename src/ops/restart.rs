@@ -5,7 +5,7 @@
 //! stopped.
 
 use super::end::{self, KILL_MARGIN, Orphan};
-use super::link::{Awaited, Link, lock_or_free};
+use super::link::{Awaited, Link, lock_or_free, own};
 use super::preflight::{cannot_start, check_command};
 use super::start::{SETTLE, StartOutcome, Started, ended_badly, tail_since};
 use super::stop::{end_and_note, unproven};
@@ -40,7 +40,7 @@ pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Starte
         update_environment(bgo, name)?;
     }
     for _ in 0..4 {
-        let done = match bgo.store.try_own(name)? {
+        let done = match own(bgo, name)? {
             Some(ownership) => Some(restart_down(bgo, name, request, ownership)?),
             None => ask_sidecar(bgo, name, request)?,
         };

@@ -4,6 +4,7 @@
 //! by itself; one that cannot come back does not keep the others down.
 
 use super::end::{self, Orphan};
+use super::link::own;
 use super::preflight::check_command;
 use super::{Bgo, legacy, run};
 use crate::domain::name::Name;
@@ -34,7 +35,7 @@ pub fn resurrect(bgo: &Bgo) -> Result<Vec<(Name, Result<Resurrected>)>> {
 fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
     let record = bgo.record(name)?;
     // A live sidecar has everything in hand.
-    let Some(ownership) = bgo.store.try_own(name)? else { return Ok(Resurrected::LeftAlone) };
+    let Some(ownership) = own(bgo, name)? else { return Ok(Resurrected::LeftAlone) };
     match end::find(&record, &bgo.store.logs(name))? {
         Orphan::Running(running) => attach(bgo, name, &ownership, &running).map(Resurrected::Attached),
         Orphan::None | Orphan::Unproven(_) if record.is_to_be_resurrected() => start(bgo, name, ownership, record),

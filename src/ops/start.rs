@@ -4,6 +4,7 @@
 //! others say who did; and what is refused leaves nothing behind.
 
 use super::end::{self, Orphan};
+use super::link::own;
 use super::preflight::{cannot_start, check_cwd, check_program, not_runnable, resolve};
 use super::stop::{StopRequest, stop};
 use super::{Bgo, run};
@@ -129,7 +130,7 @@ enum Taken {
 }
 
 fn take_name(bgo: &Bgo, name: &Name) -> Result<Taken> {
-    let Some(ownership) = bgo.store.try_own(name)? else {
+    let Some(ownership) = own(bgo, name)? else {
         let record = bgo.store.read(name)?;
         return Ok(Taken::Running(record.filter(|r| r.state != State::Starting).and_then(|r| r.pid)));
     };

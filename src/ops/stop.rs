@@ -4,7 +4,7 @@
 //! a restart in flight; it works the same whether the sidecar lives, is dead, or does not answer.
 
 use super::end::{self, KILL_MARGIN, Orphan};
-use super::link::{Awaited, Link, lock_or_free};
+use super::link::{Awaited, Link, lock_or_free, own};
 use super::{Bgo, legacy, rescue};
 use crate::domain::duration::Span;
 use crate::domain::machine::Grace;
@@ -77,7 +77,7 @@ pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome
             return Ok(stopped.unwrap_or(StopOutcome::AlreadyDown));
         }
         let was_up = record.status == Status::Running || record.state == State::Backoff;
-        match bgo.store.try_own(name)? {
+        match own(bgo, name)? {
             Some(ownership) => {
                 let outcome = stop_orphan(bgo, name, request, &ownership)?;
                 return Ok(stopped.filter(|_| outcome == StopOutcome::AlreadyDown).unwrap_or(outcome));

@@ -5,7 +5,7 @@
 
 use super::Bgo;
 use super::end::{self, Orphan};
-use super::link::{Awaited, Link};
+use super::link::{Awaited, Link, own};
 use super::resurrect::attach;
 use super::stop::unproven;
 use crate::domain::name::Name;
@@ -65,7 +65,7 @@ fn apply(
 ) -> Result<Record> {
     for _ in 0..4 {
         bgo.record(name)?;
-        let ownership = bgo.store.try_own(name)?;
+        let ownership = own(bgo, name)?;
         let mut running = Vec::new();
         if ownership.is_some() {
             match end::find(&bgo.record(name)?, &bgo.store.logs(name))? {

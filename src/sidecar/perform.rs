@@ -74,7 +74,17 @@ impl Supervisor {
             LaunchFailure { stage: Stage::Record, errno: libc::EIO }
         };
         let environment = self.store.environment(&self.name).map_err(broken)?.unwrap_or_default();
-        let (out, err) = open_logs(&self.store, &self.name).map_err(at(Stage::Logs))?;
+        let (out, err) = match open_logs(&self.store, &self.name) {
+            // A full disk or read-only home costs a restarted process its output, not its life.
+            Err(e) if marker.is_some() && is_no_room(&e) => {
+                let what = format!("output is lost: cannot open the logs: {}", crate::error::describe(&e));
+                log(&what);
+                self.pending.failure = Some(what);
+                let null = || File::options().write(true).open("/dev/null");
+                null().and_then(|out| Ok((out, null()?))).map_err(at(Stage::Logs))?
+            }
+            other => other.map_err(at(Stage::Logs))?,
+        };
         if let Some(marker) = marker {
             mark(&out, &self.store.logs(&self.name).out, marker);
         }
@@ -208,6 +218,10 @@ fn mark(mut log: &File, path: &Path, text: &str) {
     let newline = if last == *b"\n" { "" } else { "\n" };
     let line = format!("{newline}=== [{}] {text} ===\n", Timestamp(SystemTime::now()));
     let _ = log.write_all(line.as_bytes());
+}
+
+fn is_no_room(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EROFS | libc::ENOSPC | libc::EDQUOT))
 }
 
 fn errno_of(error: &io::Error) -> i32 {
