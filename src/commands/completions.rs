@@ -362,16 +362,13 @@ _bgo() {
         verb=command skipped=separator
     fi
     # Here and not in a function: on its return, words would be restored.
-    shift skipped words
-    ((CURRENT -= skipped))
+    shift skipped words && ((CURRENT -= skipped))
     curcontext="${curcontext%:*:*}:bgo-$verb:"
     case $verb in
         command) _normal && ret=0 ;;
 %CASES%
-        *)
-            _arguments -s -S%FLAGS% \
-                '1: :_bgo_first' '2: :_command_names -e' '*:: :{shift words; ((CURRENT--)); _normal}' && ret=0
-            ;;
+        *) _arguments -s -S%FLAGS% \
+                '1: :_bgo_first' '2: :_command_names -e' '*:: :{shift words; ((CURRENT--)); _normal}' && ret=0 ;;
     esac
     return ret
 }
@@ -413,10 +410,7 @@ fn fish_flag(verbs: &str, flag: &Arg) -> String {
     let value = match values(flag).as_deref() {
         None => String::new(),
         Some("any") => "-x ".to_owned(),
-        Some("folder") => {
-            "-xa '(__fish_complete_directories (string replace -r \"^--[^=]*=\" \"\" -- (commandline -ct)))' "
-                .to_owned()
-        }
+        Some("folder") => "-xa '(__bgo_folders)' ".to_owned(),
         Some(words) => format!("-xa '{words}' "),
     };
     fish_line(verbs, &format!("{short}{long}{value}-d '{}'", text(flag.get_help(), r"\", r"\'")))
@@ -491,6 +485,10 @@ function __bgo_programs
     set -l known (__bgo_names)
     __bgo_is first; and set -a known %VERBS%
     string match -q -- "$word*" - $known; or complete --do-complete="$word"
+end
+
+function __bgo_folders
+    __fish_complete_directories (string replace -r -- '^--.*?=' '' (commandline -ct))
 end
 
 complete -c bgo -f

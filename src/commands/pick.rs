@@ -8,8 +8,9 @@ use crate::domain::record::State;
 use crate::domain::row::Row;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, RestartRequest};
+use crate::platform::SignalQueue;
 use crate::view::text::clean;
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 /// How the menu and `--all` go through what is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,8 @@ pub fn run(bgo: &Bgo, args: &PickArgs, order: Order) -> Result<ExitCode> {
         say("nothing is stopped");
         return Ok(ExitCode::Done);
     }
-    let picked = if args.all { (0..down.len()).collect() } else { pick(&down)? };
+    let picked = if args.all { Some((0..down.len()).collect()) } else { pick(&down)? };
+    let Some(picked): Option<Vec<usize>> = picked else { return Ok(ExitCode::Interrupted) };
     if picked.is_empty() {
         say("nothing restarted");
         return Ok(ExitCode::Done);
@@ -82,14 +84,18 @@ fn restart_one(bgo: &Bgo, name: &Name) -> ExitCode {
     }
 }
 
-fn pick(down: &[Row]) -> Result<Vec<usize>> {
+/// `None`: interrupted by Ctrl-C.
+fn pick(down: &[Row]) -> Result<Option<Vec<usize>>> {
     let items: Vec<String> =
         down.iter().map(|row| format!("{}  {}", clean(&row.name), clean(&row.command_line()))).collect();
-    if io::stdin().is_terminal() && io::stderr().is_terminal() { menu(&items) } else { numbered(&items) }
+    if io::stdin().is_terminal() && io::stderr().is_terminal() { menu(&items) } else { numbered(&items).map(Some) }
 }
 
 /// On a terminal: arrows move, space selects, `a` selects all, enter restarts, `q` leaves.
-fn menu(items: &[String]) -> Result<Vec<usize>> {
+fn menu(items: &[String]) -> Result<Option<Vec<usize>>> {
+    let broken = |e: &io::Error| Error::io("cannot show the menu", e).hint("name them, or use --all");
+    // Ctrl-C comes as a signal once the terminal is as it was; held back, it leaves us time to show the cursor again.
+    let _held_back = SignalQueue::new(&[libc::SIGINT]).map_err(|e| broken(&e))?;
     let picked = dialoguer::MultiSelect::new()
         .with_prompt("Restart which? (arrows move, space selects, a all, enter restarts, q leaves)")
         .items(items)
@@ -97,9 +103,12 @@ fn menu(items: &[String]) -> Result<Vec<usize>> {
         .report(false)
         .interact_opt();
     match picked {
-        Ok(picked) => Ok(picked.unwrap_or_default()),
-        Err(dialoguer::Error::IO(e)) if e.kind() == io::ErrorKind::Interrupted => Ok(Vec::new()),
-        Err(dialoguer::Error::IO(e)) => Err(Error::io("cannot show the menu", &e).hint("name them, or use --all")),
+        Ok(picked) => Ok(Some(picked.unwrap_or_default())),
+        Err(dialoguer::Error::IO(e)) if e.kind() == io::ErrorKind::Interrupted => {
+            let _ = io::stderr().write_all(b"\x1b[?25h\n");
+            Ok(None)
+        }
+        Err(dialoguer::Error::IO(e)) => Err(broken(&e)),
     }
 }
 

@@ -142,7 +142,8 @@ mod tests {
         for (block, known) in [(&value, RECORD), (&value["watch"], WATCH), (&value["spec"], SPEC)] {
             let mut written: Vec<&str> = block.as_object().unwrap().keys().map(String::as_str).collect();
             let mut known = known.to_vec();
-            (written.sort_unstable(), known.sort_unstable());
+            written.sort_unstable();
+            known.sort_unstable();
             assert_eq!(written, known);
         }
     }

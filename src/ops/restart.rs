@@ -76,7 +76,10 @@ fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Owne
     match end::find(&record, &bgo.store.logs(name))? {
         Orphan::Unproven(pid) => return Err(unproven(name, pid)),
         Orphan::Running(running) => {
-            legacy::take_over(bgo, name, &mut record, &running)?;
+            if record.schema == 0 {
+                legacy::take_over(bgo, name, &mut record, &running)?;
+                lock_or_free(bgo, name)?.write(&record, Durability::Durable)?;
+            }
             let grace = record.grace();
             // The wish to be up stays on disk: if this command dies in between, `resurrect` finishes its work.
             end_and_note(bgo, name, &record, running, grace, State::Exited)?;

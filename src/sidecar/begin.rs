@@ -98,6 +98,7 @@ impl Supervisor {
             inherits,
             signals,
             reports,
+            ended: None,
             pending: Pending::default(),
             started_at: None,
             seen: record.seen,

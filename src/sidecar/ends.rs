@@ -4,8 +4,7 @@
 //! Invariant: an end is recorded once, as the kernel reported it; a run is over only when nothing of it is left.
 
 use super::log::log;
-use super::run::{Supervisor, report};
-use crate::domain::launch::Report;
+use super::run::Supervisor;
 use crate::domain::machine::{Event, Life};
 use crate::domain::outcome::{Exit, Outcome};
 use crate::domain::signal::Signal;
@@ -57,7 +56,7 @@ impl Supervisor {
         self.killed = false;
         let descendants = self.find_strays();
         if !descendants {
-            report(&mut self.reports, &Report::Ended(exit.clone()));
+            self.ended = Some(exit.clone());
         }
         self.pending.exits.push(exit);
         self.events.push_back(Event::Exited { outcome, descendants });

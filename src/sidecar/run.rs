@@ -12,6 +12,7 @@ use crate::domain::duration::Span;
 use crate::domain::launch::Report;
 use crate::domain::machine::{Action, End, Event, Grace, Life, Machine, step};
 use crate::domain::name::Name;
+use crate::domain::outcome::Exit;
 use crate::domain::record::{Ask, Identity, Record, Sidecar};
 use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
@@ -55,6 +56,8 @@ pub(super) struct Supervisor {
     pub inherits: bool,
     pub signals: SignalQueue,
     pub reports: Option<File>,
+    /// An end that the launcher is told of once it is in the record.
+    pub ended: Option<Exit>,
     pub pending: Pending,
     pub started_at: Option<Timestamp>,
     pub seen: u64,
@@ -130,23 +133,29 @@ impl Supervisor {
     fn drain_events(&mut self) {
         while let Some(event) = self.events.pop_front() {
             let before = self.machine.life.clone();
-            self.handle(event);
-            if self.machine.life != before {
+            // Two lives may look the same: a process and its replacement, started within one tick of the clock.
+            let acted = self.handle(event);
+            if acted || self.machine.life != before {
                 self.note_backoff();
                 let over = matches!(self.machine.life, Life::Over(ref end) if *end != End::Left);
                 self.publish(if over { Durability::Durable } else { Durability::Atomic });
+                if let Some(exit) = self.ended.take() {
+                    report(&mut self.reports, &Report::Ended(exit));
+                }
                 self.take_wish();
             }
         }
     }
 
-    /// One step of the machine, with everything that follows from it at once.
-    pub(super) fn handle(&mut self, event: Event) {
+    /// One step of the machine, with everything that follows from it at once. Says whether anything was done.
+    pub(super) fn handle(&mut self, event: Event) -> bool {
+        let mut acted = false;
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let machine = std::mem::take(&mut self.machine);
             let (machine, actions) = step(&self.policy, machine, event, platform::boot_clock());
             self.machine = machine;
+            acted |= !actions.is_empty();
             for action in actions {
                 if action == Action::Quit {
                     self.note_end();
@@ -155,6 +164,7 @@ impl Supervisor {
                 }
             }
         }
+        acted
     }
 
     fn note_backoff(&self) {

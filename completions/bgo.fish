@@ -1,0 +1,192 @@
+# Completions of bgo for fish, printed by `bgo completions fish`. Do not edit.
+
+# Reads the words before the cursor. The first line is the verb (`first`: none yet, `direct`: none will come), followed
+# by the names given; or it is `command`, followed by the words of the command that the cursor is in.
+function __bgo_line
+    set -l words (commandline -opc)[2..-1]
+    set -l verb first
+    set -l given
+    set -l pending no
+    for i in (seq (count $words))
+        set -l word $words[$i]
+        if test $pending = yes
+            set pending no
+        else if test "$word" = --; and contains -- $verb first direct start open
+            printf '%s\n' command $words[(math $i + 1)..-1]
+            return
+        else if string match -q -- '-?*' $word
+            test $verb = first; and not string match -q -- '--color*' $word; and set verb direct
+            # The last of several short flags may take a value; in -n5 it is there already.
+            contains -- (string replace -r -- '^-[^-].*(.)$' '-$1' $word) --color --cwd --env --interval --lines --min-uptime --on-fast-crash --settle --signal --stop-signal --stop-timeout --timeout -e -n; and set pending yes
+        else if test $verb = first; and contains -- $word start open stop kill restart restart-stopped restart-last resurrect status ls list logs follow tail watch unwatch delete rm clean completions
+            set verb $word
+        else
+            test $verb = first; and set verb direct
+            if contains -- $verb direct start open; and set -q given[1]
+                printf '%s\n' command $words[$i..-1]
+                return
+            end
+            set -a given $word
+        end
+    end
+    if contains -- $verb direct start open; and set -q given[1]
+        and test $pending = no; and not string match -q -- '-*' (commandline -ct)
+        set verb command
+        set -e given
+    end
+    printf '%s\n' $verb $given
+end
+
+# Whether the verb is one of these.
+function __bgo_is
+    contains -- (__bgo_line)[1] $argv
+end
+
+# The registered names that are not on the line yet. With `one`, none if there is one.
+function __bgo_names
+    set -l given (__bgo_line)[2..-1]
+    test "$argv" = one; and set -q given[1]; and return
+    set -l home $BGO_HOME
+    test -n "$home"; or set home $HOME/.bgo
+    for file in $home/procs/*.json
+        set -l name (string replace -r '^.*/(.*)\.json$' '$1' -- $file)
+        contains -- $name $given; or printf '%s\tprocess\n' $name
+    end
+end
+
+# The command that the cursor is in, completed as it would be alone.
+function __bgo_command
+    set -l words (__bgo_line)[2..-1]
+    set -q words[1]; and set words (string escape -- $words)
+    complete --do-complete=(string join -- ' ' $words (commandline -ct))
+end
+
+# Programs for the first word, unless it can become a verb or a name.
+function __bgo_programs
+    set -l word (commandline -ct)
+    set -l known (__bgo_names)
+    __bgo_is first; and set -a known start open stop kill restart restart-stopped restart-last resurrect status ls list logs follow tail watch unwatch delete rm clean completions
+    string match -q -- "$word*" - $known; or complete --do-complete="$word"
+end
+
+function __bgo_folders
+    __fish_complete_directories (string replace -r -- '^--.*?=' '' (commandline -ct))
+end
+
+complete -c bgo -f
+complete -c bgo -n '__bgo_is command' -a '(__bgo_command)'
+complete -c bgo -n '__bgo_is first direct' -a '(__bgo_names; __bgo_programs)'
+complete -c bgo -n '__bgo_is first' -a start -d 'Start a process'
+complete -c bgo -n '__bgo_is first' -a open -d 'Start a process'
+complete -c bgo -n '__bgo_is first' -a stop -d 'Stop processes and everything they started'
+complete -c bgo -n '__bgo_is first' -a kill -d 'Stop processes and everything they started'
+complete -c bgo -n '__bgo_is first' -a restart -d 'Restart processes; those that are down are started'
+complete -c bgo -n '__bgo_is first' -a restart-stopped -d 'Restart processes that are down: picked from a menu, by name, or all'
+complete -c bgo -n '__bgo_is first' -a restart-last -d 'As restart-stopped, the most recently stopped first'
+complete -c bgo -n '__bgo_is first' -a resurrect -d 'After a reboot: bring back every process that was up'
+complete -c bgo -n '__bgo_is first' -a status -d 'Show all processes, or some in detail'
+complete -c bgo -n '__bgo_is first' -a ls -d 'Show all processes, or some in detail'
+complete -c bgo -n '__bgo_is first' -a list -d 'Show all processes, or some in detail'
+complete -c bgo -n '__bgo_is first' -a logs -d 'Show the output of a process'
+complete -c bgo -n '__bgo_is first' -a follow -d 'Follow the output of a process (logs -f -n 10)'
+complete -c bgo -n '__bgo_is first' -a tail -d 'Follow the output of a process (logs -f -n 10)'
+complete -c bgo -n '__bgo_is first' -a watch -d 'Restart a running process from now on when it dies'
+complete -c bgo -n '__bgo_is first' -a unwatch -d 'Leave a process down from now on when it dies'
+complete -c bgo -n '__bgo_is first' -a delete -d 'Stop a process and forget it, logs included'
+complete -c bgo -n '__bgo_is first' -a rm -d 'Stop a process and forget it, logs included'
+complete -c bgo -n '__bgo_is first' -a clean -d 'Forget every process that is not running, logs included'
+complete -c bgo -n '__bgo_is first' -a completions -d 'Print the completions for a shell'
+complete -c bgo -n '__bgo_is start open' -a '(__bgo_names one)'
+complete -c bgo -n '__bgo_is start open' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is start open' -l cwd -xa '(__bgo_folders)' -d 'Folder to run in [default: the current one]'
+complete -c bgo -n '__bgo_is start open' -s e -l env -x -d 'Set a variable on top of the present environment'
+complete -c bgo -n '__bgo_is start open' -l settle -x -d 'Report a failure if it ends badly within this time; 0 to not wait'
+complete -c bgo -n '__bgo_is start open' -l if-not-running -d 'Succeed if it runs already'
+complete -c bgo -n '__bgo_is start open' -l force -d 'Replace it if it runs already'
+complete -c bgo -n '__bgo_is start open' -l stop-signal -xa 'TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' -d 'Signal that asks it to end [default: TERM]'
+complete -c bgo -n '__bgo_is start open' -l stop-timeout -x -d 'Time it then has before SIGKILL [default: 5s]'
+complete -c bgo -n '__bgo_is start open' -s w -l watch -d 'Restart it when it dies'
+complete -c bgo -n '__bgo_is start open' -l interval -x -d 'Upper bound for checks that must poll; exits are noticed at once [default: 3]'
+complete -c bgo -n '__bgo_is start open' -l min-uptime -x -d 'A death before this is a fast crash [default: 2]'
+complete -c bgo -n '__bgo_is start open' -l on-fast-crash -xa 'backoff stop retry' -d 'After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default: backoff]'
+complete -c bgo -n '__bgo_is start open' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is stop kill' -a '(__bgo_names)'
+complete -c bgo -n '__bgo_is stop kill' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is stop kill' -s a -l all -d 'Stop every process that runs'
+complete -c bgo -n '__bgo_is stop kill' -s f -l force -d 'SIGKILL at once'
+complete -c bgo -n '__bgo_is stop kill' -l signal -xa 'TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' -d 'Signal that asks it to end [default: its stop signal]'
+complete -c bgo -n '__bgo_is stop kill' -l timeout -x -d 'Time it then has before SIGKILL [default: its stop timeout]'
+complete -c bgo -n '__bgo_is stop kill' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is restart' -a '(__bgo_names)'
+complete -c bgo -n '__bgo_is restart' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is restart' -s a -l all -d 'Restart every process that runs'
+complete -c bgo -n '__bgo_is restart' -l reset-counters -d 'Count restarts by watch mode from zero again'
+complete -c bgo -n '__bgo_is restart' -l update-env -d 'Take today\'s environment; variables set by -e stay'
+complete -c bgo -n '__bgo_is restart' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is restart-stopped' -a '(__bgo_names)'
+complete -c bgo -n '__bgo_is restart-stopped' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is restart-stopped' -s a -l all -d 'All that are down, without asking'
+complete -c bgo -n '__bgo_is restart-stopped' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is restart-last' -a '(__bgo_names)'
+complete -c bgo -n '__bgo_is restart-last' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is restart-last' -s a -l all -d 'All that are down, without asking'
+complete -c bgo -n '__bgo_is restart-last' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is resurrect' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is resurrect' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is status ls list' -a '(__bgo_names)'
+complete -c bgo -n '__bgo_is status ls list' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is status ls list' -s w -l watch -d 'Refresh until Ctrl-C'
+complete -c bgo -n '__bgo_is status ls list' -l interval -x -d 'Time between two frames [default: 2]'
+complete -c bgo -n '__bgo_is status ls list' -l json -d 'One JSON document: an array of all, or the object of one NAME'
+complete -c bgo -n '__bgo_is status ls list' -l plain -d 'ASCII only, no colour'
+complete -c bgo -n '__bgo_is status ls list' -l fancy -d 'Box drawing, also when piped'
+complete -c bgo -n '__bgo_is status ls list' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is logs' -a '(__bgo_names one)'
+complete -c bgo -n '__bgo_is logs' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is logs' -s f -l follow -d 'Go on with what is written from now on, until Ctrl-C'
+complete -c bgo -n '__bgo_is logs' -s n -l lines -x -d 'How many lines of each stream'
+complete -c bgo -n '__bgo_is logs' -l stdout -d 'Only standard output'
+complete -c bgo -n '__bgo_is logs' -l stderr -d 'Only standard error'
+complete -c bgo -n '__bgo_is logs' -l watcher -d 'What the sidecar saw and did: starts, exits, restarts'
+complete -c bgo -n '__bgo_is logs' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is follow tail' -a '(__bgo_names one)'
+complete -c bgo -n '__bgo_is follow tail' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is follow tail' -s n -l lines -x -d 'How many lines of each stream to begin with'
+complete -c bgo -n '__bgo_is follow tail' -l stdout -d 'Only standard output'
+complete -c bgo -n '__bgo_is follow tail' -l stderr -d 'Only standard error'
+complete -c bgo -n '__bgo_is follow tail' -l watcher -d 'What the sidecar sees and does'
+complete -c bgo -n '__bgo_is follow tail' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is watch' -a '(__bgo_names one)'
+complete -c bgo -n '__bgo_is watch' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is watch' -l interval -x -d 'Upper bound for checks that must poll; exits are noticed at once [default: 3]'
+complete -c bgo -n '__bgo_is watch' -l min-uptime -x -d 'A death before this is a fast crash [default: 2]'
+complete -c bgo -n '__bgo_is watch' -l on-fast-crash -xa 'backoff stop retry' -d 'After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default: backoff]'
+complete -c bgo -n '__bgo_is watch' -l reset -d 'Start from the defaults, and count restarts from zero'
+complete -c bgo -n '__bgo_is watch' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is unwatch' -a '(__bgo_names)'
+complete -c bgo -n '__bgo_is unwatch' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is unwatch' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is delete rm' -a '(__bgo_names)'
+complete -c bgo -n '__bgo_is delete rm' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is delete rm' -s y -l yes -d 'Do not ask, even if it runs'
+complete -c bgo -n '__bgo_is delete rm' -l keep-logs -d 'Leave its logs where they are'
+complete -c bgo -n '__bgo_is delete rm' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is clean' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is clean' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is completions' -a 'bash zsh fish'
+complete -c bgo -n '__bgo_is completions' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is completions' -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bgo -n '__bgo_is first direct' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is first direct' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is first direct' -s V -l version -d 'Print version'
+complete -c bgo -n '__bgo_is first direct' -l cwd -xa '(__bgo_folders)' -d 'Folder to run in [default: the current one]'
+complete -c bgo -n '__bgo_is first direct' -s e -l env -x -d 'Set a variable on top of the present environment'
+complete -c bgo -n '__bgo_is first direct' -l settle -x -d 'Report a failure if it ends badly within this time; 0 to not wait'
+complete -c bgo -n '__bgo_is first direct' -l if-not-running -d 'Succeed if it runs already'
+complete -c bgo -n '__bgo_is first direct' -l force -d 'Replace it if it runs already'
+complete -c bgo -n '__bgo_is first direct' -l stop-signal -xa 'TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' -d 'Signal that asks it to end [default: TERM]'
+complete -c bgo -n '__bgo_is first direct' -l stop-timeout -x -d 'Time it then has before SIGKILL [default: 5s]'
+complete -c bgo -n '__bgo_is first direct' -s w -l watch -d 'Restart it when it dies'
+complete -c bgo -n '__bgo_is first direct' -l interval -x -d 'Upper bound for checks that must poll; exits are noticed at once [default: 3]'
+complete -c bgo -n '__bgo_is first direct' -l min-uptime -x -d 'A death before this is a fast crash [default: 2]'
+complete -c bgo -n '__bgo_is first direct' -l on-fast-crash -xa 'backoff stop retry' -d 'After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default: backoff]'
