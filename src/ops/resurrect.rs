@@ -33,9 +33,11 @@ pub fn resurrect(bgo: &Bgo) -> Result<Vec<(Name, Result<Resurrected>)>> {
 }
 
 fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
-    let record = bgo.record(name)?;
+    // One that cannot be read is reported, whoever owns it.
+    bgo.record(name)?;
     // A live sidecar has everything in hand.
     let Some(ownership) = own(bgo, name)? else { return Ok(Resurrected::LeftAlone) };
+    let record = bgo.record(name)?;
     match end::find(&record, &bgo.store.logs(name))? {
         Orphan::Running(running) => attach(bgo, name, &ownership, &running).map(Resurrected::Attached),
         Orphan::None | Orphan::Unproven(_) if record.is_to_be_resurrected() => start(bgo, name, ownership, record),

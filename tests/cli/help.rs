@@ -1,0 +1,197 @@
+//! `--help`, `--version`, usage errors and completions.
+
+use crate::env::TestEnv;
+
+/// Every verb and what it is also called.
+const VERBS: [(&str, &[&str]); 15] = [
+    ("start", &["open"]),
+    ("stop", &["kill"]),
+    ("restart", &[]),
+    ("restart-stopped", &[]),
+    ("restart-last", &[]),
+    ("resurrect", &[]),
+    ("status", &["ls", "list"]),
+    ("logs", &[]),
+    ("follow", &["tail"]),
+    ("watch", &[]),
+    ("unwatch", &[]),
+    ("delete", &["rm"]),
+    ("clean", &[]),
+    ("completions", &[]),
+    ("--help", &[]),
+];
+
+const HELP: &str = "\
+Run any command in the background: detached, logged, supervised, brought back after a reboot
+
+Usage: bgo <NAME> -- <COMMAND>...
+       bgo [-w] <NAME> <COMMAND>...
+       bgo <COMMAND>...
+       bgo <NAME>
+       bgo <SUBCOMMAND> [OPTIONS] [ARGS]
+
+Commands:
+  start            Start a process [alias: open]
+  stop             Stop processes and everything they started [alias: kill]
+  restart          Restart processes; those that are down are started
+  restart-stopped  Restart processes that are down: picked from a menu, by name, or all
+  restart-last     As restart-stopped, the most recently stopped first
+  resurrect        After a reboot: bring back every process that was up
+  status           Show all processes, or some in detail [aliases: ls, list]
+  logs             Show the output of a process
+  follow           Follow the output of a process (logs -f -n 10) [alias: tail]
+  watch            Restart a running process from now on when it dies
+  unwatch          Leave a process down from now on when it dies
+  delete           Stop a process and forget it, logs included [alias: rm]
+  clean            Forget every process that is not running, logs included
+  completions      Print the completions for a shell
+
+Options:
+      --color <WHEN>  Colour the output: auto, always, never [default: auto]
+  -h, --help          Print help
+  -V, --version       Print version
+
+Examples:
+  bgo web -- python3 -m http.server 8080   start, named \"web\"
+  bgo ./server.sh --port 80                start, named after the program
+  bgo -w api -- node server.js             start, and restart it when it dies
+  bgo                                      this help
+  bgo status                               all processes
+  bgo web                                  one process in detail
+  bgo logs web -f                          follow its output
+  bgo stop web                             SIGTERM, SIGKILL after 5 s
+  bgo restart web                          stop and start it anew
+  bgo resurrect                            after a reboot: bring back what was up
+
+Durations are 3 (seconds), 500ms, 2m, 1h30m. State and logs are in $BGO_HOME, by default ~/.bgo.
+Exit codes: 0 done, 1 failed, 2 usage, 3 no such process, 124 timed out, 130 interrupted.
+";
+const STOP: &str = "\
+Stop processes and everything they started
+
+Usage: bgo stop [OPTIONS] [NAME]...
+
+Arguments:
+  [NAME]...  Names of the processes
+
+Options:
+  -a, --all              Stop every process that runs
+      --color <WHEN>     Colour the output: auto, always, never [default: auto]
+  -f, --force            SIGKILL at once
+      --signal <SIGNAL>  Signal that asks it to end [default: its stop signal]
+      --timeout <TIME>   Time it then has before SIGKILL [default: its stop timeout]
+  -h, --help             Print help
+";
+const START: &str = "\
+Start a process
+
+Usage: bgo start [OPTIONS] <NAME> -- <COMMAND>...
+
+Arguments:
+  <NAME>        Name of the process
+  [COMMAND]...  The command and its arguments
+
+Options:
+      --color <WHEN>     Colour the output: auto, always, never [default: auto]
+      --cwd <DIR>        Folder to run in [default: the current one]
+  -e, --env <KEY=VALUE>  Set a variable on top of the present environment
+      --settle <TIME>    Report a failure if it ends badly within this time; 0 to not wait [default: 100ms]
+      --if-not-running   Succeed if it runs already
+      --force            Replace it if it runs already
+  -h, --help             Print help
+
+Stopping:
+      --stop-signal <SIGNAL>  Signal that asks it to end [default: TERM]
+      --stop-timeout <TIME>   Time it then has before SIGKILL [default: 5s]
+
+Watch mode:
+  -w, --watch                 Restart it when it dies
+      --interval <TIME>       Upper bound for checks that must poll; exits are noticed at once [default: 3]
+      --min-uptime <TIME>     A death before this is a fast crash [default: 2]
+      --on-fast-crash <MODE>  After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default:
+                              backoff]
+";
+
+#[test]
+fn help_is_this() {
+    let env = TestEnv::new();
+    for args in [&["--help"][..], &["-h"], &[]] {
+        env.bgo(args).ok().says(HELP, "");
+    }
+    assert!(!env.state().exists());
+}
+
+#[test]
+fn help_of_verbs_is_this() {
+    let env = TestEnv::new();
+    env.bgo(&["stop", "--help"]).ok().says(STOP, "");
+    env.bgo(&["start", "--help"]).ok().says(START, "");
+    env.bgo(&["open", "-h"]).ok().says(START, "");
+}
+
+#[test]
+fn every_verb_and_alias_has_help_and_is_in_the_main_help() {
+    let env = TestEnv::new();
+    for (verb, aliases) in VERBS {
+        for word in [&[verb], aliases].concat() {
+            let help = env.bgo(&[word, "--help"]).ok();
+            assert!(help.stdout.contains("Usage: bgo"), "{word}: {}", help.stdout);
+            assert_eq!(help.stderr, "");
+            assert!(HELP.contains(word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn help_fits_the_terminal() {
+    let env = TestEnv::new();
+    for columns in [60, 80] {
+        let help = env.cmd(&["start", "--help"]).on_terminal(columns).finish().ok();
+        let widest = help.stdout.lines().map(|l| l.trim_end().chars().count()).max().unwrap();
+        assert!(widest <= usize::from(columns), "{widest} > {columns}");
+    }
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    let env = TestEnv::new();
+    for flag in ["--version", "-V"] {
+        env.bgo(&[flag]).ok().says(concat!("bgo ", env!("CARGO_PKG_VERSION"), "\n"), "");
+    }
+}
+
+#[test]
+fn usage_errors_exit_with_2_and_say_usage_on_stderr() {
+    let env = TestEnv::new();
+    for args in [
+        &["start"][..],
+        &["stop"],
+        &["restart"],
+        &["logs"],
+        &["follow"],
+        &["watch"],
+        &["unwatch"],
+        &["delete"],
+        &["completions"],
+        &["completions", "tcsh"],
+        &["stop", "--bogus", "x"],
+        &["resurrect", "x"],
+        &["clean", "x"],
+    ] {
+        let refused = env.bgo(args).code(2);
+        assert_eq!(refused.stdout, "", "{args:?}");
+        assert!(refused.stderr.starts_with("error: "), "{args:?}: {}", refused.stderr);
+    }
+    assert!(!env.state().exists());
+}
+
+#[test]
+fn completions_are_made_for_three_shells() {
+    let env = TestEnv::new();
+    for (shell, mark) in [("bash", "complete -F"), ("zsh", "#compdef bgo"), ("fish", "complete -c bgo")] {
+        let script = env.bgo(&["completions", shell]).ok().stdout;
+        assert!(script.contains(mark) && script.contains("restart-stopped"), "{shell}");
+    }
+    let bash = env.bgo(&["completions", "bash"]).ok().stdout;
+    env.program("bash", &["-n"]).stdin(bash).run().ok().says("", "");
+}

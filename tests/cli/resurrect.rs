@@ -1,0 +1,95 @@
+//! `resurrect`: after a reboot, exactly what was up is up again.
+
+use crate::env::{TestEnv, alive, kill9, signal, wait_until};
+use nix::sys::signal::Signal;
+use std::fs;
+
+/// Ends sidecars and processes as a power cut would.
+fn power_cut(env: &TestEnv, names: &[&str]) {
+    names.iter().for_each(|name| kill9(env.sidecar(name)));
+    names.iter().for_each(|name| kill9(env.pid(name)));
+}
+
+#[test]
+fn what_was_up_comes_back_and_what_was_stopped_stays_down() {
+    let env = TestEnv::new();
+    env.start("plain", &["sleep", "300"]);
+    env.start_with(&["-w", "--interval", "5"], "watched", &["sleep", "300"]);
+    env.start("stopped", &["sleep", "300"]);
+    env.bgo(&["stop", "stopped"]).ok();
+    env.bgo(&["start", "job", "--", "true"]).ok();
+    let kept = env.start("kept", &["sleep", "300"]);
+    power_cut(&env, &["plain", "watched"]);
+    let said = env.bgo(&["resurrect"]).ok();
+    let (plain, watched) = (env.pid("plain"), env.pid("watched"));
+    said.says(&format!("resurrected \"plain\" (pid {plain})\nresurrected \"watched\" (pid {watched})\n"), "");
+    assert!(alive(plain) && alive(watched));
+    assert_eq!(env.pid("kept"), kept);
+    let watch = env.record("watched")["watch"].clone();
+    assert_eq!([&watch["enabled"], &watch["interval"]], [&true.into(), &serde_json::json!(5)]);
+    assert_eq!(
+        [env.row("stopped")["state"].as_str(), env.row("job")["state"].as_str()],
+        [Some("stopped"), Some("exited")]
+    );
+    env.bgo(&["resurrect"]).ok().says("nothing to resurrect\n", "");
+}
+
+#[test]
+fn what_a_shutdown_ended_comes_back() {
+    let env = TestEnv::new();
+    env.start("web", &["sleep", "300"]);
+    let (pid, sidecar) = (env.pid("web"), env.sidecar("web"));
+    signal(sidecar, Signal::SIGTERM);
+    signal(pid, Signal::SIGTERM);
+    wait_until("both to be gone", || !alive(pid) && !alive(sidecar));
+    assert_eq!(env.record("web")["want"], "up");
+    env.bgo(&["resurrect"]).ok();
+    assert!(alive(env.pid("web")));
+}
+
+#[test]
+fn what_ended_by_itself_is_not_brought_back() {
+    let env = TestEnv::new();
+    env.start("code", &["sh", "-c", "exit 3"]);
+    signal(env.start("crash", &["sleep", "300"]), Signal::SIGSEGV);
+    wait_until("both and their sidecars to be gone", || env.processes().is_empty());
+    env.bgo(&["resurrect"]).ok().says("nothing to resurrect\n", "");
+}
+
+#[test]
+fn one_that_lost_only_its_sidecar_gets_another_and_runs_on() {
+    let env = TestEnv::new();
+    let pid = env.start_with(&["-w", "--min-uptime", "0"], "web", &["sleep", "300"]);
+    kill9(env.sidecar("web"));
+    let told = format!("\"web\" still runs (pid {pid}); it has a sidecar again\n");
+    env.bgo(&["resurrect"]).ok().says(&told, "");
+    assert!(alive(pid) && alive(env.sidecar("web")));
+    kill9(pid);
+    wait_until("the restart", || env.pid("web") != pid && alive(env.pid("web")));
+}
+
+#[test]
+fn one_that_cannot_come_back_does_not_keep_the_others_down() {
+    let env = TestEnv::new();
+    let script = env.script("app.sh", "exec sleep 300");
+    env.start("aa", &[&script.to_string_lossy()]);
+    env.start("bb", &["sleep", "300"]);
+    power_cut(&env, &["aa", "bb"]);
+    env.put_record("corrupt", "{");
+    fs::remove_file(script).unwrap();
+    let said = env.bgo(&["resurrect"]).code(1);
+    assert_eq!(said.stdout, format!("resurrected \"bb\" (pid {})\n", env.pid("bb")));
+    let told = "bgo: cannot start \"aa\": \"DIR/work/app.sh\": No such file or directory\n";
+    assert!(env.redact(&said.stderr, &[]).starts_with(told), "{}", said.stderr);
+    assert_eq!(env.row("aa")["status"], "stopped");
+    let script = env.script("app.sh", "exec sleep 300");
+    assert!(script.exists());
+    env.bgo(&["resurrect"]).code(1);
+    assert_eq!(env.row("aa")["state"], "running", "the wish was kept");
+}
+
+#[test]
+fn nothing_to_resurrect_is_a_success() {
+    let env = TestEnv::new();
+    env.bgo(&["resurrect"]).ok().says("nothing to resurrect\n", "");
+}
