@@ -130,25 +130,28 @@ impl Sidecar {
     }
 }
 
-/// What the last command asked of the sidecar. A wish with a higher `id` than the record's `seen` is news.
+/// What commands asked of the sidecar. Every wish gets the next `id`; each kind keeps the id of its last wish, so that a
+/// wish of one kind never covers one of another. What has a higher id than the record's `seen` is news.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Wish {
-    /// Counts up with every wish.
+    /// The id of the last wish of any kind.
     pub id: u64,
-    /// What is asked.
-    pub ask: Ask,
+    /// The last that asked to stop.
+    pub stop: u64,
+    /// The last that asked to restart.
+    pub restart: u64,
+    /// The last that asked to let a fresh sidecar take over.
+    pub hand_over: u64,
     /// How to stop; for `stop` and `restart`. `None`: as the spec says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<WireGrace>,
 }
 
 /// What a command can ask of a sidecar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// Start, or look at the settings anew.
-    #[default]
+    /// Look at the settings anew.
     Settings,
     /// End the process and stay down.
     Stop,
@@ -457,8 +460,16 @@ impl Record {
     /// Writes down a wish that the sidecar has not seen, and returns its id.
     pub fn wish(&mut self, ask: Ask, grace: Option<Grace>) -> u64 {
         let id = self.wish.id.max(self.seen) + 1;
-        let grace = grace.map(|g| WireGrace { signal: g.signal, timeout: Span(g.timeout) });
-        self.wish = Wish { id, ask, grace };
+        self.wish.id = id;
+        match ask {
+            Ask::Settings => {}
+            Ask::Stop => self.wish.stop = id,
+            Ask::Restart => self.wish.restart = id,
+            Ask::HandOver => self.wish.hand_over = id,
+        }
+        if matches!(ask, Ask::Stop | Ask::Restart) {
+            self.wish.grace = grace.map(|g| WireGrace { signal: g.signal, timeout: Span(g.timeout) });
+        }
         self.schema = self.schema.max(SCHEMA);
         id
     }

@@ -112,15 +112,16 @@ impl Link {
             if let Some(found) = check(record.as_ref())? {
                 return Ok(Awaited::Got(found));
             }
-            if self.handle.is_none() {
-                // One that was still starting has registered itself by now; or whoever held the name is gone, without
-                // a word that could be waited for.
-                *self = record.as_ref().map(Link::of).unwrap_or_default();
+            if gone || self.handle.is_none() {
+                // One that was still starting has registered itself by now, or another has taken over. Or whoever held
+                // the name is gone, without a word that could be waited for.
+                let successor = record.as_ref().map(Link::of).unwrap_or_default();
+                gone = successor.handle.is_none() && (gone || bgo.store.try_own(name)?.is_some());
+                if gone {
+                    return Ok(Awaited::SidecarGone);
+                }
+                *self = successor;
                 self.nudge();
-                gone = self.handle.is_none() && bgo.store.try_own(name)?.is_some();
-            }
-            if gone {
-                return Ok(Awaited::SidecarGone);
             }
             let now = platform::boot_clock();
             if now >= deadline {

@@ -9,7 +9,7 @@ use super::preflight::{cannot_start, not_runnable};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
-use crate::domain::record::{Record, State, Want};
+use crate::domain::record::{Ask, Record, State, Want};
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform;
 use crate::sidecar::{Launched, Purpose, launch};
@@ -54,7 +54,8 @@ pub fn begin(
     if let Some(watch) = &mut record.watch {
         watch.clear_error();
     }
-    record.wish(crate::domain::record::Ask::Settings, None);
+    // A fresh run answers whatever was asked of the one before.
+    record.seen = record.wish(Ask::Settings, None);
 
     let lock = bgo.store.lock(name)?;
     let previous = lock.read().ok().flatten();

@@ -34,7 +34,11 @@ pub fn watch(bgo: &Bgo, name: &Name, change: &WatchChange, reset: bool) -> Resul
         watch.apply(change);
         record.wish(Ask::Settings, None)
     };
-    apply(bgo, name, set, |record| record.watch.as_ref().is_some_and(|w| w.watcher_pid.is_some()), true)
+    // Another terminal may have turned it off again meanwhile.
+    let taken_up = |record: &Record, _| {
+        record.watch.as_ref().is_none_or(|w| !w.enabled || w.watcher_pid.is_some()) || record.sidecar.is_none()
+    };
+    apply(bgo, name, set, taken_up, true)
 }
 
 /// Lets `name` stay down from now on when it dies. The process goes on.
@@ -52,7 +56,9 @@ pub fn unwatch(bgo: &Bgo, name: &Name) -> Result<Record> {
         // The watcher leaves, as 0.2.0 users expect; a sidecar that only waits for the end takes its place.
         record.wish(if was && record.identity.is_some() { Ask::HandOver } else { Ask::Settings }, None)
     };
-    apply(bgo, name, set, move |record| record.wish.ask == Ask::Settings || fresh(record), false)
+    // Unless it stays because there is nothing to hand over.
+    let taken_up = move |record: &Record, id| record.wish.hand_over < id || record.answered >= id || fresh(record);
+    apply(bgo, name, set, taken_up, false)
 }
 
 /// Changes the record's settings and waits until a sidecar has taken them up.
@@ -60,7 +66,7 @@ fn apply(
     bgo: &Bgo,
     name: &Name,
     set: impl Fn(&mut Record) -> u64,
-    settled: impl Fn(&Record) -> bool,
+    settled: impl Fn(&Record, u64) -> bool,
     must_run: bool,
 ) -> Result<Record> {
     for _ in 0..4 {
@@ -92,7 +98,7 @@ fn apply(
         link.nudge();
         let awaited = link.wait(bgo, name, ANSWER, |now| {
             let now = now.ok_or_else(|| bgo.not_found(name.as_str()))?;
-            Ok((now.seen >= id && settled(now)).then(|| now.clone()))
+            Ok((now.seen >= id && settled(now, id)).then(|| now.clone()))
         })?;
         match awaited {
             Awaited::Got(record) => return Ok(record),

@@ -14,6 +14,7 @@ use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::Error;
 use crate::platform::{self, ProcStat, ProcessHandle, SpawnPlan};
+use crate::store::Durability;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -39,7 +40,7 @@ impl Supervisor {
     // ------------------------------------------------------------------------------------------ starting
 
     fn start_again(&mut self, counted: bool) -> Event {
-        self.answered = self.restart;
+        self.answered = self.answered.max(self.restart);
         let record = match self.store.read(&self.name) {
             Ok(Some(record)) if record.run_id == self.run_id => record,
             Ok(_) => return Event::SpawnFailed { reason: "the record was removed".to_owned(), transient: false },
@@ -185,11 +186,21 @@ impl Supervisor {
 
     // ------------------------------------------------------------------------------------------ handing over
 
-    /// Lets a fresh sidecar take over the running process; this one leaves then. If that fails, it stays.
-    pub(super) fn hand_over(&mut self) {
+    /// Lets a fresh sidecar take over the running process, as the wish `id` asks; this one leaves then. If that fails, or
+    /// there is nothing to take over, it stays and says so.
+    pub(super) fn hand_over(&mut self, id: u64) {
+        if matches!(self.machine.life, Life::Starting { .. } | Life::Stopping { .. }) {
+            self.restart = self.restart.max(id);
+        } else if !self.try_hand_over() {
+            self.answered = self.answered.max(id);
+            self.publish(Durability::Atomic);
+        }
+    }
+
+    fn try_hand_over(&mut self) -> bool {
         let runs = matches!(self.machine.life, Life::Up { .. })
             && self.leader.as_ref().is_some_and(|leader| !leader.handle.has_ended());
-        let Some(ownership) = self.ownership.as_ref().filter(|_| runs) else { return };
+        let Some(ownership) = self.ownership.as_ref().filter(|_| runs) else { return false };
         let deadline = platform::boot_clock() + HAND_OVER_WITHIN;
         let launched =
             launch(&self.store, &platform::self_executable(), &self.name, &self.run_id, Purpose::Attach, ownership);
@@ -201,9 +212,16 @@ impl Supervisor {
                 log("a fresh sidecar has taken over");
                 self.leader = None;
                 self.events.push_back(Event::HandedOver);
+                true
             }
-            Ok(other) => log(&format!("staying: the new sidecar did not take over ({other:?})")),
-            Err(e) => log(&format!("staying: {e}")),
+            Ok(other) => {
+                log(&format!("staying: the new sidecar did not take over ({other:?})"));
+                false
+            }
+            Err(e) => {
+                log(&format!("staying: {e}"));
+                false
+            }
         }
     }
 }

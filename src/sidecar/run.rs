@@ -13,7 +13,7 @@ use crate::domain::launch::Report;
 use crate::domain::machine::{Action, End, Event, Grace, Life, Machine, step};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
-use crate::domain::record::{Ask, Identity, Record, Sidecar};
+use crate::domain::record::{Identity, Record, Sidecar, Wish};
 use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::error::{ErrorKind, Result};
@@ -61,11 +61,11 @@ pub(super) struct Supervisor {
     pub pending: Pending,
     pub started_at: Option<Timestamp>,
     pub seen: u64,
-    /// The last restart asked for, and whether its process has been started (or has failed to).
+    /// The last wish that the next start of a process answers, and the last that was answered.
     pub restart: u64,
     pub answered: u64,
-    /// The newest wish, if it has not been acted on.
-    pub news: Option<(u64, Ask, Grace)>,
+    /// The newest wishes, if they have not been acted on.
+    pub news: Option<(Wish, Grace)>,
     pub retry_at: Option<Duration>,
     /// Whether facts were written that are not on disk yet: done while nobody waits.
     pub unsettled: bool,
@@ -201,7 +201,7 @@ impl Supervisor {
     fn note_wish(&mut self, record: &Record) {
         self.policy = record.policy();
         if record.wish.id > self.seen {
-            self.news = Some((record.wish.id, record.wish.ask, record.grace()));
+            self.news = Some((record.wish.clone(), record.grace()));
         }
     }
 
@@ -211,21 +211,21 @@ impl Supervisor {
         self.events.push_back(Event::PolicyChanged);
     }
 
-    /// Turns a new wish into an event.
+    /// Turns new wishes into events. Of a stop and a restart the later one counts.
     fn take_wish(&mut self) {
-        let Some((id, ask, grace)) = self.news.take() else { return };
-        self.seen = id;
-        if ask == Ask::Restart {
-            self.restart = id;
+        let Some((wish, grace)) = self.news.take() else { return };
+        let seen = std::mem::replace(&mut self.seen, wish.id);
+        self.events.push_back(Event::PolicyChanged);
+        let ends_it = wish.stop.max(wish.restart) > seen;
+        if ends_it && wish.restart > wish.stop {
+            self.restart = wish.id;
+            self.events.push_back(Event::Restart(grace));
+        } else if ends_it {
+            self.events.push_back(Event::Stop(grace));
         }
-        self.events.push_back(match ask {
-            Ask::Stop => Event::Stop(grace),
-            Ask::Restart => Event::Restart(grace),
-            Ask::Settings | Ask::HandOver => Event::PolicyChanged,
-        });
         self.publish(Durability::Atomic);
-        if ask == Ask::HandOver {
-            self.hand_over();
+        if wish.hand_over > seen && !ends_it {
+            self.hand_over(wish.hand_over);
         }
     }
 

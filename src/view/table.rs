@@ -26,6 +26,8 @@ const COMMAND: usize = 7;
 const DROP_ORDER: [usize; 5] = [MEM, CPU, UPTIME, WATCH, COMMAND];
 /// The command is cut down to this before a column goes.
 const MIN_COMMAND: usize = 12;
+/// A name is cut down to this before a column goes for it.
+const SHORT_NAME: usize = 16;
 const MIN_NAME: usize = 4;
 /// Cells between two columns.
 const GAP: usize = 2;
@@ -275,13 +277,16 @@ fn content_width(widths: &[usize; 8]) -> usize {
     widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1)
 }
 
-/// Makes the columns fit into `limit` cells: the command is cut, then columns go, then the name is cut.
+/// Makes the columns fit into `limit` cells: the command is cut, then a long name, then columns go, then the name is cut
+/// further.
 fn squeeze(widths: &mut [usize; 8], limit: usize) {
     let surplus = |widths: &[usize; 8]| content_width(widths).saturating_sub(limit);
     for column in DROP_ORDER {
-        let spare = widths[COMMAND].saturating_sub(MIN_COMMAND);
-        if surplus(widths) <= spare {
-            widths[COMMAND] -= surplus(widths);
+        for (cut, min) in [(COMMAND, MIN_COMMAND), (NAME, SHORT_NAME)] {
+            let spare = widths[cut].saturating_sub(min);
+            widths[cut] -= spare.min(surplus(widths));
+        }
+        if surplus(widths) == 0 {
             return;
         }
         widths[column] = 0;

@@ -9,8 +9,8 @@ use super::crash::{NONE, bodies, can_trace, pause, settled, wait_no_sidecar, wit
 use super::env::{Outcome, Running, TestEnv, alive, kill9, signal, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -184,22 +184,92 @@ fn a_process_that_dies_while_it_is_unwatched_stays_down() {
 #[test]
 fn deaths_around_an_unwatch_never_leave_two_processes_or_a_watched_one() {
     let env = TestEnv::new();
-    for round in 0..20 {
-        let pid = env.start_with(&["-w", "--min-uptime", "0"], "web", &["sleep", "1000"]);
-        let unwatch = env.cmd(&["unwatch", "web"]).spawn();
-        let moment = Instant::now() + Duration::from_micros(500 * round);
+    let names: Vec<String> = (0..20).map(|n| format!("web{n}")).collect();
+    for (round, name) in (0u32..).zip(&names) {
+        let pid = env.start_with(&["-w", "--min-uptime", "0"], name, &["sleep", "1000"]);
+        let unwatch = env.cmd(&["unwatch", name]).spawn();
+        let moment = Instant::now() + Duration::from_micros(500) * round;
         while Instant::now() < moment {
             std::hint::spin_loop();
         }
         strike(pid);
         unwatch.finish().ok();
         // It was restarted if the death came first; from now on nothing is.
-        if settled(&env, "web") {
-            bodies(&env, "web").into_iter().for_each(kill9);
+        if settled(&env, name) {
+            bodies(&env, name).into_iter().for_each(kill9);
         }
-        wait_until("the end to be recorded", || env.record("web")["status"] == "stopped");
-        wait_no_sidecar(&env);
-        assert!(!settled(&env, "web"), "round {round}");
+        wait_until("the end to be recorded", || env.record(name)["status"] == "stopped");
+    }
+    wait_no_sidecar(&env);
+    for name in names {
+        assert!(!settled(&env, &name), "{name}");
+    }
+}
+
+/// A later command changes other things; the earlier wish is still to be fulfilled.
+#[test]
+fn a_stop_is_not_forgotten_over_a_later_change_of_settings() {
+    for change in [&["watch", "--min-uptime", "1", "web"][..], &["unwatch", "web"]] {
+        let env = TestEnv::new();
+        env.start_with(&["-w"], "web", &["sleep", "1000"]);
+        let sidecar = env.sidecar("web");
+        pause(&env, sidecar);
+        let stop = env.cmd(&["stop", "web"]).spawn();
+        wait_until("the stop", || env.record("web")["want"] == "down");
+        let stop_id = env.record("web")["wish"]["id"].as_u64();
+        let change = env.cmd(change).spawn();
+        wait_until("the change", || env.record("web")["wish"]["id"].as_u64() > stop_id);
+        signal(sidecar, Signal::SIGCONT);
+        let stop = stop.finish().ok();
+        assert!(stop.took < Duration::from_secs(4), "stop took {:?}", stop.took);
+        assert!(!settled(&env, "web"));
+        let change = change.finish();
+        assert!(change.took < Duration::from_secs(4), "{} took {:?}: {}", change.line, change.took, change.stderr);
+    }
+}
+
+/// Another command comes while the old sidecar hands over: the new one sees to it, and is the one that is registered.
+#[test]
+fn a_wish_during_a_hand_over_is_not_lost() {
+    for ask in ["restart", "settings"] {
+        let env = TestEnv::new();
+        let old = env.start_with(&["-w"], "web", &["sleep", "1000"]);
+        let sidecar = env.sidecar("web");
+        pause(&env, sidecar);
+        let unwatch = env.cmd(&["unwatch", "web"]).spawn();
+        wait_until("the wish to hand over", || env.record("web")["watch"]["enabled"] == false);
+        // The old sidecar has read of the hand-over, and finds the other wish when it writes that down.
+        let write_lock = File::open(env.state().join("run/web.write")).unwrap();
+        write_lock.lock().unwrap();
+        signal(sidecar, Signal::SIGCONT);
+        let blocked = format!(":{} ", write_lock.metadata().unwrap().ino());
+        wait_until("the sidecar to wait for the write lock", || {
+            let locks = fs::read_to_string("/proc/locks").unwrap();
+            locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&blocked))
+        });
+        let mut record = env.record("web");
+        let id = record["wish"]["id"].as_u64().unwrap() + 1;
+        record["wish"]["id"] = id.into();
+        if ask == "restart" {
+            record["wish"]["restart"] = id.into();
+        }
+        let fresh = env.root().join("fresh");
+        fs::write(&fresh, record.to_string()).unwrap();
+        fs::rename(&fresh, env.record_path("web")).unwrap();
+        drop(write_lock);
+        let unwatch = unwatch.finish().ok();
+        assert!(unwatch.took < Duration::from_secs(4), "unwatch took {:?}", unwatch.took);
+        wait_until("the other wish to be seen", || env.record("web")["seen"].as_u64() >= Some(id));
+        if ask == "restart" {
+            wait_until("the restart", || env.pid("web") != old && settled(&env, "web"));
+        }
+        wait_until("one sidecar to be left", || env.processes().iter().filter(|p| p.is_sidecar).count() == 1);
+        let record = env.record("web");
+        assert!(record["sidecar"]["pid"].as_u64().is_some_and(|pid| alive(pid as u32)), "{ask}: {record}");
+        assert!(record["identity"].is_object(), "{ask}: {record}");
+        let stop = env.bgo(&["stop", "web"]).ok();
+        assert!(stop.took < Duration::from_secs(4), "stop took {:?}", stop.took);
+        assert_eq!(bodies(&env, "web"), NONE);
     }
 }
 
