@@ -210,8 +210,11 @@ impl Supervisor {
         match answer {
             Ok(Some(Report::Started(_))) => {
                 log("a fresh sidecar has taken over");
+                // At once: from here on every fact, and every wish, is the other's.
+                self.handle(Event::HandedOver);
                 self.leader = None;
-                self.events.push_back(Event::HandedOver);
+                self.events.clear();
+                self.news = None;
                 true
             }
             Ok(other) => {

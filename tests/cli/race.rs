@@ -6,7 +6,7 @@
 //! a pipe in place of a log, or a delay made by strace(1).
 
 use super::crash::{NONE, bodies, can_trace, pause, settled, wait_no_sidecar, with_fault};
-use super::env::{Outcome, Running, TestEnv, alive, kill9, signal, wait_until};
+use super::env::{Outcome, Running, TestEnv, alive, kill9, proc_status, signal, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File, OpenOptions};
@@ -173,7 +173,8 @@ fn a_process_that_dies_while_it_is_unwatched_stays_down() {
     pause(&env, sidecar);
     kill9(pid);
     let unwatch = env.cmd(&["unwatch", "web"]).spawn();
-    wait_until("the wish", || env.record("web")["watch"]["enabled"] == false);
+    let hup = |mask: String| u64::from_str_radix(&mask, 16).unwrap() & 1 == 1;
+    wait_until("the nudge", || hup(proc_status(sidecar, "ShdPnd")));
     signal(sidecar, Signal::SIGCONT);
     unwatch.finish().ok();
     wait_until("the end to be recorded", || env.record("web")["state"] == "exited");
