@@ -13,7 +13,7 @@ _bgo_grammar() {
         status|ls|list) takes='names' flags='--color -w --watch --interval --json --plain --fancy -h --help' ;;
         logs) takes='name' flags='--color -f --follow -n --lines --stdout --stderr --watcher -h --help' ;;
         follow|tail) takes='name' flags='--color -n --lines --stdout --stderr --watcher -h --help' ;;
-        watch) takes='name' flags='--color --interval --min-uptime --on-fast-crash --reset -h --help' ;;
+        watch) takes='names' flags='--color --interval --min-uptime --on-fast-crash --reset -h --help' ;;
         unwatch) takes='names' flags='--color -h --help' ;;
         delete|rm) takes='names' flags='--color -y --yes --keep-logs -h --help' ;;
         clean) takes='' flags='--color -h --help' ;;

@@ -321,8 +321,9 @@ pub struct FollowArgs {
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct WatchArgs {
-    /// Name of the process
-    pub name: OsString,
+    /// Names of the processes
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<OsString>,
     /// What to change; the rest stays.
     #[command(flatten)]
     pub settings: WatchSettings,

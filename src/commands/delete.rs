@@ -34,7 +34,7 @@ fn corrupt_is_to_be_asked_about(error: Error) -> Result<bool> {
 fn confirm(name: &Name) -> Result<bool> {
     let refuse = || {
         Error::new(ErrorKind::NeedsAnswer, format!("\"{name}\" is running, and there is no terminal to ask on"))
-            .hint(format!("bgo delete {name} --yes"))
+            .hint(format!("bgo delete {shell} --yes", shell = name.shell()))
     };
     let stdin = io::stdin();
     if stdin.is_terminal() {

@@ -8,7 +8,7 @@ use super::output::{Output, known_name, print_clap};
 use super::{context, start, status};
 use crate::cli::{Cli, DirectArgs, NamedArgs, StartFlags};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
-use crate::ops::{Bgo, is_executable_file, resolve};
+use crate::ops::{Bgo, is_executable_file, nearest, resolve};
 use clap::{CommandFactory, Parser};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -27,7 +27,7 @@ pub fn is_direct(arguments: &[OsString]) -> bool {
             }
             word if word.starts_with("--color=") => {}
             "-h" | "--help" | "-V" | "--version" => return false,
-            word => return !Cli::command().get_subcommands().any(|c| c.get_name_and_visible_aliases().contains(&word)),
+            word => return !is_verb(word),
         }
     }
     false
@@ -65,13 +65,35 @@ fn one_word(bgo: &Bgo, word: &OsString, flags: StartFlags, out: &Output) -> Resu
     if looks_like_path(word) && is_executable_file(Path::new(word)) {
         return start::run(bgo, &derived_name(word), flags, vec![word.clone()]);
     }
+    Err(unknown_word(bgo, word))
+}
+
+/// One word that is nothing: most likely a typing error in a command, a name or a path.
+fn unknown_word(bgo: &Bgo, word: &OsStr) -> Error {
     let shown = word.to_string_lossy();
     let mut error = bgo.not_found(&shown);
     error.what = format!("\"{shown}\" is neither a command of bgo nor a registered process");
-    if is_program(word) {
+    if looks_like_path(word) {
+        let why = if Path::new(word).exists() { "cannot be executed" } else { "does not exist" };
+        error.what = format!("\"{shown}\" {why}");
+        error.hint = String::new();
+    } else if let Some(verb) = nearest_verb(&shown) {
+        error.hint = format!("did you mean bgo {verb}?");
+    } else if is_program(word) {
         error.hint = format!("to start it: bgo {shown} -- {shown}");
     }
-    Err(error)
+    error
+}
+
+/// The verb that `word` was probably meant to be.
+fn nearest_verb(word: &str) -> Option<String> {
+    let command = Cli::command();
+    let verbs: Vec<&str> = command.get_subcommands().flat_map(|c| c.get_name_and_visible_aliases()).collect();
+    nearest(word, verbs).map(str::to_owned)
+}
+
+fn is_verb(word: &str) -> bool {
+    Cli::command().get_subcommands().any(|c| c.get_name_and_visible_aliases().contains(&word))
 }
 
 fn several_words(bgo: &Bgo, first: &OsString, rest: &[OsString], flags: StartFlags) -> Result<ExitCode> {
@@ -87,6 +109,16 @@ fn several_words(bgo: &Bgo, first: &OsString, rest: &[OsString], flags: StartFla
         return start::run(bgo, first, flags, rest.to_vec());
     }
     let (first, second) = (first.to_string_lossy(), rest[0].to_string_lossy());
+    let meant = match (registered, nearest_verb(&first)) {
+        (true, _) if is_verb(&second) => Some(format!("bgo {second} {first}")),
+        (true, _) if second.starts_with('-') => Some(format!("bgo status {first} {second}")),
+        (false, Some(verb)) => Some(format!("bgo {verb} {second}")),
+        _ => None,
+    };
+    if let Some(meant) = meant {
+        let what = format!("\"{first} {second}\" is not a command");
+        return Err(Error::new(ErrorKind::Usage, what).hint(format!("did you mean {meant}?")));
+    }
     Err(Error::new(ErrorKind::NotFound, format!("neither \"{first}\" nor \"{second}\" is a command"))
         .hint(format!("bgo {first} -- COMMAND starts one named \"{first}\"; bgo --help")))
 }

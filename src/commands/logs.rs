@@ -81,7 +81,10 @@ fn follow(wanted: &Wanted, logs: Logs) -> Result<ExitCode> {
         _ => vec![logs.out, logs.err],
     };
     match ops::logs::follow(&paths, wanted.lines, &mut io::stdout().lock())? {
-        ops::logs::Followed::Interrupted => Ok(ExitCode::Interrupted),
+        ops::logs::Followed::Interrupted => {
+            super::output::after_interrupt();
+            Ok(ExitCode::Interrupted)
+        }
         ops::logs::Followed::Closed => Ok(ExitCode::Done),
     }
 }

@@ -38,6 +38,9 @@ pub fn main() -> u8 {
 }
 
 fn run(arguments: &[OsString]) -> Result<ExitCode> {
+    if arguments.get(1).is_some_and(|word| word == "help") {
+        return Ok(help(arguments.get(2)));
+    }
     if direct::is_direct(arguments) {
         return direct::run(arguments);
     }
@@ -66,6 +69,15 @@ fn run(arguments: &[OsString]) -> Result<ExitCode> {
         Command::Delete(args) => delete::run(&bgo, &args),
         Command::Clean => clean::run(&bgo),
         Command::Completions(args) => completions::run(args.shell),
+    }
+}
+
+/// `bgo help [VERB]`, which people type before they know `--help`.
+fn help(verb: Option<&OsString>) -> ExitCode {
+    let line = ["bgo".into()].into_iter().chain(verb.cloned()).chain(["--help".into()]);
+    match Cli::try_parse_from(line) {
+        Err(error) => output::print_clap(&error),
+        Ok(_) => ExitCode::Done,
     }
 }
 

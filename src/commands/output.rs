@@ -34,7 +34,7 @@ impl Output {
         let columns = set("COLUMNS").and_then(|c| c.parse().ok()).filter(|&c: &usize| c > 0);
         let terminal = Terminal {
             is_tty,
-            width: if is_tty { platform::terminal_width().or(columns) } else { columns },
+            width: if is_tty { platform::terminal_size().map(|(columns, _)| columns).or(columns) } else { columns },
             term: set("TERM"),
             // Python gives its children LC_CTYPE=C.UTF-8 whatever the terminal is; that says nothing.
             locale: set("LC_ALL").or_else(|| set("LC_CTYPE").filter(|l| !l.starts_with("C."))).or_else(|| set("LANG")),
@@ -64,6 +64,13 @@ pub fn say(line: &str) {
 /// One line beside the result.
 pub fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{}", clean(line));
+}
+
+/// Leaves the line on which the terminal has shown `^C`.
+pub fn after_interrupt() {
+    if io::stderr().is_terminal() {
+        let _ = io::stderr().write_all(b"\n");
+    }
 }
 
 /// An error as a person reads it: `bgo: what: why`, details, `hint: …`.

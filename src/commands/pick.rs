@@ -8,8 +8,8 @@ use crate::domain::record::State;
 use crate::domain::row::Row;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, RestartRequest};
-use crate::platform::SignalQueue;
-use crate::view::text::clean;
+use crate::platform::{SignalQueue, terminal_size};
+use crate::view::text::{clean, fit};
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// How the menu and `--all` go through what is down.
@@ -96,10 +96,15 @@ fn menu(items: &[String]) -> Result<Option<Vec<usize>>> {
     let broken = |e: &io::Error| Error::io("cannot show the menu", e).hint("name them, or use --all");
     // Ctrl-C comes as a signal once the terminal is as it was; held back, it leaves us time to show the cursor again.
     let _held_back = SignalQueue::new(&[libc::SIGINT]).map_err(|e| broken(&e))?;
+    // Whatever the window: no line wraps, and prompt and cursor stay on the screen.
+    let (columns, rows) = terminal_size().unwrap_or((80, 24));
+    let fitted: Vec<String> = items.iter().map(|item| fit(item, columns.saturating_sub(8).max(8), "...")).collect();
+    let prompt =
+        fit("Restart which? (space selects, a all, enter restarts, q leaves)", columns.saturating_sub(4), "...");
     let picked = dialoguer::MultiSelect::new()
-        .with_prompt("Restart which? (arrows move, space selects, a all, enter restarts, q leaves)")
-        .items(items)
-        .max_length(15)
+        .with_prompt(prompt)
+        .items(&fitted)
+        .max_length(rows.saturating_sub(4).clamp(1, 15))
         .report(false)
         .interact_opt();
     match picked {

@@ -16,7 +16,7 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
             ErrorKind::Usage,
             "--interval, --min-uptime and --on-fast-crash are settings of watch mode",
         )
-        .hint(format!("add -w: bgo start -w {name} …")));
+        .hint(format!("add -w: bgo start -w {shell} …", shell = name.shell())));
     }
     let request = StartRequest {
         watch: flags.watch.then_some(change),

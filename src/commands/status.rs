@@ -111,6 +111,7 @@ fn refresh(bgo: &Bgo, args: &StatusArgs, out: &Output, level: Option<Level>) -> 
         let fds = [(signals.as_fd(), Interest::Readable), (stdout.as_fd(), Interest::HangUp)];
         let ready = platform::wait(&fds, Some(deadline)).map_err(|e| broken(&e))?;
         if ready[0] {
+            super::output::after_interrupt();
             return Ok(ExitCode::Interrupted);
         }
         if ready[1] {

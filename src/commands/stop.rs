@@ -2,6 +2,8 @@
 
 use super::output::{Output, awaiting, each, note, say};
 use crate::cli::StopArgs;
+use crate::domain::name::Name;
+use crate::domain::signal::Signal;
 use crate::error::{ExitCode, Result};
 use crate::ops::{self, Bgo, StopOutcome, StopRequest};
 use std::ffi::OsString;
@@ -17,7 +19,10 @@ pub fn run(bgo: &Bgo, args: &StopArgs, _out: &Output) -> Result<ExitCode> {
     each(bgo, &names, |name| {
         let stopped = awaiting(&format!("stopping {name}"), || ops::stop(bgo, name, &request))?;
         Ok(match stopped {
-            StopOutcome::Stopped(Some(pid)) => format!("stopped \"{name}\" (pid {pid})"),
+            StopOutcome::Stopped(Some(pid)) => {
+                let killed = if !args.force && was_killed(bgo, name) { ", killed: it did not end in time" } else { "" };
+                format!("stopped \"{name}\" (pid {pid}{killed})")
+            }
             StopOutcome::Stopped(None) => format!("stopped \"{name}\""),
             StopOutcome::Unsaved(_) => {
                 note(&format!(
@@ -28,6 +33,11 @@ pub fn run(bgo: &Bgo, args: &StopArgs, _out: &Output) -> Result<ExitCode> {
             StopOutcome::AlreadyDown => format!("\"{name}\" was not running"),
         })
     })
+}
+
+fn was_killed(bgo: &Bgo, name: &Name) -> bool {
+    let end = ops::snapshot_of(bgo, name).ok().and_then(|row| row.end);
+    end.is_some_and(|exit| exit.signal == Some(Signal::KILL))
 }
 
 /// The names of all processes that run or are about to.

@@ -1,20 +1,20 @@
 //! `watch` and `unwatch`
 
-use super::output::{each, known_name, say};
+use super::output::each;
 use crate::cli::{NameArgs, WatchArgs};
 use crate::error::{ExitCode, Result};
 use crate::ops::{self, Bgo};
 
 /// Turns watch mode on, or changes its settings.
 pub fn watch(bgo: &Bgo, args: &WatchArgs) -> Result<ExitCode> {
-    let name = known_name(bgo, &args.name)?;
-    let record = ops::watch(bgo, &name, &args.settings.change(), args.reset)?;
-    let watch = record.watch.unwrap_or_default();
-    say(&format!(
-        "watching \"{name}\" (interval {}, min-uptime {}, on-fast-crash {})",
-        watch.interval, watch.min_uptime, watch.on_fast_crash
-    ));
-    Ok(ExitCode::Done)
+    each(bgo, &args.names, |name| {
+        let record = ops::watch(bgo, name, &args.settings.change(), args.reset)?;
+        let watch = record.watch.unwrap_or_default();
+        Ok(format!(
+            "watching \"{name}\" (interval {}, min-uptime {}, on-fast-crash {})",
+            watch.interval, watch.min_uptime, watch.on_fast_crash
+        ))
+    })
 }
 
 /// Turns watch mode off.

@@ -276,8 +276,10 @@ pub fn step(policy: &Policy, mut m: Machine, event: Event, now: Moment) -> (Mach
             m.life = *was;
             begin_stop(m, Then::Down, grace, now)
         }
-        (Life::Stopping { kill_at, signal, was, .. }, Event::Restart(_)) => {
+        (Life::Stopping { kill_at, signal, was, .. }, Event::Restart(grace)) => {
             m.fast_crashes = 0;
+            // Whoever asks now waits for the new process no longer than its own grace.
+            let kill_at = kill_at.map(|at| at.min(now.saturating_add(grace.timeout)));
             let then = Then::Respawn { delay: Duration::ZERO, counted: false };
             m.life = Life::Stopping { then, kill_at, signal, was };
             (m, Vec::new())

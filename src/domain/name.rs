@@ -3,6 +3,7 @@
 //! Why it exists: a name becomes part of five paths and of many messages, so it is checked once, here. Invariant: a
 //! [`Name`] is a safe single path component and has no character that could change a terminal.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// The longest name, in bytes: with the longest suffix (`.watcher.log`) it stays far below the 255 of a path component.
@@ -60,6 +61,11 @@ impl Name {
             return Err(BadName::OuterSpace);
         }
         Ok(Name(text.into()))
+    }
+
+    /// The name as a shell takes it: in quotes if it has spaces. Of what a name may hold, only they need it.
+    pub fn shell(&self) -> Cow<'_, str> {
+        if self.0.contains(' ') { Cow::Owned(format!("'{}'", self.0)) } else { Cow::Borrowed(&self.0) }
     }
 
     /// The name as text.

@@ -107,18 +107,22 @@ fn pairs(environ: &[u8]) -> Vec<(Raw, Raw)> {
         .collect()
 }
 
+/// The pid of the Python watcher of a record, while it lives.
+pub fn living_watcher(record: &Record) -> Option<u32> {
+    let pid = record.watch.as_ref().filter(|w| w.enabled && record.schema == 0)?.watcher_pid?;
+    let arguments = platform::arguments(pid)?;
+    let words: Vec<&[u8]> = arguments.split(|&b| b == 0).collect();
+    let is_it = words.windows(2).any(|pair| pair[0] == b"__watcher__" && pair[1] == record.name.as_bytes());
+    is_it.then_some(pid)
+}
+
 /// Ends the Python watcher of a record, which would otherwise restart what we stop. It is known by its arguments:
 /// `… __watcher__ NAME`.
 fn end_watcher(record: &Record) {
     let Some(pid) = record.watch.as_ref().and_then(|w| w.watcher_pid) else { return };
-    let is_watcher = |pid| {
-        let arguments = platform::arguments(pid).unwrap_or_default();
-        let words: Vec<&[u8]> = arguments.split(|&b| b == 0).collect();
-        words.windows(2).any(|pair| pair[0] == b"__watcher__" && pair[1] == record.name.as_bytes())
-    };
     let identity = platform::stat(pid).ok().flatten().zip(platform::boot_id().ok()).map(|(p, boot)| p.identity(&boot));
     let handle = identity.and_then(|identity| ProcessHandle::open(&identity).ok().flatten());
-    let Some(handle) = handle.filter(|_| is_watcher(pid)) else { return };
+    let Some(handle) = handle.filter(|_| living_watcher(record).is_some()) else { return };
     for signal in [Signal::TERM, Signal::KILL] {
         let _ = handle.signal(signal);
         let _ = platform::wait(&[(handle.as_fd(), Interest::Readable)], Some(platform::boot_clock() + WATCHER_END));

@@ -62,13 +62,28 @@ impl Bgo {
             .iter()
             .map(|known| (distance(name, known.as_str()), known))
             .min_by_key(|(distance, _)| *distance)
-            .filter(|(distance, known)| *distance <= 1 + known.as_str().chars().count() / 3);
-        let hint = match nearest {
-            Some((_, known)) => format!("did you mean \"{known}\"?"),
-            None => format!("bgo status lists them; bgo {name} -- COMMAND starts one"),
+            .filter(|(distance, known)| is_near(*distance, name, known.as_str()));
+        let hint = match (nearest, Name::parse(name)) {
+            (Some((_, known)), _) => format!("did you mean \"{known}\"?"),
+            (None, Ok(name)) => {
+                format!("bgo status lists them; bgo {shell} -- COMMAND starts one", shell = name.shell())
+            }
+            (None, Err(_)) => "bgo status lists them".to_owned(),
         };
         Error::not_found(name).hint(hint)
     }
+}
+
+/// Whether a word was probably meant to be another: one letter in three may differ.
+fn is_near(distance: usize, a: &str, b: &str) -> bool {
+    let shorter = a.chars().count().min(b.chars().count());
+    distance <= (shorter / 3).max(1) && distance < shorter
+}
+
+/// The word of `words` that `word` was probably meant to be.
+pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = words.into_iter().map(|known| (distance(word, known), known)).min_by_key(|(distance, _)| *distance);
+    near.filter(|(distance, known)| is_near(*distance, word, known)).map(|(_, known)| known)
 }
 
 /// How many letters differ between two words (Levenshtein).

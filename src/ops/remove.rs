@@ -30,7 +30,7 @@ pub fn remove(bgo: &Bgo, name: &Name, keep_logs: bool) -> Result<()> {
     let Some(ownership) = own(bgo, name)? else {
         return Err(Error::new(ErrorKind::Conflict, format!("cannot delete \"{name}\""))
             .because("it was started again meanwhile")
-            .hint(format!("bgo status {name}")));
+            .hint(format!("bgo status {shell}", shell = name.shell())));
     };
     let lock = bgo.store.lock(name)?;
     bgo.store.remove(lock, ownership, keep_logs)

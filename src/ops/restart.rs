@@ -13,6 +13,7 @@ use super::{Bgo, legacy, run};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::record::{Ask, Identity, Record, State, Want};
+use crate::domain::spec::FastCrash;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, Interest, ProcessHandle};
 use crate::store::{Durability, Environment, Ownership};
@@ -50,7 +51,7 @@ pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Starte
     }
     Err(Error::new(ErrorKind::Conflict, format!("cannot restart \"{name}\""))
         .because("other commands keep changing it")
-        .hint(format!("bgo status {name}")))
+        .hint(format!("bgo status {shell}", shell = name.shell())))
 }
 
 fn update_environment(bgo: &Bgo, name: &Name) -> Result<()> {
@@ -94,7 +95,7 @@ fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Owne
     renew(&mut record, request);
     let logs = bgo.store.logs(name);
     let before = [&logs.out, &logs.err].map(|log| std::fs::metadata(log).map_or(0, |m| m.len()));
-    let watched = record.is_watched();
+    let watched = mode(&record);
     let mut begun = run::begin(bgo, name, ownership, record, None)?;
     let end = run::settle(&mut begun, SETTLE)?;
     started(bgo, name, begun.pid, end, watched, before)
@@ -135,7 +136,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
                 None => now.exits.last().cloned(),
             };
             let pid = now.pid.unwrap_or_default();
-            started(bgo, name, pid, end, record.is_watched(), before).map(Some)
+            started(bgo, name, pid, end, mode(&record), before).map(Some)
         }
         Awaited::SidecarGone => Ok(None),
         Awaited::TimedOut => {
@@ -145,9 +146,14 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
             }
             Err(Error::new(ErrorKind::StopFailed, format!("cannot restart \"{name}\""))
                 .because("the running process does not end")
-                .hint(format!("bgo logs {name} --watcher shows why")))
+                .hint(format!("bgo logs {shell} --watcher shows why", shell = name.shell())))
         }
     }
+}
+
+/// What watch mode does about a fast crash, if it is on.
+fn mode(record: &Record) -> Option<FastCrash> {
+    record.watch.as_ref().filter(|w| w.enabled).map(|w| w.on_fast_crash)
 }
 
 /// An error if the sidecar has seen the wish `id` and gone back to running, because the kernel refused its signal.
@@ -163,7 +169,7 @@ fn refused(name: &Name, now: &Record, id: u64) -> Result<()> {
 fn stopped_meanwhile(name: &Name) -> Error {
     Error::new(ErrorKind::Conflict, format!("\"{name}\" was not restarted"))
         .because("it was stopped meanwhile")
-        .hint(format!("bgo restart {name}"))
+        .hint(format!("bgo restart {shell}", shell = name.shell()))
 }
 
 /// Watches a process that another sidecar started for an early end.
@@ -187,7 +193,14 @@ fn settle(bgo: &Bgo, name: &Name, process: &Identity, link: &mut Link) -> Result
     })
 }
 
-fn started(bgo: &Bgo, name: &Name, pid: u32, end: Option<Exit>, watched: bool, before: [u64; 2]) -> Result<Started> {
+fn started(
+    bgo: &Bgo,
+    name: &Name,
+    pid: u32,
+    end: Option<Exit>,
+    watched: Option<FastCrash>,
+    before: [u64; 2],
+) -> Result<Started> {
     match end {
         None => Ok(Started { pid, outcome: StartOutcome::Running }),
         Some(exit) if exit.outcome().is_success() => Ok(Started { pid, outcome: StartOutcome::Ended(exit) }),

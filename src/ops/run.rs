@@ -111,7 +111,7 @@ fn hear(name: &Name, sidecar: &mut Launched) -> Result<Report> {
     report.ok_or_else(|| {
         cannot_start(name.as_str())
             .because("its sidecar ended without a word")
-            .hint(format!("bgo logs {name} --watcher shows what it saw"))
+            .hint(format!("bgo logs {shell} --watcher shows what it saw", shell = name.shell()))
     })
 }
 
@@ -121,7 +121,7 @@ fn unexpected(name: &Name, report: &Report) -> Error {
             Report::Superseded => "nothing was started",
             _ => "the sidecar answered out of turn",
         })
-        .hint(format!("bgo status {name}"))
+        .hint(format!("bgo status {shell}", shell = name.shell()))
 }
 
 /// A launch failure in the words of the command line.
@@ -139,11 +139,11 @@ fn explain(name: &Name, record: &Record, failure: LaunchFailure) -> Error {
         )),
         Stage::Attach if failure.errno == libc::ESRCH => {
             Error::new(ErrorKind::Conflict, format!("\"{name}\" has ended meanwhile"))
-                .hint(format!("bgo status {name}"))
+                .hint(format!("bgo status {shell}", shell = name.shell()))
         }
         _ => cannot_start(name.as_str())
             .because(failure)
-            .hint(format!("bgo logs {name} --watcher shows what its sidecar saw")),
+            .hint(format!("bgo logs {shell} --watcher shows what its sidecar saw", shell = name.shell())),
     }
 }
 

@@ -111,6 +111,7 @@ fn live_row(bgo: &Bgo, name: &Name, record: Record, machine: &Machine) -> Row {
     let logs = bgo.store.logs(name);
     let seen = observe(&record, machine, &logs);
     let uptime = seen.leader.map(|l| machine.now.saturating_sub(platform::moment_of_start(l.start_time)));
+    let watcher = super::legacy::living_watcher(&record).map(|pid| (pid, true));
     let inherited = record.sidecar.as_ref().filter(|s| seen.sidecar_lives && s.parent).map(|s| s.pid);
     let usage = seen.online.then(|| {
         let total = platform::usage(seen.leader.as_ref(), inherited, &record.run_id);
@@ -133,7 +134,7 @@ fn live_row(bgo: &Bgo, name: &Name, record: Record, machine: &Machine) -> Row {
         uptime,
         usage,
         watch: record.watch,
-        sidecar: record.sidecar.map(|s| (s.pid, seen.sidecar_lives)),
+        sidecar: record.sidecar.map(|s| (s.pid, seen.sidecar_lives)).or(watcher),
         next_restart_at: record.next_restart_at.filter(|_| seen.state == State::Backoff),
         end,
         exits: record.exits,
@@ -168,8 +169,16 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
     if sidecar_lives {
         match record.state {
             State::Detached => seen.online = true,
-            // It ends in this very moment; its sidecar is about to write that down.
-            State::Running | State::Ready | State::Unhealthy => seen.state = State::Exited,
+            State::Running | State::Ready | State::Unhealthy => match replacement(record) {
+                // It was restarted, and that could not be written down.
+                Some(process) => {
+                    seen.online = true;
+                    seen.leader = Some(process);
+                    seen.reason = Some("its record cannot be written".to_owned());
+                }
+                // It ends in this very moment; its sidecar is about to write that down.
+                None => seen.state = State::Exited,
+            },
             State::Stopping if record.status == Status::Running => seen.online = record.identity.is_none(),
             _ => {}
         }
@@ -177,6 +186,13 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
     }
     without_sidecar(record, logs, &mut seen);
     seen
+}
+
+/// The process that the living sidecar of `record` has started in place of the recorded one.
+fn replacement(record: &Record) -> Option<ProcStat> {
+    let sidecar = record.sidecar.as_ref().filter(|s| s.parent)?;
+    let leads = |p: &ProcStat| p.ppid == sidecar.pid && p.sid == p.pid;
+    platform::descendants(sidecar.pid, &record.run_id).into_iter().find(leads)
 }
 
 /// Whether the registered sidecar lives. A parent's pid is proof enough: while the sidecar lives it is the parent of

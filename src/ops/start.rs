@@ -12,9 +12,9 @@ use crate::domain::duration::Span;
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::raw::Raw;
-use crate::domain::record::{Record, State, Watch};
+use crate::domain::record::{Record, State, Status, Watch};
 use crate::domain::signal::Signal;
-use crate::domain::spec::{Spec, StopSpec, WatchChange};
+use crate::domain::spec::{FastCrash, Spec, StopSpec, WatchChange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Environment, Ownership, tail_text};
 use std::ffi::OsString;
@@ -99,44 +99,47 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     for _ in 0..FORCE_ATTEMPTS {
         match take_name(bgo, &request.name)? {
             Taken::Free(ownership, record) => return start_owned(bgo, request, spec, ownership, record.map(|r| *r)),
-            Taken::Running(pid) if request.if_not_running && pid.is_some() => {
+            Taken::Running(pid, _) if request.if_not_running && pid.is_some() => {
                 return Ok(Started { pid: pid.unwrap_or(0), outcome: StartOutcome::AlreadyRunning });
             }
-            Taken::Running(_) if request.force => {
+            Taken::Running(..) if request.force => {
                 stop(bgo, &request.name, &StopRequest::default())?;
             }
-            Taken::Running(pid) => return Err(already_running(&request.name, pid)),
+            Taken::Running(pid, state) => return Err(already_running(&request.name, pid, state)),
         }
     }
     Err(Error::new(ErrorKind::Conflict, format!("cannot start \"{}\"", request.name))
         .because("other commands keep starting it"))
 }
 
-fn already_running(name: &Name, pid: Option<u32>) -> Error {
-    let pid = pid.map_or_else(
-        || "is being started or stopped by another command".to_owned(),
-        |pid| format!("is already running with pid {pid}"),
-    );
-    Error::new(ErrorKind::AlreadyRunning, format!("\"{name}\" {pid}"))
-        .hint(format!("bgo restart {name} starts it anew; bgo start {name} --force -- COMMAND replaces it"))
+fn already_running(name: &Name, pid: Option<u32>, state: State) -> Error {
+    let how = match (pid, state) {
+        (_, State::Backoff) => "is waiting to be restarted (backoff)".to_owned(),
+        (Some(pid), _) => format!("is already running with pid {pid}"),
+        (None, _) => "is being started or stopped by another command".to_owned(),
+    };
+    let shell = name.shell();
+    Error::new(ErrorKind::AlreadyRunning, format!("\"{name}\" {how}"))
+        .hint(format!("bgo restart {shell} starts it anew; bgo start {shell} --force -- COMMAND replaces it"))
 }
 
 /// Whose a name is.
 enum Taken {
     /// Nobody's: here is the ownership, and the record of an earlier life.
     Free(Ownership, Option<Box<Record>>),
-    /// A process has it, with this pid as far as is known.
-    Running(Option<u32>),
+    /// A process has it: its pid as far as is known, and how it is doing.
+    Running(Option<u32>, State),
 }
 
 fn take_name(bgo: &Bgo, name: &Name) -> Result<Taken> {
     let Some(ownership) = own(bgo, name)? else {
         let record = bgo.store.read(name)?;
-        return Ok(Taken::Running(record.filter(|r| r.state != State::Starting).and_then(|r| r.pid)));
+        let state = record.as_ref().map_or(State::Starting, |r| r.state);
+        return Ok(Taken::Running(record.filter(|r| r.status == Status::Running).and_then(|r| r.pid), state));
     };
     let Some(record) = bgo.store.read(name)? else { return Ok(Taken::Free(ownership, None)) };
     Ok(match end::find(&record, &bgo.store.logs(name))? {
-        Orphan::Running(running) => Taken::Running(running.first().map(|p| p.pid)),
+        Orphan::Running(running) => Taken::Running(running.first().map(|p| p.pid), State::Running),
         Orphan::None | Orphan::Unproven(_) => Taken::Free(ownership, Some(Box::new(record))),
     })
 }
@@ -171,24 +174,28 @@ fn start_owned(
         Some(exit) if exit.outcome().is_success() => StartOutcome::Ended(exit),
         Some(exit) => {
             let tails = [tail_since(&logs.out, before[0]), tail_since(&logs.err, before[1])];
-            return Err(ended_badly(name, &exit, request.watch.is_some(), &tails));
+            let watched = request.watch.as_ref().map(|w| w.on_fast_crash.unwrap_or_default());
+            return Err(ended_badly(name, &exit, watched, &tails));
         }
     };
     Ok(Started { pid: begun.pid, outcome })
 }
 
 /// The failure of a command that started and ended badly at once.
-pub(super) fn ended_badly(name: &Name, exit: &Exit, watched: bool, tails: &[Option<String>; 2]) -> Error {
+pub(super) fn ended_badly(name: &Name, exit: &Exit, watched: Option<FastCrash>, tails: &[Option<String>; 2]) -> Error {
     let mut details = String::new();
     for (title, tail) in ["stdout", "stderr"].iter().zip(tails) {
         if let Some(text) = tail {
             details.push_str(&format!("--- last lines of {title} ---\n{}\n", text.trim_end_matches('\n')));
         }
     }
-    let hint = if watched {
-        format!("watch mode tries again; bgo stop {name} ends that, bgo {name} shows how it is doing")
-    } else {
-        format!("bgo logs {name} shows its output, bgo {name} how it ended")
+    let shell = name.shell();
+    let hint = match watched {
+        Some(FastCrash::Stop) => format!("watch mode gave up (on-fast-crash stop); bgo restart {shell} tries again"),
+        Some(_) => {
+            format!("watch mode tries again; bgo stop {shell} ends that, bgo status {shell} shows how it is doing")
+        }
+        None => format!("bgo logs {shell} shows its output, bgo status {shell} how it ended"),
     };
     let mut error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" ended at once")).because(exit).hint(hint);
     error.details = details;
@@ -212,7 +219,8 @@ pub(super) fn tail_since(log: &Path, before: u64) -> Option<String> {
 fn spec(request: &StartRequest) -> Result<Spec> {
     let name = request.name.as_str();
     let program = request.command.first().filter(|p| !p.is_empty()).ok_or_else(|| {
-        Error::new(ErrorKind::Usage, format!("no command given for \"{name}\"")).hint(format!("bgo {name} -- COMMAND"))
+        Error::new(ErrorKind::Usage, format!("no command given for \"{name}\""))
+            .hint(format!("bgo {shell} -- COMMAND", shell = request.name.shell()))
     })?;
     let here = std::env::current_dir().map_err(|e| Error::io("cannot tell the current folder", &e));
     let cwd = match &request.cwd {

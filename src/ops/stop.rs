@@ -95,7 +95,7 @@ pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome
     }
     Err(Error::new(ErrorKind::Conflict, format!("cannot stop \"{name}\""))
         .because("other commands keep changing it")
-        .hint(format!("bgo status {name}")))
+        .hint(format!("bgo status {shell}", shell = name.shell())))
 }
 
 /// Asks the living sidecar and waits. `false`: it has ended meanwhile, look again.
@@ -139,7 +139,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, run: &str) -> Resu
             let pid = now.and_then(|r| r.pid).map_or_else(String::new, |pid| format!("pid {pid} "));
             Err(Error::new(ErrorKind::StopFailed, format!("cannot stop \"{name}\""))
                 .because(format!("{pid}is still running after {}", Span(within)))
-                .hint(format!("bgo logs {name} --watcher shows why")))
+                .hint(format!("bgo logs {shell} --watcher shows why", shell = name.shell())))
         }
     }
 }
@@ -147,7 +147,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, run: &str) -> Resu
 fn overridden(name: &Name) -> Error {
     Error::new(ErrorKind::Conflict, format!("\"{name}\" was not stopped"))
         .because("it was restarted meanwhile")
-        .hint(format!("bgo stop {name}"))
+        .hint(format!("bgo stop {shell}", shell = name.shell()))
 }
 
 fn is_down(record: &Record) -> bool {
@@ -210,5 +210,8 @@ fn note_end(bgo: &Bgo, name: &Name, exit: Exit, state: State, want: Option<Want>
 pub(super) fn unproven(name: &Name, pid: u32) -> Error {
     Error::new(ErrorKind::StopFailed, format!("cannot tell whether pid {pid} is still \"{name}\""))
         .because("its record, written by bgo-cli 0.2.0, does not match when that process started")
-        .hint(format!("if `ps -p {pid}` shows that it is, end it with kill {pid}; then bgo restart {name}"))
+        .hint(format!(
+            "if `ps -p {pid}` shows that it is, end it with kill {pid}; then bgo restart {shell}",
+            shell = name.shell()
+        ))
 }

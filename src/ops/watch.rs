@@ -3,11 +3,11 @@
 //! Why it exists: watch mode is a setting of the sidecar that every process has. Invariant: the process itself is
 //! never disturbed; a dead sidecar is replaced on the way.
 
-use super::Bgo;
 use super::end::{self, Orphan};
 use super::link::{Awaited, Link, own};
 use super::resurrect::attach;
 use super::stop::unproven;
+use super::{Bgo, legacy};
 use crate::domain::name::Name;
 use crate::domain::record::{Ask, Record, Watch};
 use crate::domain::spec::WatchChange;
@@ -83,6 +83,10 @@ fn apply(
         }
         let lock = bgo.store.lock(name)?;
         let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
+        if ownership.is_some() {
+            // Before the settings make it one of ours: its old watcher would restart the process, too.
+            legacy::take_over(bgo, name, &mut record, &running)?;
+        }
         let id = set(&mut record);
         lock.write(&record, Durability::Durable)?;
         drop(lock);
@@ -105,16 +109,22 @@ fn apply(
             Awaited::SidecarGone => {}
             Awaited::TimedOut => {
                 return Err(Error::new(ErrorKind::TimedOut, format!("the sidecar of \"{name}\" does not answer"))
-                    .hint(format!("the settings are saved; bgo logs {name} --watcher shows what it does")));
+                    .hint(format!(
+                        "the settings are saved; bgo logs {shell} --watcher shows what it does",
+                        shell = name.shell()
+                    )));
             }
         }
     }
-    Err(Error::new(ErrorKind::Conflict, format!("\"{name}\" keeps changing")).hint(format!("bgo status {name}")))
+    Err(Error::new(ErrorKind::Conflict, format!("\"{name}\" keeps changing"))
+        .hint(format!("bgo status {shell}", shell = name.shell())))
 }
 
 fn not_running(name: &Name) -> Error {
-    Error::new(ErrorKind::NotRunning, format!("\"{name}\" is not running"))
-        .hint(format!("bgo restart {name} starts it; bgo start -w {name} -- COMMAND starts one that is watched"))
+    Error::new(ErrorKind::NotRunning, format!("\"{name}\" is not running")).hint(format!(
+        "bgo restart {shell} starts it; bgo start -w {shell} -- COMMAND starts one that is watched",
+        shell = name.shell()
+    ))
 }
 
 /// Whether `name` is restarted when it dies.

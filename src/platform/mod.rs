@@ -28,7 +28,7 @@ pub use os::{
 pub use poll::{Interest, wait};
 pub use reap::{Reaped, abort_child, has_children, reap};
 pub use spawn::{SpawnPlan, detach, make_private, spawn};
-pub use terminal::terminal_width;
+pub use terminal::terminal_size;
 pub use tree::{carriers, descendants, has_descendants, is_foreign, usage};
 
 use crate::domain::record::Identity;

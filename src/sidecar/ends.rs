@@ -30,6 +30,11 @@ impl Supervisor {
         let strays_before = self.strays.len();
         self.strays.retain(|stray| !stray.has_ended());
         if let Some(outcome) = ended {
+            if self.policy.watch {
+                // A stop that is in the record already beats the restart, even if its nudge has not come yet.
+                self.look_at_wishes();
+                self.take_wish();
+            }
             self.leader_ended(outcome);
         } else if self.leader.is_none()
             && (!reaped.is_empty() || self.strays.len() < strays_before)

@@ -190,7 +190,7 @@ impl Supervisor {
     // ------------------------------------------------------------------------------------------ wishes
 
     /// Reads the record for a new wish and changed settings.
-    fn look_at_wishes(&mut self) {
+    pub(super) fn look_at_wishes(&mut self) {
         match self.store.read(&self.name) {
             Ok(Some(record)) if record.run_id == self.run_id => self.note_wish(&record),
             Ok(_) => self.forget_wishes(),
@@ -212,7 +212,7 @@ impl Supervisor {
     }
 
     /// Turns new wishes into events. Of a stop and a restart the later one counts.
-    fn take_wish(&mut self) {
+    pub(super) fn take_wish(&mut self) {
         let Some((wish, grace)) = self.news.take() else { return };
         let seen = std::mem::replace(&mut self.seen, wish.id);
         self.events.push_back(Event::PolicyChanged);

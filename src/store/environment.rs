@@ -68,7 +68,7 @@ impl Store {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
                 Error::new(ErrorKind::Corrupt, format!("corrupt environment {}", path.display()))
                     .because(e)
-                    .hint(format!("bgo restart {name} --update-env captures it anew"))
+                    .hint(format!("bgo restart {shell} --update-env captures it anew", shell = name.shell()))
             }),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(Error::io(format!("cannot read {}", path.display()), &e)),

@@ -80,7 +80,7 @@ impl<'a> WriteLock<'a> {
                     "another process has held it for {} s: it is paused, or its disk hangs",
                     PATIENCE.as_secs()
                 ))
-                .hint(format!("bgo stop {name} ends a sidecar that does not go on"))),
+                .hint(format!("bgo stop {shell} ends a sidecar that does not go on", shell = name.shell()))),
         }
     }
 

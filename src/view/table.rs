@@ -99,6 +99,14 @@ impl Cells {
             self.buffer.push_str(if row.online { "● " } else { "○ " });
         }
         self.buffer.push_str(status_word(row));
+        // What died, and how: a process that was stopped on request shows no more than that.
+        if let Some(exit) = end_of(row).filter(|_| matches!(row.state, State::Exited | State::Errored)) {
+            let _ = match (exit.code, exit.signal) {
+                (Some(code), _) => write!(self.buffer, " ({code})"),
+                (None, Some(signal)) => write!(self.buffer, " ({})", signal.to_string().trim_start_matches("SIG")),
+                (None, None) => Ok(()),
+            };
+        }
         self.end(status_paint(row));
         let pid = row.pid.filter(|_| row.online);
         self.end_or_dash(pid, |out, pid| {
