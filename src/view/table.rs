@@ -437,12 +437,12 @@ mod tests {
     fn plain_tables_are_as_in_0_2_0() {
         let table = render(&[watched("api"), exited("off"), online("web")], &PLAIN);
         let expected = "\
-NAME  STATUS   PID   CPU   MEM    UPTIME    WATCH  COMMAND
-------------------------------------------------------------
-api   online   2342  0.3%  12.3M  01:02:03  [W] 2  sleep 300
-off   stopped  -     -     -      -         -      sleep 300
-web   online   2342  0.3%  12.3M  01:02:03  -      sleep 300
-------------------------------------------------------------
+NAME  STATUS       PID   CPU   MEM    UPTIME    WATCH  COMMAND
+----------------------------------------------------------------
+api   online       2342  0.3%  12.3M  01:02:03  [W] 2  sleep 300
+off   stopped (3)  -     -     -      -         -      sleep 300
+web   online       2342  0.3%  12.3M  01:02:03  -      sleep 300
+----------------------------------------------------------------
 Total: 3 | online: 2 | stopped: 1
 ";
         assert_eq!(table, expected);
@@ -456,13 +456,13 @@ Total: 3 | online: 2 | stopped: 1
         assert_eq!(
             table,
             "\
-┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
-┃ NAME    STATUS     PID   CPU   MEM    UPTIME    WATCH      COMMAND   ┃
-┣━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┫
-┃ 日本    ● online   2342  0.3%  12.3M  01:02:03  ✓ 2        sleep 300 ┃
-┃ worker  ○ stopped  -     -     -      -         ⚠ errored  sleep 300 ┃
-┃ web     ● online   2342  0.3%  12.3M  01:02:03  ·          sleep 300 ┃
-┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┛
+┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
+┃ NAME    STATUS         PID   CPU   MEM    UPTIME    WATCH      COMMAND   ┃
+┣━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┫
+┃ 日本    ● online       2342  0.3%  12.3M  01:02:03  ✓ 2        sleep 300 ┃
+┃ worker  ○ stopped (3)  -     -     -      -         ⚠ errored  sleep 300 ┃
+┃ web     ● online       2342  0.3%  12.3M  01:02:03  ·          sleep 300 ┃
+┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┛
 Total: 3 | ● online: 2 | ○ stopped: 1
 ⚠ 1 errored:
    worker — 4 consecutive fast-crashes
@@ -603,7 +603,7 @@ corrupt record: /h/procs/broken.json: EOF at line 1
 sidecar of \"it works\" is dead; bgo watch 'it works' brings it back
 "
         );
-        assert!(table.contains("corrupt  -") && table.contains("/h/procs/broken.json\n"));
+        assert!(table.contains("corrupt      -") && table.contains("/h/procs/broken.json\n"));
         assert_eq!(render(&[], &PLAIN), "No processes. Start one: bgo NAME -- COMMAND\n");
     }
 

@@ -321,7 +321,7 @@ fn a_command_that_ends_badly_at_once_fails_with_its_last_words() {
     let told = "bgo: \"web\" ended at once: exit code 3 after TIME\n\
                 --- last lines of stdout ---\nto-out\n\
                 --- last lines of stderr ---\nwhy-it-failed\n\
-                hint: bgo logs web shows its output, bgo web how it ended\n";
+                hint: bgo logs web shows its output, bgo status web how it ended\n";
     assert_eq!(without_times(&failed.stderr), told);
     assert!(failed.took < Duration::from_secs(10), "it waits for the event, not for the time");
     assert_eq!(env.bgo(&["logs", "web"]).ok().stdout, "to-out\n\n--- stderr ---\nwhy-it-failed\n");
