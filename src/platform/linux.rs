@@ -176,9 +176,17 @@ pub fn all_pids() -> Vec<u32> {
     entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// The environment a process was executed with, NUL-separated; `None` if it is gone or may not be read.
+/// The environment a process was executed with, each variable ended by NUL; `None` if it is gone or may not be read.
+///
+/// A process that executes another program or ends while it is read cuts the text off: what lacks its NUL is dropped,
+/// for half a run id looks like another one.
 pub fn environment(pid: u32) -> Option<Vec<u8>> {
-    fs::read(format!("/proc/{pid}/environ")).ok()
+    let mut file = File::open(format!("/proc/{pid}/environ")).ok()?;
+    let mut bytes = Vec::with_capacity(16 * 1024); // One read takes nearly every environment whole.
+    file.read_to_end(&mut bytes).ok()?;
+    let whole = bytes.iter().rposition(|&b| b == 0).map_or(0, |nul| nul + 1);
+    bytes.truncate(whole);
+    Some(bytes)
 }
 
 /// The arguments of a process, NUL-separated; `None` if it is gone.
