@@ -441,7 +441,8 @@ impl Record {
     pub fn policy(&self) -> Policy {
         let watch = self.watch.clone().unwrap_or(Watch { enabled: false, ..Watch::default() });
         Policy {
-            watch: watch.enabled,
+            // One whose stop was refused, because it became another user, is not to come back when it ends after all.
+            watch: watch.enabled && self.want == Want::Up,
             min_uptime: watch.min_uptime.0,
             on_fast_crash: watch.on_fast_crash,
             stop_signal: self.spec.stop_signal,

@@ -8,7 +8,7 @@ use super::end::{self, KILL_MARGIN, Orphan};
 use super::link::{Awaited, Link, lock_or_free, own};
 use super::preflight::{cannot_start, check_command};
 use super::start::{SETTLE, StartOutcome, Started, ended_badly, tail_since};
-use super::stop::{end_and_note, unproven};
+use super::stop::{end_and_note, refused, unproven};
 use super::{Bgo, legacy, run};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
@@ -120,8 +120,8 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
             return Err(stopped_meanwhile(name));
         }
         if now.answered < id {
-            // It may have been too late to refuse: the sidecar cannot signal what became another user.
-            return refused(name, now, id).map(|()| None);
+            let refusal = now.seen >= id && now.state == State::Running && now.reason.is_some();
+            return if refusal { Err(refused(name, now)) } else { Ok(None) };
         }
         if now.state == State::Errored {
             return Err(cannot_start(name.as_str()).because(now.reason.clone().unwrap_or_default()));
@@ -154,16 +154,6 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
 /// What watch mode does about a fast crash, if it is on.
 fn mode(record: &Record) -> Option<FastCrash> {
     record.watch.as_ref().filter(|w| w.enabled).map(|w| w.on_fast_crash)
-}
-
-/// An error if the sidecar has seen the wish `id` and gone back to running, because the kernel refused its signal.
-fn refused(name: &Name, now: &Record, id: u64) -> Result<()> {
-    if now.seen < id || now.state != State::Running || now.reason.is_none() {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::StopFailed, format!("cannot restart \"{name}\""))
-        .because(now.reason.clone().unwrap_or_default())
-        .hint("it became another user; try as root"))
 }
 
 fn stopped_meanwhile(name: &Name) -> Error {

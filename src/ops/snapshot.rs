@@ -5,6 +5,7 @@
 
 use super::Bgo;
 use super::end::{self, Orphan};
+use super::link::{Awaited, Link};
 use crate::domain::name::Name;
 use crate::domain::record::{Record, State, Status};
 use crate::domain::row::{Row, Usage};
@@ -105,11 +106,19 @@ struct Observed {
     leader: Option<ProcStat>,
     /// Whether the registered sidecar lives.
     sidecar_lives: bool,
+    /// Whether the process has ended and its sidecar is about to write down how.
+    ending: bool,
 }
 
-fn live_row(bgo: &Bgo, name: &Name, record: Record, machine: &Machine) -> Row {
+fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Row {
     let logs = bgo.store.logs(name);
-    let seen = observe(&record, machine, &logs);
+    let mut seen = observe(&record, machine, &logs);
+    if seen.ending
+        && let Some(fresh) = after_the_end(bgo, name, &record)
+    {
+        record = fresh;
+        seen = observe(&record, machine, &logs);
+    }
     let uptime = seen.leader.map(|l| machine.now.saturating_sub(platform::moment_of_start(l.start_time)));
     let watcher = super::legacy::living_watcher(&record).map(|pid| (pid, true));
     let inherited = record.sidecar.as_ref().filter(|s| seen.sidecar_lives && s.parent).map(|s| s.pid);
@@ -159,6 +168,7 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
         reason: record.reason.clone(),
         leader,
         sidecar_lives,
+        ending: false,
     };
     if seen.online {
         if !sidecar_lives && matches!(seen.state, State::Starting | State::Stopping) {
@@ -176,8 +186,10 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
                     seen.leader = Some(process);
                     seen.reason = Some("its record cannot be written".to_owned());
                 }
-                // It ends in this very moment; its sidecar is about to write that down.
-                None => seen.state = State::Exited,
+                None => {
+                    seen.state = State::Exited;
+                    seen.ending = true;
+                }
             },
             State::Stopping if record.status == Status::Running => seen.online = record.identity.is_none(),
             _ => {}
@@ -186,6 +198,19 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
     }
     without_sidecar(record, logs, &mut seen);
     seen
+}
+
+/// The record once the sidecar has written down the end that it is just learning of: "exited" without how it ended would
+/// be half the truth. That takes a moment; a sidecar that is paused is not waited for long.
+fn after_the_end(bgo: &Bgo, name: &Name, record: &Record) -> Option<Record> {
+    const MOMENT: Duration = Duration::from_millis(200);
+    let awaited = Link::of(record).wait(bgo, name, MOMENT, |now| {
+        Ok(now.filter(|now| now.identity != record.identity || now.state != record.state).cloned())
+    });
+    match awaited {
+        Ok(Awaited::Got(fresh)) => Some(fresh),
+        _ => None,
+    }
 }
 
 /// The process that the living sidecar of `record` has started in place of the recorded one.

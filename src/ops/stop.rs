@@ -119,6 +119,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, run: &str) -> Resu
     let within = grace.timeout.saturating_add(KILL_MARGIN);
     let awaited = link.wait(bgo, name, within, |now| match now {
         Some(now) if *now.run_id == *run && now.wish.id > id && now.want == Want::Up => Err(overridden(name)),
+        Some(now) if now.seen >= id && now.state == State::Running && now.reason.is_some() => Err(refused(name, now)),
         Some(now) => Ok((*now.run_id != *run || is_down(now)).then_some(())),
         None => Ok(Some(())),
     })?;
@@ -148,6 +149,13 @@ fn overridden(name: &Name) -> Error {
     Error::new(ErrorKind::Conflict, format!("\"{name}\" was not stopped"))
         .because("it was restarted meanwhile")
         .hint(format!("bgo stop {shell}", shell = name.shell()))
+}
+
+/// The sidecar has seen the stop and gone back to running, because the kernel refused its signal.
+pub(super) fn refused(name: &Name, now: &Record) -> Error {
+    Error::new(ErrorKind::StopFailed, format!("cannot stop \"{name}\""))
+        .because(now.reason.clone().unwrap_or_default())
+        .hint("it became another user; try as root")
 }
 
 fn is_down(record: &Record) -> bool {

@@ -107,6 +107,7 @@ impl Supervisor {
             news: None,
             retry_at: None,
             unsettled: false,
+            refused: None,
             killed: false,
             oom_kills: None,
             events: VecDeque::new(),

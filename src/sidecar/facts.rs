@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     pub leader: Option<&'a Identity>,
     /// When the present run started.
     pub started_at: Option<Timestamp>,
+    /// Why it cannot be stopped, if the kernel refused that.
+    pub refused: Option<&'a str>,
     /// This sidecar.
     pub sidecar: &'a Sidecar,
     /// The last wish acted on.
@@ -83,7 +85,7 @@ impl Pending {
             alive => {
                 register(facts, record);
                 record.state = state_of(alive);
-                record.reason = None;
+                record.reason = facts.refused.map(str::to_owned);
                 record.next_restart_at = None;
                 if let Life::Backoff { until } = alive {
                     record.identity = None;

@@ -115,6 +115,7 @@ impl Supervisor {
         let since = platform::moment_of_start(start_time);
         let identity = Identity { pid, start_time, boot_id: self.sidecar.boot_id.clone() };
         log(&format!("started pid={pid}"));
+        self.refused = None;
         self.leader = Some(Leader { identity, handle, child: true, since });
         self.sidecar.parent = true;
         Ok(Event::Spawned { at: since })
@@ -161,7 +162,9 @@ impl Supervisor {
 
     /// The process became another user: that is not death, and nothing here can end it.
     fn refused(&mut self, error: &io::Error) -> Event {
-        log(&format!("cannot signal the process: {}", crate::error::describe(error)));
+        let why = format!("it cannot be signalled: {}", crate::error::describe(error));
+        log(&why);
+        self.refused = Some(why);
         Event::SignalRefused
     }
 

@@ -69,6 +69,8 @@ pub(super) struct Supervisor {
     pub retry_at: Option<Duration>,
     /// Whether facts were written that are not on disk yet: done while nobody waits.
     pub unsettled: bool,
+    /// Why the present run cannot be stopped, if the kernel refused that.
+    pub refused: Option<String>,
     /// Whether this sidecar has sent SIGKILL to the present run.
     pub killed: bool,
     pub oom_kills: Option<u64>,
@@ -270,6 +272,7 @@ impl Supervisor {
             machine: &self.machine,
             leader: self.leader.as_ref().map(|l| &l.identity),
             started_at: self.started_at,
+            refused: self.refused.as_deref(),
             sidecar: &self.sidecar,
             seen: self.seen,
             answered: self.answered,
