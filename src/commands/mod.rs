@@ -56,8 +56,8 @@ fn run(arguments: &[OsString]) -> Result<ExitCode> {
     let bgo = context()?;
     match command {
         Command::Start(args) => start::run(&bgo, &args.name, args.flags, args.command),
-        Command::Stop(args) => stop::run(&bgo, &args, &out),
-        Command::Restart(args) => restart::run(&bgo, &args, &out),
+        Command::Stop(args) => stop::run(&bgo, &args),
+        Command::Restart(args) => restart::run(&bgo, &args),
         Command::RestartStopped(args) => pick::run(&bgo, &args, pick::Order::Name),
         Command::RestartLast(args) => pick::run(&bgo, &args, pick::Order::LastStoppedFirst),
         Command::Resurrect => resurrect::run(&bgo),

@@ -1,6 +1,6 @@
 //! `restart`
 
-use super::output::{Output, awaiting, each, say};
+use super::output::{awaiting, each, say};
 use super::stop::running;
 use crate::cli::RestartArgs;
 use crate::domain::name::Name;
@@ -8,7 +8,7 @@ use crate::error::{ExitCode, Result};
 use crate::ops::{self, Bgo, RestartRequest, StartOutcome};
 
 /// Restarts the names given, or all that run.
-pub fn run(bgo: &Bgo, args: &RestartArgs, _out: &Output) -> Result<ExitCode> {
+pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
     let request = RestartRequest { reset_counters: args.reset_counters, update_env: args.update_env };
     let names = if args.all { running(bgo)? } else { args.names.clone() };
     if names.is_empty() {

@@ -1,6 +1,6 @@
 //! `stop`
 
-use super::output::{Output, awaiting, each, note, say};
+use super::output::{awaiting, each, note, say};
 use crate::cli::StopArgs;
 use crate::domain::name::Name;
 use crate::domain::signal::Signal;
@@ -9,7 +9,7 @@ use crate::ops::{self, Bgo, StopOutcome, StopRequest};
 use std::ffi::OsString;
 
 /// Stops the names given, or all that run.
-pub fn run(bgo: &Bgo, args: &StopArgs, _out: &Output) -> Result<ExitCode> {
+pub fn run(bgo: &Bgo, args: &StopArgs) -> Result<ExitCode> {
     let request = StopRequest { signal: args.signal, timeout: args.timeout, force: args.force };
     let names = if args.all { running(bgo)? } else { args.names.clone() };
     if names.is_empty() {
