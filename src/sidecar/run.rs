@@ -217,7 +217,6 @@ impl Supervisor {
     pub(super) fn take_wish(&mut self) {
         let Some((wish, grace)) = self.news.take() else { return };
         let seen = std::mem::replace(&mut self.seen, wish.id);
-        self.events.push_back(Event::PolicyChanged);
         let ends_it = wish.stop.max(wish.restart) > seen;
         if ends_it && wish.restart > wish.stop {
             self.restart = wish.id;
@@ -225,6 +224,8 @@ impl Supervisor {
         } else if ends_it {
             self.events.push_back(Event::Stop(grace));
         }
+        // After these: a process that is to be down is not watched any more, but it was stopped, it did not just end.
+        self.events.push_back(Event::PolicyChanged);
         self.publish(Durability::Atomic);
         if wish.hand_over > seen && !ends_it {
             self.hand_over(wish.hand_over);

@@ -30,6 +30,7 @@ fn a_watched_process_is_restarted_when_it_dies() {
     env.cmd(&[&flags[..], &PATIENT, &["web", "--", "sh", "-c", script]].concat()).var("MARK", "m1").run().ok();
     for restarts in 1..=3 {
         let pid = env.pid("web");
+        wait_until("its output", || env.log("web", "out").matches("run m1 /\n").count() == restarts);
         kill9(pid);
         wait_until("the restart", || env.record("web")["watch"]["restarts"] == restarts && env.pid("web") != pid);
         assert!(alive(env.pid("web")));
