@@ -105,10 +105,13 @@ impl Supervisor {
         fds.extend(self.reports.as_ref().map(|pipe| (pipe.as_fd(), Interest::HangUp)));
         fds.extend(attached.map(|l| (l.handle.as_fd(), Interest::Readable)));
         fds.extend(self.strays.iter().map(|stray| (stray.as_fd(), Interest::Readable)));
-        if std::mem::take(&mut self.unsettled) {
-            let _ = self.store.settle(&self.name); // The next durable write would say what is wrong with the disk.
+        if self.reports.is_none() {
+            // Tidying up is for when nobody waits for us any more.
+            if std::mem::take(&mut self.unsettled) {
+                let _ = self.store.settle(&self.name); // The next durable write would say what is wrong with the disk.
+            }
+            platform::release_memory();
         }
-        platform::release_memory();
         let ready = platform::wait(&fds, deadline)?;
         let launcher_gone = self.reports.is_some() && ready[1];
         if launcher_gone {
