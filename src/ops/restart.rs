@@ -7,7 +7,7 @@
 use super::end::{self, KILL_MARGIN, Orphan};
 use super::link::{Awaited, Link, lock_or_free, own};
 use super::preflight::{cannot_start, check_command};
-use super::start::{SETTLE, StartOutcome, Started, ended_badly, tail_since};
+use super::start::{SETTLE, Started, conclude, lengths};
 use super::stop::{end_and_note, refused, unproven};
 use super::{Bgo, legacy, run};
 use crate::domain::name::Name;
@@ -94,11 +94,11 @@ fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Owne
     }
     renew(&mut record, request);
     let logs = bgo.store.logs(name);
-    let before = [&logs.out, &logs.err].map(|log| std::fs::metadata(log).map_or(0, |m| m.len()));
+    let before = lengths(&logs);
     let watched = mode(&record);
     let mut begun = run::begin(bgo, name, ownership, record, None)?;
     let end = run::settle(&mut begun, SETTLE)?;
-    started(bgo, name, begun.pid, end, watched, before)
+    conclude(name, &logs, begun.pid, end, watched, before)
 }
 
 /// Asks the living sidecar, and waits for the new process. `None`: it has ended meanwhile, look again.
@@ -110,7 +110,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
     lock.write(&record, Durability::Durable)?;
     drop(lock);
     let logs = bgo.store.logs(name);
-    let before = [&logs.out, &logs.err].map(|log| std::fs::metadata(log).map_or(0, |m| m.len()));
+    let before = lengths(&logs);
     let mut link = Link::of(&record);
     link.nudge();
     let within = record.spec.stop_timeout.0.saturating_add(KILL_MARGIN);
@@ -136,7 +136,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
                 None => now.exits.last().cloned(),
             };
             let pid = now.pid.unwrap_or_default();
-            started(bgo, name, pid, end, mode(&record), before).map(Some)
+            conclude(name, &logs, pid, end, mode(&record), before).map(Some)
         }
         Awaited::SidecarGone => Ok(None),
         Awaited::TimedOut => {
@@ -181,23 +181,4 @@ fn settle(bgo: &Bgo, name: &Name, process: &Identity, link: &mut Link) -> Result
         Awaited::Got(exit) => Some(exit),
         _ => None,
     })
-}
-
-fn started(
-    bgo: &Bgo,
-    name: &Name,
-    pid: u32,
-    end: Option<Exit>,
-    watched: Option<FastCrash>,
-    before: [u64; 2],
-) -> Result<Started> {
-    match end {
-        None => Ok(Started { pid, outcome: StartOutcome::Running }),
-        Some(exit) if exit.outcome().is_success() => Ok(Started { pid, outcome: StartOutcome::Ended(exit) }),
-        Some(exit) => {
-            let logs = bgo.store.logs(name);
-            let tails = [tail_since(&logs.out, before[0]), tail_since(&logs.err, before[1])];
-            Err(ended_badly(name, &exit, watched, &tails))
-        }
-    }
 }

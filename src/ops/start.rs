@@ -13,6 +13,7 @@ use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Record, State, Status, Watch};
+use crate::domain::row::Logs;
 use crate::domain::signal::Signal;
 use crate::domain::spec::{FastCrash, Spec, StopSpec, WatchChange};
 use crate::error::{Error, ErrorKind, Result};
@@ -167,22 +168,41 @@ fn start_owned(
     });
     let environment = Environment { captured: Environment::capture(), set: request.set.clone() };
     let logs = bgo.store.logs(name);
-    let before = [length(&logs.out), length(&logs.err)];
+    let before = lengths(&logs);
     let mut begun = run::begin(bgo, name, ownership, record, Some(&environment))?;
-    let outcome = match run::settle(&mut begun, request.settle)? {
+    let end = run::settle(&mut begun, request.settle)?;
+    let watched = request.watch.as_ref().map(|w| w.on_fast_crash.unwrap_or_default());
+    conclude(name, &logs, begun.pid, end, watched, before)
+}
+
+/// What a start or restart came to, given how the process ended, if it has. `watched` is what watch mode does about a
+/// fast crash; `before` is what [`lengths`] said before the launch.
+pub(super) fn conclude(
+    name: &Name,
+    logs: &Logs,
+    pid: u32,
+    end: Option<Exit>,
+    watched: Option<FastCrash>,
+    before: [u64; 2],
+) -> Result<Started> {
+    let outcome = match end {
         None => StartOutcome::Running,
         Some(exit) if exit.outcome().is_success() => StartOutcome::Ended(exit),
         Some(exit) => {
             let tails = [tail_since(&logs.out, before[0]), tail_since(&logs.err, before[1])];
-            let watched = request.watch.as_ref().map(|w| w.on_fast_crash.unwrap_or_default());
             return Err(ended_badly(name, &exit, watched, &tails));
         }
     };
-    Ok(Started { pid: begun.pid, outcome })
+    Ok(Started { pid, outcome })
+}
+
+/// How long stdout's and stderr's logs are.
+pub(super) fn lengths(logs: &Logs) -> [u64; 2] {
+    [length(&logs.out), length(&logs.err)]
 }
 
 /// The failure of a command that started and ended badly at once.
-pub(super) fn ended_badly(name: &Name, exit: &Exit, watched: Option<FastCrash>, tails: &[Option<String>; 2]) -> Error {
+fn ended_badly(name: &Name, exit: &Exit, watched: Option<FastCrash>, tails: &[Option<String>; 2]) -> Error {
     let mut details = String::new();
     for (title, tail) in ["stdout", "stderr"].iter().zip(tails) {
         if let Some(text) = tail {
@@ -207,7 +227,7 @@ fn length(log: &Path) -> u64 {
 }
 
 /// The last lines that were written to `log` after it had `before` bytes.
-pub(super) fn tail_since(log: &Path, before: u64) -> Option<String> {
+fn tail_since(log: &Path, before: u64) -> Option<String> {
     const LINES: usize = 10;
     let new = length(log).saturating_sub(before).min(4096);
     let text = if new == 0 { return None } else { tail_text(log, new)? };
