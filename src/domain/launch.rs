@@ -24,9 +24,15 @@ pub enum Stage {
     Exec,
     /// Taking up a process that already runs.
     Attach,
+    /// Setting the nice value of the new process.
+    Nice,
+    /// Setting its limit of open files.
+    Nofile,
+    /// Becoming the user it is to run as.
+    User,
 }
 
-const STAGES: [(Stage, &str); 7] = [
+const STAGES: [(Stage, &str); 10] = [
     (Stage::Record, "record"),
     (Stage::Logs, "logs"),
     (Stage::Fork, "fork"),
@@ -34,6 +40,9 @@ const STAGES: [(Stage, &str); 7] = [
     (Stage::Chdir, "chdir"),
     (Stage::Exec, "exec"),
     (Stage::Attach, "attach"),
+    (Stage::Nice, "nice"),
+    (Stage::Nofile, "nofile"),
+    (Stage::User, "user"),
 ];
 
 impl Stage {

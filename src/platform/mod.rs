@@ -1,14 +1,16 @@
 //! Every system call that is not a plain file operation: processes, signals, descriptors to wait on, terminals.
 //!
 //! Why it exists: what differs between kernels, and what is `unsafe`, is in this folder and nowhere else. This page
-//! names what the rest of bgo may use; `linux.rs` and `macos/` implement what POSIX leaves open. Invariants: a
+//! names what the rest of bgo may use; `linux/` and `macos/` implement what POSIX leaves open. Invariants: a
 //! signal goes only to a process whose start time was checked ([`ProcessHandle`]) or to an unreaped child; nothing
 //! between fork and exec allocates or takes a lock.
 #![allow(unsafe_code)]
 
+mod account;
+mod attributes;
 mod entry;
 #[cfg(target_os = "linux")]
-#[path = "linux.rs"]
+#[path = "linux/mod.rs"]
 mod os;
 #[cfg(target_os = "macos")]
 #[path = "macos/mod.rs"]
@@ -19,11 +21,13 @@ mod spawn;
 mod terminal;
 mod tree;
 
+pub use account::Account;
+pub use attributes::{Attributes, Credentials};
 pub use entry::prepare;
 pub use os::{
-    FileWatch, ProcessHandle, SignalQueue, all_pids, arguments, become_subreaper, boot_clock, boot_id, children,
-    environment, memory_total, moment_of_start, oom_kills, release_memory, self_executable, set_process_name, stat,
-    stdout_inode, wall_clock_of_start,
+    FileWatch, ProcessHandle, SignalQueue, account, all_pids, arguments, become_subreaper, boot_clock, boot_id,
+    children, environment, memory_total, moment_of_start, oom_kills, release_memory, self_executable, set_process_name,
+    stat, stdout_inode, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
 pub use reap::{Reaped, abort_child, has_children, reap};

@@ -7,6 +7,7 @@
 //! Where the kernel can, the child borrows the parent's memory until exec (`os::run_child`), as posix_spawn does: no
 //! page table is copied, which is most of the cost of a fork.
 
+use super::attributes::{self, Attributes};
 use super::os::{close_on_exec_from, run_child};
 use crate::domain::launch::{LaunchFailure, Stage};
 use nix::errno::Errno;
@@ -38,18 +39,21 @@ pub struct SpawnPlan<'a> {
     pub cwd: CString,
     /// What becomes its descriptor 0, 1, 2 …; 0 is `/dev/null` where `None`.
     pub descriptors: Vec<Option<BorrowedFd<'a>>>,
+    /// Priority, limits, umask and user, set before it enters the folder.
+    pub attributes: Attributes,
     /// Whether it starts with all signals blocked (the sidecar, until it can receive them) or with none.
     pub block_signals: bool,
 }
 
 /// Everything the child needs, as raw pointers and numbers.
-struct Prepared {
+struct Prepared<'a> {
     program: *const c_char,
     argv: Vec<*const c_char>,
     envp: Vec<*const c_char>,
     cwd: *const c_char,
     /// What becomes descriptor 0, 1, 2 …: all numbered above the targets, so that none is overwritten too early.
     sources: Vec<RawFd>,
+    attributes: attributes::Prepared<'a>,
     block_signals: bool,
     orphan: bool,
     /// The stack of the second child, if the first is to orphan it.
@@ -136,6 +140,7 @@ fn start(plan: &SpawnPlan<'_>, orphan: bool) -> Result<Pid, LaunchFailure> {
         envp: pointers(&plan.environment),
         cwd: plan.cwd.as_ptr(),
         sources: sources.iter().map(AsRawFd::as_raw_fd).collect(),
+        attributes: plan.attributes.prepare().map_err(|(stage, errno)| LaunchFailure { stage, errno: errno as i32 })?,
         block_signals: plan.block_signals,
         orphan,
         stack: top(second),
@@ -144,9 +149,12 @@ fn start(plan: &SpawnPlan<'_>, orphan: bool) -> Result<Pid, LaunchFailure> {
     // No handler of ours may run in the child, on borrowed memory.
     let mut mask = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut mask)).map_err(setup)?;
-    // SAFETY: `child` makes only async-signal-safe calls on `prepared`, which lives until this call is over, and ends
-    // in exec or _exit; the stack is unused memory of the stated size.
-    let started = unsafe { run_child(child, (&raw const prepared).cast_mut().cast(), top(first)) };
+    let run = || {
+        // SAFETY: `child` makes only async-signal-safe calls on `prepared`, which lives until this call is over, and
+        // ends in exec or _exit; the stack is unused memory of the stated size.
+        unsafe { run_child(child, (&raw const prepared).cast_mut().cast(), top(first)) }
+    };
+    let started = prepared.attributes.around(run);
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
     let pid = started.map_err(|errno| LaunchFailure { stage: Stage::Fork, errno: errno as i32 })?;
     match failure.get() {
@@ -171,7 +179,7 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
     // SAFETY: `start` passes a Prepared that outlives the child's use of it. setsid, _exit, chdir and execve are
     // async-signal-safe, and so is run_child with a stack that was made before.
     unsafe {
-        let prepared = &*argument.cast::<Prepared>();
+        let prepared = &*argument.cast::<Prepared<'_>>();
         if !prepared.orphan {
             execute(prepared)
         }
@@ -185,11 +193,11 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
 /// The child of the child that ends at once: nobody's.
 extern "C" fn grandchild(argument: *mut c_void) -> c_int {
     // SAFETY: as in `child`.
-    unsafe { execute(&*argument.cast::<Prepared>()) }
+    unsafe { execute(&*argument.cast::<Prepared<'_>>()) }
 }
 
 /// SAFETY: to be called in a child before exec only.
-unsafe fn execute(prepared: &Prepared) -> ! {
+unsafe fn execute(prepared: &Prepared<'_>) -> ! {
     // SAFETY: every pointer was prepared by `start` and is valid; all calls are async-signal-safe.
     unsafe {
         if libc::setsid() == -1 {
@@ -197,6 +205,9 @@ unsafe fn execute(prepared: &Prepared) -> ! {
         }
         place_descriptors(prepared);
         reset_signals(prepared.block_signals);
+        if let Err(stage) = prepared.attributes.apply() {
+            fail(prepared, stage)
+        }
         if libc::chdir(prepared.cwd) == -1 {
             fail(prepared, Stage::Chdir)
         }
@@ -209,7 +220,7 @@ unsafe fn execute(prepared: &Prepared) -> ! {
 /// from a shell.
 ///
 /// SAFETY: to be called in a child before exec only.
-unsafe fn place_descriptors(prepared: &Prepared) {
+unsafe fn place_descriptors(prepared: &Prepared<'_>) {
     // SAFETY: dup2 and close_on_exec_from are async-signal-safe; the sources are open.
     unsafe {
         for (target, &source) in prepared.sources.iter().enumerate() {
@@ -245,7 +256,7 @@ unsafe fn reset_signals(block: bool) {
 /// Tells the parent what failed, and ends.
 ///
 /// SAFETY: to be called in a child before exec only.
-unsafe fn fail(prepared: &Prepared, stage: Stage) -> ! {
+unsafe fn fail(prepared: &Prepared<'_>, stage: Stage) -> ! {
     // SAFETY: the shared page outlives the child; _exit is async-signal-safe.
     unsafe {
         (*prepared.failure).0.set(Some((stage, Errno::last_raw())));
@@ -259,4 +270,98 @@ pub fn make_private(number: RawFd) -> Option<OwnedFd> {
     let open = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } != -1;
     // SAFETY: it is open, and the caller asks for the numbers that its launcher handed over to it alone, once each.
     open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Credentials, account};
+    use super::*;
+    use nix::sys::resource::{Resource, getrlimit};
+    use nix::unistd::geteuid;
+    use std::fs;
+    use std::io::{Seek, SeekFrom};
+    use std::os::unix::fs::PermissionsExt;
+
+    /// What `sh -c script` says, started with `attributes`.
+    fn says(attributes: Attributes, script: &str) -> Result<String, LaunchFailure> {
+        let mut output = tempfile::tempfile().unwrap();
+        let plan = SpawnPlan {
+            program: c"/bin/sh".into(),
+            arguments: vec![c"sh".into(), c"-c".into(), CString::new(script).unwrap()],
+            environment: vec![c"PATH=/usr/bin:/bin".into()],
+            cwd: c"/".into(),
+            descriptors: vec![None, Some(output.as_fd()), Some(output.as_fd())],
+            attributes,
+            block_signals: false,
+        };
+        wait_for(Pid::from_raw(spawn(&plan)? as i32));
+        output.seek(SeekFrom::Start(0)).unwrap();
+        Ok(io::read_to_string(output).unwrap().trim_end().to_owned())
+    }
+
+    #[test]
+    fn a_process_gets_its_nice_value_and_umask() {
+        let attributes = Attributes { nice: Some(5), umask: Some(0o027), ..Attributes::default() };
+        assert_eq!(says(attributes, "umask; exec ps -o ni= -p $$").unwrap().split_whitespace().last(), Some("5"));
+        let attributes = Attributes { umask: Some(0o027), ..Attributes::default() };
+        assert_eq!(says(attributes, "umask").unwrap(), "0027");
+    }
+
+    #[test]
+    fn a_limit_below_the_hard_one_is_soft_and_one_above_it_needs_privilege() {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        let limits = |n| {
+            says(Attributes { nofile: Some(n), ..Attributes::default() }, "ulimit -Sn; ulimit -Hn")
+                .map(|text| text.replace('\n', " "))
+        };
+        assert_eq!(limits(64), Ok(format!("64 {hard}")));
+        assert_eq!(limits(hard), Ok(format!("{hard} {hard}")));
+        let refused = Err(LaunchFailure { stage: Stage::Nofile, errno: libc::EPERM });
+        // Whether a root may is a question of its capabilities.
+        let above = limits(hard + 1);
+        assert!(above == refused || geteuid().is_root() && above == Ok(format!("{0} {0}", hard + 1)), "{above:?}");
+        if let Ok(most) = fs::read_to_string("/proc/sys/fs/nr_open") {
+            assert_eq!(limits(most.trim().parse::<u64>().unwrap() + 1), refused);
+        }
+    }
+
+    #[test]
+    fn a_process_runs_as_another_user_and_the_caller_stays_who_it_is() {
+        let nobody = account("nobody").unwrap().unwrap();
+        let user = Credentials { uid: nobody.uid, gid: nobody.gid, groups: vec![nobody.gid, 12345] };
+        let said = says(Attributes { user: Some(user), ..Attributes::default() }, "id -u; id -ru; id -g; id -G");
+        if geteuid().is_root() {
+            let (uid, gid) = (nobody.uid, nobody.gid);
+            assert_eq!(said.unwrap(), format!("{uid}\n{uid}\n{gid}\n{gid} 12345"));
+            #[cfg(target_os = "linux")]
+            assert!(nix::sys::prctl::get_dumpable().unwrap());
+        } else {
+            assert_eq!(said, Err(LaunchFailure { stage: Stage::User, errno: libc::EPERM }));
+        }
+        let (uid, gid) = (geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        let oneself = Credentials { uid, gid, groups: vec![gid] };
+        let said = says(Attributes { user: Some(oneself), ..Attributes::default() }, "id -u");
+        assert_eq!(said.unwrap(), uid.to_string());
+    }
+
+    #[test]
+    fn the_folder_is_entered_as_the_user_who_runs() {
+        let nobody = account("nobody").unwrap().unwrap();
+        if !geteuid().is_root() {
+            return;
+        }
+        let private = tempfile::tempdir().unwrap();
+        fs::set_permissions(private.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let user = Credentials { uid: nobody.uid, gid: nobody.gid, groups: vec![nobody.gid] };
+        let plan = SpawnPlan {
+            program: c"/bin/true".into(),
+            arguments: vec![c"true".into()],
+            environment: Vec::new(),
+            cwd: CString::new(private.path().to_str().unwrap()).unwrap(),
+            descriptors: vec![None],
+            attributes: Attributes { user: Some(user), ..Attributes::default() },
+            block_signals: false,
+        };
+        assert_eq!(spawn(&plan), Err(LaunchFailure { stage: Stage::Chdir, errno: libc::EACCES }));
+    }
 }

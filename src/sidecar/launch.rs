@@ -7,7 +7,7 @@ use super::{ENTRY, LOCK_FD, REPORT_FD};
 use crate::domain::launch::{LaunchFailure, Report};
 use crate::domain::name::Name;
 use crate::error::{Error, Result};
-use crate::platform::{self, Interest, SpawnPlan};
+use crate::platform::{self, Attributes, Interest, SpawnPlan};
 use crate::store::{Ownership, Store};
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
@@ -83,6 +83,7 @@ pub fn launch(
             Some(ownership.as_fd()),
             Some(reports_out.as_fd()),
         ],
+        attributes: Attributes::default(),
         block_signals: true,
     };
     debug_assert_eq!((LOCK_FD, REPORT_FD), (3, 4));

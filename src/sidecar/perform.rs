@@ -13,7 +13,7 @@ use crate::domain::record::{Identity, Record};
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::Error;
-use crate::platform::{self, ProcStat, ProcessHandle, SpawnPlan};
+use crate::platform::{self, Attributes, ProcStat, ProcessHandle, SpawnPlan};
 use crate::store::Durability;
 use std::ffi::CString;
 use std::fs::File;
@@ -100,6 +100,7 @@ impl Supervisor {
             environment: variables.into_iter().map(pair).collect::<Result<_, _>>()?,
             cwd: text(record.cwd.as_bytes())?,
             descriptors: vec![None, Some(out.as_fd()), Some(err.as_fd())],
+            attributes: Attributes::default(),
             block_signals: false,
         };
         let pid = platform::spawn(&plan)?;

@@ -14,9 +14,11 @@
 //! - Start times are microseconds since 1970 on the wall clock, as it stood then. They identify a process whatever the
 //!   clock does later; [`moment_of_start`], which has to translate them, is off by as much as the clock was set since.
 
+mod account;
 mod inspect;
 mod queue;
 
+pub use account::account;
 pub use inspect::{
     all_pids, arguments, boot_clock, boot_id, children, environment, memory_total, moment_of_start, oom_kills,
     release_memory, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,
@@ -68,6 +70,27 @@ pub(super) unsafe fn run_child(
         libc::close(ended);
         pid.map(Pid::from_raw)
     }
+}
+
+/// Makes the calling process another user for good; -1 with errno set if the kernel refuses.
+///
+/// SAFETY: async-signal-safe; meant for the time between fork and exec.
+pub(super) unsafe fn set_user(uid: u32, gid: u32, groups: &[u32]) -> c_int {
+    // SAFETY: the kernel reads as many groups as it is told there are; each is one system call.
+    unsafe {
+        if libc::setgroups(groups.len() as c_int, groups.as_ptr()) == -1
+            || libc::setgid(gid) == -1
+            || libc::setuid(uid) == -1
+        {
+            return -1;
+        }
+    }
+    0
+}
+
+/// Runs `start`, whose child changes its user. The child has memory of its own here: nothing is to be kept.
+pub(super) fn keep_dumpable<T>(start: impl FnOnce() -> T) -> T {
+    start()
 }
 
 /// Marks every descriptor from `first` on as closing at exec.

@@ -6,6 +6,10 @@
 //! Units: start times are clock ticks since boot (field 22 of `/proc/PID/stat`), counted on the same clock as
 //! `CLOCK_BOOTTIME`, so they neither jump nor stop while the machine sleeps.
 
+mod account;
+
+pub use account::account;
+
 use super::ProcStat;
 use super::poll::{Interest, wait};
 use super::reap::outcome_of_status;
@@ -382,6 +386,37 @@ pub(super) unsafe fn run_child(
     // SAFETY: CLONE_VFORK suspends the caller until the child no longer uses the shared memory (CLONE_VM).
     let pid = unsafe { libc::clone(entry, stack, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD, argument) };
     Errno::result(pid).map(Pid::from_raw)
+}
+
+/// Makes the calling process another user for good; -1 with errno set if the kernel refuses.
+///
+/// By system calls: the wrappers of libc would tell the other threads to do the same, and a child on borrowed memory
+/// finds those of its parent.
+///
+/// SAFETY: async-signal-safe; meant for the time between fork and exec.
+pub(super) unsafe fn set_user(uid: u32, gid: u32, groups: &[u32]) -> c_int {
+    // SAFETY: the kernel reads as many groups as it is told there are.
+    unsafe {
+        if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) == -1
+            || libc::syscall(libc::SYS_setgid, gid) == -1
+            || libc::syscall(libc::SYS_setuid, uid) == -1
+        {
+            return -1;
+        }
+    }
+    0
+}
+
+/// Runs `start`, whose child changes its user on borrowed memory. The kernel then marks that memory as not to be looked
+/// into, which would hide the caller's environment and descriptors from whoever lacks CAP_SYS_PTRACE (root in many a
+/// container).
+pub(super) fn keep_dumpable<T>(start: impl FnOnce() -> T) -> T {
+    let before = nix::sys::prctl::get_dumpable();
+    let started = start();
+    if before == Ok(true) {
+        let _ = nix::sys::prctl::set_dumpable(true);
+    }
+    started
 }
 
 /// Marks every descriptor from `first` on as closing at exec.
