@@ -25,15 +25,15 @@ pub use account::Account;
 pub use attributes::{Attributes, Credentials};
 pub use entry::prepare;
 pub use os::{
-    FileWatch, ProcessHandle, SignalQueue, account, all_pids, arguments, become_subreaper, boot_clock, boot_id,
-    children, environment, memory_total, moment_of_start, oom_kills, release_memory, self_executable, set_process_name,
-    stat, stdout_inode, wall_clock_of_start,
+    FileWatch, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, account, all_pids, arguments,
+    become_subreaper, boot_clock, boot_id, children, environment, memory_total, moment_of_start, oom_kills,
+    release_memory, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
 pub use reap::{Reaped, abort_child, has_children, reap};
 pub use spawn::{SpawnPlan, detach, make_private, spawn};
 pub use terminal::terminal_size;
-pub use tree::{carriers, descendants, has_descendants, is_foreign, usage};
+pub use tree::{carriers, descendants, has_descendants, is_foreign, is_within, usage};
 
 use crate::domain::record::Identity;
 use std::io;
@@ -67,6 +67,17 @@ impl ProcStat {
     pub fn identity(&self, boot_id: &str) -> Identity {
         Identity { pid: self.pid, start_time: self.start_time, boot_id: boot_id.into() }
     }
+}
+
+/// A message to a [`NotifySocket`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The process that sent it. It may have ended since.
+    pub pid: u32,
+    /// The user it ran as.
+    pub uid: u32,
+    /// What it said: `KEY=VALUE` lines.
+    pub text: Vec<u8>,
 }
 
 /// The state of the process `identity` claims, if that very process still runs; a zombie or another process with the

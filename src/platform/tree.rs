@@ -22,6 +22,25 @@ pub fn is_foreign(pid: u32, run_id: &str) -> bool {
     })
 }
 
+/// Whether `pid` is `root` or descends from it, as parents stand now. A zombie still descends; a process that was reaped,
+/// and an orphan that a process outside has inherited, does not.
+pub fn is_within(pid: u32, root: u32) -> bool {
+    /// Parents change while they are looked up, and pids are reused: a walk in a circle must end.
+    const DEEPEST: usize = 1000;
+    let mut at = pid;
+    for _ in 0..DEEPEST {
+        if at <= 1 {
+            return false;
+        }
+        match stat(at) {
+            Ok(Some(_)) if at == root => return true,
+            Ok(Some(process)) => at = process.ppid,
+            _ => return false,
+        }
+    }
+    false
+}
+
 /// Everything alive below `root` (which itself is not part of the answer), except what is foreign to `run_id`.
 pub fn descendants(root: u32, run_id: &str) -> Vec<ProcStat> {
     let mut found = Vec::new();
@@ -124,4 +143,22 @@ pub fn usage(leader: Option<&ProcStat>, sidecar: Option<u32>, run_id: &str) -> U
         }
     }
     total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_process_is_within_itself_and_its_ancestors_until_it_is_reaped() {
+        let own = std::process::id();
+        let mut child = Command::new("sleep").arg("100").spawn().unwrap();
+        assert!(is_within(own, own) && is_within(child.id(), own) && is_within(child.id(), child.id()));
+        assert!(!is_within(own, child.id()) && !is_within(0, 0) && !is_within(own, 0) && !is_within(own, 1));
+        child.kill().unwrap();
+        assert!(is_within(child.id(), own));
+        child.wait().unwrap();
+        assert!(!is_within(child.id(), own));
+    }
 }

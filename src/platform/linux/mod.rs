@@ -7,8 +7,10 @@
 //! `CLOCK_BOOTTIME`, so they neither jump nor stop while the machine sleeps.
 
 mod account;
+mod notify;
 
 pub use account::account;
+pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 
 use super::ProcStat;
 use super::poll::{Interest, wait};

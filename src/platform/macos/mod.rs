@@ -16,6 +16,7 @@
 
 mod account;
 mod inspect;
+mod notify;
 mod queue;
 
 pub use account::account;
@@ -23,6 +24,7 @@ pub use inspect::{
     all_pids, arguments, boot_clock, boot_id, children, environment, memory_total, moment_of_start, oom_kills,
     release_memory, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,
 };
+pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 pub use queue::{FileWatch, ProcessHandle, SignalQueue};
 
 use nix::errno::Errno;
