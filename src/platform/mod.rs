@@ -8,6 +8,7 @@
 
 mod account;
 mod attributes;
+mod connect;
 mod entry;
 #[cfg(target_os = "linux")]
 #[path = "linux/mod.rs"]
@@ -23,10 +24,11 @@ mod tree;
 
 pub use account::Account;
 pub use attributes::{Attributes, Credentials};
+pub use connect::connects;
 pub use entry::prepare;
 pub use os::{
     FileWatch, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, account, all_pids, arguments,
-    become_subreaper, boot_clock, boot_id, children, environment, memory_total, moment_of_start, oom_kills,
+    become_subreaper, boot_clock, boot_id, children, environment, listener, memory_total, moment_of_start, oom_kills,
     release_memory, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
@@ -67,6 +69,22 @@ impl ProcStat {
     pub fn identity(&self, boot_id: &str) -> Identity {
         Identity { pid: self.pid, start_time: self.start_time, boot_id: boot_id.into() }
     }
+}
+
+/// Who listens on a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// No process does.
+    Nobody,
+    /// One of the processes asked about does.
+    Ours,
+    /// Another does, and none of those asked about.
+    Stranger {
+        /// Which; `None` if it is another user's, and hidden from us.
+        pid: Option<u32>,
+        /// What its program calls itself, at most 15 bytes.
+        name: Option<String>,
+    },
 }
 
 /// A message to a [`NotifySocket`].

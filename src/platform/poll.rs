@@ -15,6 +15,8 @@ use std::time::Duration;
 pub enum Interest {
     /// Something to read, or the end of what it stands for.
     Readable,
+    /// Room to write, or a connection that was made or refused.
+    Writable,
     /// Only that the other side is gone.
     HangUp,
 }
@@ -29,7 +31,11 @@ pub fn wait(fds: &[(BorrowedFd<'_>, Interest)], deadline: Option<Duration>) -> i
         .iter()
         .map(|(fd, interest)| {
             // POLLHUP need not be asked for, but macOS does not look at a descriptor of which nothing is asked.
-            let flags = if *interest == Interest::Readable { PollFlags::POLLIN } else { PollFlags::POLLHUP };
+            let flags = match interest {
+                Interest::Readable => PollFlags::POLLIN,
+                Interest::Writable => PollFlags::POLLOUT,
+                Interest::HangUp => PollFlags::POLLHUP,
+            };
             PollFd::new(*fd, flags)
         })
         .collect();

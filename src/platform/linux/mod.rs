@@ -7,9 +7,11 @@
 //! `CLOCK_BOOTTIME`, so they neither jump nor stop while the machine sleeps.
 
 mod account;
+mod listen;
 mod notify;
 
 pub use account::account;
+pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 
 use super::ProcStat;

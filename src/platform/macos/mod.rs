@@ -16,6 +16,7 @@
 
 mod account;
 mod inspect;
+mod listen;
 mod notify;
 mod queue;
 
@@ -24,6 +25,7 @@ pub use inspect::{
     all_pids, arguments, boot_clock, boot_id, children, environment, memory_total, moment_of_start, oom_kills,
     release_memory, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,
 };
+pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 pub use queue::{FileWatch, ProcessHandle, SignalQueue};
 
