@@ -7,10 +7,12 @@
 //! `CLOCK_BOOTTIME`, so they neither jump nor stop while the machine sleeps.
 
 mod account;
+mod child;
 mod listen;
 mod notify;
 
 pub use account::account;
+pub(super) use child::{close_on_exec_from, keep_dumpable, run_child, set_user};
 pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 
@@ -24,8 +26,7 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal as NixSignal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{Pid, SysconfVar, sysconf};
-use std::ffi::{c_int, c_void};
+use nix::unistd::{SysconfVar, sysconf};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -375,66 +376,6 @@ impl AsFd for ProcessHandle {
 /// Makes orphaned descendants of the caller its children, and says whether the kernel does that.
 pub fn become_subreaper() -> bool {
     nix::sys::prctl::set_child_subreaper(true).is_ok()
-}
-
-/// Runs `entry(argument)` in a child that borrows the caller's memory, on the stack that ends at `stack`; returns when
-/// the child has executed a program or ended.
-///
-/// SAFETY: `entry` makes only async-signal-safe calls and never returns; all signals are blocked in the caller;
-/// `argument` and the stack outlive the call.
-pub(super) unsafe fn run_child(
-    entry: extern "C" fn(*mut c_void) -> c_int,
-    argument: *mut c_void,
-    stack: *mut c_void,
-) -> Result<Pid, Errno> {
-    // SAFETY: CLONE_VFORK suspends the caller until the child no longer uses the shared memory (CLONE_VM).
-    let pid = unsafe { libc::clone(entry, stack, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD, argument) };
-    Errno::result(pid).map(Pid::from_raw)
-}
-
-/// Makes the calling process another user for good; -1 with errno set if the kernel refuses.
-///
-/// By system calls: the wrappers of libc would tell the other threads to do the same, and a child on borrowed memory
-/// finds those of its parent.
-///
-/// SAFETY: async-signal-safe; meant for the time between fork and exec.
-pub(super) unsafe fn set_user(uid: u32, gid: u32, groups: &[u32]) -> c_int {
-    // SAFETY: the kernel reads as many groups as it is told there are.
-    unsafe {
-        if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) == -1
-            || libc::syscall(libc::SYS_setgid, gid) == -1
-            || libc::syscall(libc::SYS_setuid, uid) == -1
-        {
-            return -1;
-        }
-    }
-    0
-}
-
-/// Runs `start`, whose child changes its user on borrowed memory. The kernel then marks that memory as not to be looked
-/// into, which would hide the caller's environment and descriptors from whoever lacks CAP_SYS_PTRACE (root in many a
-/// container).
-pub(super) fn keep_dumpable<T>(start: impl FnOnce() -> T) -> T {
-    let before = nix::sys::prctl::get_dumpable();
-    let started = start();
-    if before == Ok(true) {
-        let _ = nix::sys::prctl::set_dumpable(true);
-    }
-    started
-}
-
-/// Marks every descriptor from `first` on as closing at exec.
-///
-/// SAFETY: async-signal-safe; meant for the time between fork and exec.
-pub(super) unsafe fn close_on_exec_from(first: RawFd) {
-    // SAFETY: close_range (Linux 5.11 for the flag) and fcntl take only numbers.
-    unsafe {
-        if libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) == -1 {
-            for fd in first..1024 {
-                libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
-            }
-        }
-    }
 }
 
 // ---------------------------------------------------------------------------------------------- signals and files

@@ -147,7 +147,7 @@ fn receive(socket: RawFd) -> Result<Option<Notice>, Errno> {
         header.msg_iov = &raw mut part;
         header.msg_iovlen = 1;
         header.msg_control = (&raw mut control).cast();
-        header.msg_controllen = CONTROL as _;
+        header.msg_controllen = CONTROL;
         let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
         (libc::recvmsg(socket, &raw mut header, flags), header)
     };
@@ -159,7 +159,7 @@ fn receive(socket: RawFd) -> Result<Option<Notice>, Errno> {
         let mut next = libc::CMSG_FIRSTHDR(&raw const header);
         while let Some(message) = next.as_ref() {
             let data = libc::CMSG_DATA(message);
-            let length = (message.cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
+            let length = message.cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
             match (message.cmsg_level, message.cmsg_type) {
                 (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) if length >= size_of::<libc::ucred>() => {
                     sender = Some(ptr::read_unaligned(data.cast::<libc::ucred>()));
@@ -252,11 +252,11 @@ mod tests {
             header.msg_iov = &raw mut part;
             header.msg_iovlen = 1;
             header.msg_control = (&raw mut control).cast();
-            header.msg_controllen = libc::CMSG_SPACE(size as u32) as _;
+            header.msg_controllen = libc::CMSG_SPACE(size as u32) as usize;
             let message = libc::CMSG_FIRSTHDR(&raw const header);
             (*message).cmsg_level = libc::SOL_SOCKET;
             (*message).cmsg_type = libc::SCM_RIGHTS;
-            (*message).cmsg_len = libc::CMSG_LEN(size as u32) as _;
+            (*message).cmsg_len = libc::CMSG_LEN(size as u32) as usize;
             ptr::copy_nonoverlapping(descriptors.as_ptr().cast(), libc::CMSG_DATA(message), size);
             assert_eq!(libc::sendmsg(sender.as_raw_fd(), &raw const header, 0), text.len() as isize);
         }
