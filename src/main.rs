@@ -1,4 +1,4 @@
-//! The `bgo` command: a sidecar if it is told to be one, else the command line.
+//! The `bgo` command: a sidecar or a probe if it is told to be one, else the command line.
 #![no_main]
 
 bgo::entry!(run);
@@ -6,8 +6,9 @@ bgo::entry!(run);
 fn run() -> u8 {
     let mut arguments = std::env::args_os();
     // Before anything is built: a sidecar's memory is what it has ever touched.
-    if arguments.nth(1).is_some_and(|first| first == bgo::sidecar::ENTRY) {
-        return bgo::sidecar::main(arguments);
+    match arguments.nth(1) {
+        Some(first) if first == bgo::sidecar::ENTRY => bgo::sidecar::main(arguments),
+        Some(first) if first == bgo::sidecar::PROBE_ENTRY => bgo::sidecar::probe_main(arguments),
+        _ => bgo::commands::main(),
     }
-    bgo::commands::main()
 }

@@ -16,3 +16,4 @@ pub mod signal;
 pub mod spec;
 pub mod timestamp;
 pub mod unknown;
+pub mod url;

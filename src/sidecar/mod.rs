@@ -11,12 +11,14 @@
 mod begin;
 mod ends;
 mod facts;
+mod http;
 mod launch;
 mod log;
 mod perform;
 mod run;
 
 pub use begin::main;
+pub use http::{PROBE_ENTRY, probe_main};
 pub use launch::{Launched, Purpose, launch};
 
 /// The first argument that makes bgo a sidecar.

@@ -13,6 +13,7 @@ mod help;
 mod legacy;
 mod logs;
 mod pick;
+mod probe;
 mod race;
 mod restart;
 mod resurrect;

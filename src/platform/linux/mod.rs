@@ -10,11 +10,13 @@ mod account;
 mod child;
 mod listen;
 mod notify;
+mod resolve;
 
 pub use account::account;
 pub(super) use child::{close_on_exec_from, keep_dumpable, run_child, set_user};
 pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
+pub use resolve::resolve;
 
 use super::ProcStat;
 use super::poll::{Interest, wait};

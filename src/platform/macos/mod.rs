@@ -19,6 +19,7 @@ mod inspect;
 mod listen;
 mod notify;
 mod queue;
+mod resolve;
 
 pub use account::account;
 pub use inspect::{
@@ -28,6 +29,7 @@ pub use inspect::{
 pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 pub use queue::{FileWatch, ProcessHandle, SignalQueue};
+pub use resolve::resolve;
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
