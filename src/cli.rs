@@ -3,12 +3,16 @@
 //! Why it exists: help, parsing and completions cannot disagree. Invariant: every flag here is acted on; the grammar
 //! of bgo-cli 0.2.0 is a subset.
 
+mod settings;
+
 use crate::domain::duration::Span;
 use crate::domain::raw::Raw;
+use crate::domain::settings::Restart;
 use crate::domain::signal::Signal;
-use crate::domain::spec::{FastCrash, WatchChange};
+use crate::domain::spec::Supervision;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use settings::{RestartFlags, SettingsFlags};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -86,6 +90,12 @@ pub enum Command {
     Watch(WatchArgs),
     /// Leave a process down from now on when it dies
     Unwatch(NameArgs),
+    /// Change how a process is supervised: limits, health checks, restart policy
+    Set(SetArgs),
+    /// Hold a process and everything it started (SIGSTOP)
+    Pause(NameArgs),
+    /// Let a paused process go on
+    Resume(NameArgs),
     /// Stop a process and forget it, logs included
     #[command(visible_alias = "rm")]
     Delete(DeleteArgs),
@@ -128,39 +138,22 @@ pub struct StartFlags {
     /// Replace it if it runs already
     #[arg(long)]
     pub force: bool,
-    /// Signal that asks it to end [default: TERM]
-    #[arg(long, value_name = "SIGNAL", help_heading = "Stopping")]
-    pub stop_signal: Option<Signal>,
-    /// Time it then has before SIGKILL [default: 5s]
-    #[arg(long, value_name = "TIME", help_heading = "Stopping")]
-    pub stop_timeout: Option<Span>,
-    /// Restart it when it dies
-    #[arg(short, long, help_heading = "Watch mode")]
+    /// Restart it when it dies: --restart always
+    #[arg(short, long, conflicts_with = "restart", help_heading = "Restart policy")]
     pub watch: bool,
-    /// Watch settings.
+    /// Restart it when it dies: no, on-failure or always [default: no]
+    #[arg(long, value_name = "WHEN", value_parser = restart_policy, help_heading = "Restart policy")]
+    pub restart: Option<Restart>,
+    /// All other settings.
     #[command(flatten)]
-    pub settings: WatchSettings,
+    pub settings: SettingsFlags,
 }
 
-// Settings of watch mode.
-#[derive(Clone, Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct WatchSettings {
-    /// Upper bound for checks that must poll; exits are noticed at once [default: 3]
-    #[arg(long, value_name = "TIME", help_heading = "Watch mode")]
-    pub interval: Option<Span>,
-    /// A death before this is a fast crash [default: 2]
-    #[arg(long, value_name = "TIME", help_heading = "Watch mode")]
-    pub min_uptime: Option<Span>,
-    /// After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default: backoff]
-    #[arg(long, value_name = "MODE", help_heading = "Watch mode")]
-    pub on_fast_crash: Option<FastCrash>,
-}
-
-impl WatchSettings {
-    /// What was given.
-    pub fn change(&self) -> WatchChange {
-        WatchChange { interval: self.interval, min_uptime: self.min_uptime, on_fast_crash: self.on_fast_crash }
+impl StartFlags {
+    /// How the process is to be supervised.
+    pub fn supervision(&self) -> Supervision {
+        let restart = if self.watch { Some(Restart::Always) } else { self.restart };
+        self.settings.clone().supervision(restart)
     }
 }
 
@@ -324,12 +317,33 @@ pub struct WatchArgs {
     /// Names of the processes
     #[arg(value_name = "NAME", required = true)]
     pub names: Vec<OsString>,
+    /// Which ends are followed by a restart: always or on-failure [default: as it was, or always]
+    #[arg(long, value_name = "WHEN", value_parser = restart_policy)]
+    pub restart: Option<Restart>,
     /// What to change; the rest stays.
     #[command(flatten)]
-    pub settings: WatchSettings,
+    pub settings: RestartFlags,
     /// Start from the defaults, and count restarts from zero
     #[arg(long)]
     pub reset: bool,
+}
+
+// `set`
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
+pub struct SetArgs {
+    /// Names of the processes
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<OsString>,
+    /// Restart it when it dies: no, on-failure or always
+    #[arg(long, value_name = "WHEN", value_parser = restart_policy, help_heading = "Restart policy")]
+    pub restart: Option<Restart>,
+    /// All other settings.
+    #[command(flatten)]
+    pub settings: SettingsFlags,
+    /// Give a setting its default again: max-rss, health-url …
+    #[arg(long, value_name = "SETTING")]
+    pub unset: Vec<String>,
 }
 
 // A verb that takes names only.
@@ -373,6 +387,11 @@ pub enum Shell {
     Zsh,
     /// The friendly interactive shell
     Fish,
+}
+
+fn restart_policy(text: &str) -> Result<Restart, String> {
+    // What bgrun calls it.
+    if text == "on-crash" { Ok(Restart::OnFailure) } else { text.parse() }
 }
 
 fn key_value(text: OsString) -> Result<(Raw, Raw), String> {

@@ -1,14 +1,20 @@
-//! `watch` and `unwatch`
+//! `watch`, `unwatch`, `set`, `pause`, `resume`
 
 use super::output::each;
-use crate::cli::{NameArgs, WatchArgs};
-use crate::error::{ExitCode, Result};
+use crate::cli::{NameArgs, SetArgs, WatchArgs};
+use crate::domain::record::State;
+use crate::domain::settings::{Restart, counts_from_next_start};
+use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo};
 
 /// Turns watch mode on, or changes its settings.
-pub fn watch(bgo: &Bgo, args: &WatchArgs) -> Result<ExitCode> {
+pub fn watch(bgo: &Bgo, args: WatchArgs) -> Result<ExitCode> {
+    if args.restart == Some(Restart::No) {
+        return Err(Error::new(ErrorKind::Usage, "--restart no is what bgo unwatch does").hint("bgo unwatch NAME"));
+    }
+    let supervision = args.settings.supervision(args.restart);
     each(bgo, &args.names, |name| {
-        let record = ops::watch(bgo, name, &args.settings.change(), args.reset)?;
+        let record = ops::watch(bgo, name, &supervision, args.reset)?;
         let watch = record.watch.unwrap_or_default();
         Ok(format!(
             "watching \"{name}\" (interval {}, min-uptime {}, on-fast-crash {})",
@@ -23,5 +29,43 @@ pub fn unwatch(bgo: &Bgo, args: &NameArgs) -> Result<ExitCode> {
         let was = ops::is_watched(bgo, name)?;
         ops::unwatch(bgo, name)?;
         Ok(if was { format!("no longer watching \"{name}\"") } else { format!("\"{name}\" was not watched") })
+    })
+}
+
+/// Changes settings.
+pub fn set(bgo: &Bgo, args: SetArgs) -> Result<ExitCode> {
+    let given = args.settings.supervision(args.restart);
+    let unset = args.unset.iter().map(|name| name.trim_start_matches("--").to_owned());
+    let names: Vec<String> = given.names().into_iter().chain(unset).collect();
+    if names.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "nothing to set was given").hint("bgo help set lists all settings"));
+    }
+    each(bgo, &args.names, |name| {
+        let record = ops::set(bgo, name, &given, &args.unset)?;
+        let later: Vec<&str> = names.iter().map(String::as_str).filter(|name| counts_from_next_start(name)).collect();
+        let runs = !matches!(record.state, State::Exited | State::Stopped | State::Errored);
+        let note = match later.as_slice() {
+            _ if !runs => " from its next start on".to_owned(),
+            [] => String::new(),
+            some if some.len() == names.len() => " from its next start on".to_owned(),
+            some => format!(" ({} from its next start on)", some.join(", ")),
+        };
+        Ok(format!("set {} of \"{name}\"{note}", names.join(", ")))
+    })
+}
+
+/// Holds processes.
+pub fn pause(bgo: &Bgo, args: &NameArgs) -> Result<ExitCode> {
+    each(bgo, &args.names, |name| {
+        ops::pause(bgo, name)?;
+        Ok(format!("paused \"{name}\""))
+    })
+}
+
+/// Lets processes go on.
+pub fn resume(bgo: &Bgo, args: &NameArgs) -> Result<ExitCode> {
+    each(bgo, &args.names, |name| {
+        ops::resume(bgo, name)?;
+        Ok(format!("\"{name}\" goes on"))
     })
 }

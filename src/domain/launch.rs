@@ -30,9 +30,11 @@ pub enum Stage {
     Nofile,
     /// Becoming the user it is to run as.
     User,
+    /// Making the socket that it is to notify the sidecar by.
+    Notify,
 }
 
-const STAGES: [(Stage, &str); 10] = [
+const STAGES: [(Stage, &str); 11] = [
     (Stage::Record, "record"),
     (Stage::Logs, "logs"),
     (Stage::Fork, "fork"),
@@ -43,6 +45,7 @@ const STAGES: [(Stage, &str); 10] = [
     (Stage::Nice, "nice"),
     (Stage::Nofile, "nofile"),
     (Stage::User, "user"),
+    (Stage::Notify, "notify socket"),
 ];
 
 impl Stage {

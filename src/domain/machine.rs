@@ -1,389 +1,361 @@
 //! The supervisor as a pure state machine: what happens to a process, and what the sidecar does about it.
 //!
-//! Why it exists: every rule about restarting, backing off, giving up and stopping is here and nowhere else, so that
-//! it can be read, tabled and walked at random without a process. `sidecar/run.rs` only waits for an event, calls
+//! Why it exists: every rule about restarting, backing off, giving up, stopping, readiness, health and limits is here
+//! (and in `run.rs`, what is due while a process runs, and `backoff.rs`, what follows a death) and nowhere else, so
+//! that it can be read, tabled and walked at random without a process. `sidecar/run.rs` only waits for an event, calls
 //! [`step`] and performs the actions.
 //!
 //! ```text
-//!              Spawned                  Exited, nothing left, unwatched
-//!  ● Starting ─────────▶ Up ───────────────────────────────────────────────▶ Over(Exited)
-//!     ▲    │             │ │ Exited, descendants left, unwatched                  ▲
-//!     │    │ SpawnFailed │ └────────────────▶ Detached ──── Emptied ──────────────┘
+//!              Spawned, TakenUp          Exited, nothing left, and no restart follows
+//!  ● Starting ─────────▶ Up(run) ─────────────────────────────────────────────▶ Over(Exited)
+//!     ▲    │             │ ▲ │ Exited, descendants left, no restart follows           ▲
+//!     │    │             │ └─┤ Ready, NotYet, Checked, Measured, Beat, Extend,        │
+//!     │    │             │   │ Leaving, Pause, Resume, Timer: what `run` remembers    │
+//!     │    │ SpawnFailed │   └───────────▶ Detached(run) ──── Emptied ──────────────┘
 //!     │    ▼             │                      │
-//!     │  Over(Errored)   │ Stop, Restart, or a watched death with descendants left
-//!     │       ▲          ▼                      ▼
-//!     │       │   Stopping{then} ◀──────────────┘
+//!     │  Over(Errored)   │ Stop, Restart, a planned restart, a limit, failed health or readiness,
+//!     │       ▲          ▼                      ▼ or a death to be restarted with descendants left
+//!     │       │   Stopping{then, why} ◀─────────┘
 //!     │       │     │  all gone: then Down ─────────────────────────────────▶ Over(Stopped)
-//!     │ give  │     │  all gone: then Respawn
-//!     │ up    │     ▼
+//!     │ give  │     │  all gone: then Decide (supervision ended it): as after a failed run
+//!     │ up    │     │  all gone: then Respawn
+//!     │       │     ▼
 //!     └─────── Backoff{until} (skipped when there is nothing to wait for)
 //! ```
+//!
+//! In `Up` and `Detached` the run is Unasked, or Awaited ─▶ Ready (or Overdue, where being late is allowed); while
+//! ready it is checked on, and while it is paused nothing is due.
 //!
 //! Invariants (walked at random in the tests):
 //! - `Spawn` is emitted only while no process of ours is left, so there are never two.
 //! - After a `Stop` there is no `Spawn` until a later `Restart`: a stop beats a restart in flight.
 //! - After `Quit` there are no more actions.
 //! - `Terminate` (the session or machine goes down) never restarts and never changes the wish.
+//! - A deadline that has passed is acted on: the machine never asks for the same moment twice.
 
-use super::backoff::{Verdict, after_death};
+use super::backoff::{Budget, Death, Verdict};
+pub use super::life::{Action, End, Event, Grace, Hook, Life, Moment, Then};
 use super::outcome::Outcome;
-use super::signal::Signal;
+use super::run::{Cause, Due, Run};
 use super::spec::Policy;
 use std::time::Duration;
 
 /// How long a sidecar that was told to terminate waits for its process to end too, so that it can record how.
 pub const LEAVE_GRACE: Duration = Duration::from_secs(2);
 
-/// A moment on the boot-time clock: it never jumps and counts while the machine sleeps.
-pub type Moment = Duration;
-
 /// The supervisor's whole memory.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Machine {
     /// Where in the diagram it is.
     pub life: Life,
-    /// Consecutive fast crashes so far.
-    pub fast_crashes: u32,
+    /// What is left of the patience with it.
+    pub budget: Budget,
+    /// Whether a process ever ran: until then its starter hears of everything.
+    pub ran: bool,
     /// Set by `Terminate`: quit at the end of the process, at this moment at the latest.
     pub leave_at: Option<Moment>,
-}
-
-/// Where in the diagram a process is.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Life {
-    /// `Spawn` was emitted; its result is awaited.
-    Starting {
-        /// A stop came meanwhile.
-        stop: Option<Grace>,
-    },
-    /// The process (the leader) runs.
-    Up {
-        /// When it started.
-        since: Moment,
-    },
-    /// The leader ended; descendants of it run.
-    Detached,
-    /// It is being ended.
-    Stopping {
-        /// What comes when all are gone.
-        then: Then,
-        /// When whatever is left is killed; `None` once that was done.
-        kill_at: Option<Moment>,
-        /// The signal for descendants that outlive the leader's group.
-        signal: Signal,
-        /// What it was, should the stop be refused.
-        was: Box<Life>,
-    },
-    /// Dead, and to be restarted at a set time.
-    Backoff {
-        /// When.
-        until: Moment,
-    },
-    /// There is nothing left to supervise.
-    Over(End),
-}
-
-/// What follows when everything of a run is gone.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Then {
-    /// Stay down.
-    Down,
-    /// Start again.
-    Respawn {
-        /// After this wait.
-        delay: Duration,
-        /// Whether the policy decided it (and it counts as a restart), not a person.
-        counted: bool,
-    },
-    /// Stay down and say why.
-    GiveUp {
-        /// The reason.
-        reason: String,
-    },
-}
-
-/// How supervision ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum End {
-    /// The process ended by itself.
-    Exited,
-    /// It was stopped on request.
-    Stopped,
-    /// It could not be (re)started, or died too often.
-    Errored(String),
-    /// The sidecar leaves, the wish stays: shutdown, or another sidecar took over.
-    Left,
-}
-
-/// How gently to stop.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Grace {
-    /// The signal that asks.
-    pub signal: Signal,
-    /// How long it may take before SIGKILL; zero kills at once.
-    pub timeout: Duration,
-}
-
-impl Grace {
-    fn kills_at_once(self) -> bool {
-        self.timeout.is_zero() || self.signal == Signal::KILL
-    }
-}
-
-/// What can happen.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// The process that `Spawn` asked for runs, or a running one was taken up.
-    Spawned {
-        /// Its start, on the boot-time clock.
-        at: Moment,
-    },
-    /// `Spawn` failed.
-    SpawnFailed {
-        /// Stage and errno in words.
-        reason: String,
-        /// Whether it may succeed if simply tried again (out of memory or processes, a program being replaced).
-        transient: bool,
-    },
-    /// The leader ended.
-    Exited {
-        /// How.
-        outcome: Outcome,
-        /// Whether descendants of it still run.
-        descendants: bool,
-    },
-    /// After the leader's end, the last descendant ended too.
-    Emptied,
-    /// After the leader's end, descendants have ended, and others still run.
-    Remaining,
-    /// A deadline may have passed.
-    Timer,
-    /// A person or script wants it down.
-    Stop(Grace),
-    /// A person or script wants it started anew.
-    Restart(Grace),
-    /// The policy was changed.
-    PolicyChanged,
-    /// The kernel refused the stop signal (the process became another user).
-    SignalRefused,
-    /// Another sidecar has taken over.
-    HandedOver,
-    /// The sidecar itself was told to end: logout, shutdown, or somebody ended it by hand.
-    Terminate,
-}
-
-/// What the sidecar is to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Start the process.
-    Spawn {
-        /// Whether this is a restart that the policy decided.
-        counted: bool,
-    },
-    /// Send the stop signal to the leader's process group, or, if the leader is gone, to each descendant.
-    Signal(Signal),
-    /// SIGKILL to everything that is left.
-    KillAll,
-    /// Nothing is left to do: record the end and exit.
-    Quit,
 }
 
 impl Machine {
     /// A machine whose first `Spawn` (or take-up of a running process) is under way.
     pub fn new() -> Machine {
-        Machine { life: Life::Starting { stop: None }, fast_crashes: 0, leave_at: None }
+        Machine::default()
     }
 
     /// The next moment at which a `Timer` event is due, if any.
-    pub fn deadline(&self) -> Option<Moment> {
-        let own = match self.life {
-            Life::Stopping { kill_at, .. } => kill_at,
-            Life::Backoff { until } => Some(until),
+    pub fn deadline(&self, policy: &Policy) -> Option<Moment> {
+        let own = match &self.life {
+            Life::Stopping { kill_at, .. } => *kill_at,
+            Life::Backoff { until } => Some(*until),
+            Life::Up(run) | Life::Detached(run) if self.leave_at.is_none() => run.deadline(policy),
             _ => None,
         };
         [own, self.leave_at].into_iter().flatten().min()
     }
 }
 
-impl Default for Machine {
-    fn default() -> Machine {
-        Machine::new()
-    }
-}
+/// What a step comes to: the machine after it, and what is to be done, in order.
+type Step = (Machine, Vec<Action>);
 
 /// One step: the machine after `event` at `now`, and what is to be done, in order.
-pub fn step(policy: &Policy, mut m: Machine, event: Event, now: Moment) -> (Machine, Vec<Action>) {
+pub fn step(policy: &Policy, mut m: Machine, event: Event, now: Moment) -> Step {
     if matches!(m.life, Life::Over(_)) {
         return (m, Vec::new());
     }
     if event == Event::HandedOver {
-        return over(m, End::Left);
+        return over(policy, m, End::Left);
     }
     if event == Event::Terminate {
-        return terminate(m, now);
+        return terminate(policy, m, now);
     }
     if m.leave_at.is_some_and(|at| at <= now) && event == Event::Timer {
-        return over(m, End::Left);
+        return over(policy, m, End::Left);
     }
-    match (m.life.clone(), event) {
-        (Life::Starting { stop: None }, Event::Spawned { at }) => {
-            m.life = Life::Up { since: at };
-            (m, Vec::new())
-        }
-        (Life::Starting { stop: Some(grace) }, Event::Spawned { at }) => {
-            m.life = Life::Up { since: at };
-            begin_stop(m, Then::Down, grace, now)
-        }
-        (Life::Starting { stop: None }, Event::SpawnFailed { transient: true, .. })
-            if policy.watch && m.leave_at.is_none() =>
-        {
-            let then = after_watched_death(policy, &mut m, Duration::ZERO, Outcome::Unknown);
-            all_gone(m, then, now)
-        }
-        (Life::Starting { .. }, Event::SpawnFailed { reason, .. }) => over(m, End::Errored(reason)),
-        (Life::Starting { .. }, Event::Stop(grace)) => {
-            m.life = Life::Starting { stop: Some(grace) };
-            (m, Vec::new())
-        }
+    let hook = matches!(event, Event::Exited { .. }) && policy.settings.on_exit.is_some() && m.leave_at.is_none();
+    let (m, mut actions) = match std::mem::take(&mut m.life) {
+        Life::Starting { stop } => starting(policy, m, stop, event, now),
+        life @ (Life::Up(_) | Life::Detached(_)) => alive(policy, m, life, event, now),
+        life @ Life::Stopping { .. } => stopping(policy, m, life, event, now),
+        Life::Backoff { until } => backoff(policy, m, until, event, now),
+        life @ Life::Over(_) => stay(m, life),
+    };
+    if hook {
+        actions.insert(0, Action::Hook(Hook::Exit));
+    }
+    (m, actions)
+}
 
-        (Life::Up { since }, Event::Exited { outcome, descendants }) => {
-            leader_ended(policy, m, now.saturating_sub(since), outcome, descendants, now)
+fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, now: Moment) -> Step {
+    match event {
+        Event::Spawned { at } => {
+            m.ran = true;
+            let life = Life::Up(Run::new(policy, at, now));
+            match stop {
+                None => stay(m, life),
+                Some(grace) => begin_stop(m, life, Then::Down, None, grace, now),
+            }
         }
-        (Life::Detached, Event::Emptied) if policy.watch && m.leave_at.is_none() => spawn(m, true),
-        (Life::Detached, Event::Emptied) => over(m, End::Exited),
-        (Life::Up { .. } | Life::Detached, Event::Stop(grace)) => begin_stop(m, Then::Down, grace, now),
-        (Life::Up { .. } | Life::Detached, Event::Restart(grace)) => {
-            m.fast_crashes = 0;
-            begin_stop(m, Then::Respawn { delay: Duration::ZERO, counted: false }, grace, now)
+        Event::TakenUp { at, ready } => {
+            m.ran = true;
+            let mut run = Run::new(policy, at, now);
+            if ready {
+                run.set_ready(now);
+            }
+            stay(m, Life::Up(run))
         }
+        Event::SpawnFailed { transient: true, .. } if policy.watch && m.leave_at.is_none() && stop.is_none() => {
+            let death = Death { uptime: Duration::ZERO, success: false, premature: true, cause: "cannot start" };
+            let then = follow(policy, &mut m, death, now);
+            all_gone(policy, m, then, None, now)
+        }
+        Event::SpawnFailed { reason, .. } => over(policy, m, End::Errored(reason)),
+        Event::Stop(grace) => stay(m, Life::Starting { stop: Some(grace) }),
+        _ => stay(m, Life::Starting { stop }),
+    }
+}
 
-        (Life::Stopping { then, .. }, Event::Exited { descendants: false, .. } | Event::Emptied) => {
-            all_gone(m, then, now)
+fn alive(policy: &Policy, mut m: Machine, life: Life, event: Event, now: Moment) -> Step {
+    let (mut run, detached) = match life {
+        Life::Up(run) => (run, false),
+        Life::Detached(run) => (run, true),
+        other => return stay(m, other),
+    };
+    let again = |run: Run| if detached { Life::Detached(run) } else { Life::Up(run) };
+    let mut actions = Vec::new();
+    let cause = match event {
+        Event::Exited { outcome, descendants } if !detached => {
+            return leader_ended(policy, m, run, outcome, descendants, now);
         }
-        (Life::Stopping { then, signal, kill_at, .. }, Event::Exited { descendants: true, .. }) => {
+        Event::Emptied if detached && policy.watch && m.leave_at.is_none() => return spawn(m, true),
+        Event::Emptied if detached => return over(policy, m, End::Exited),
+        Event::Stop(grace) => return begin_stop(m, again(run), Then::Down, None, grace, now),
+        Event::Restart(grace) => {
+            m.budget.clear();
+            let then = Then::Respawn { delay: Duration::ZERO, counted: false };
+            return begin_stop(m, again(run), then, None, grace, now);
+        }
+        Event::Timer if m.leave_at.is_none() => match run.due(policy, now) {
+            Due::End(cause) => Some(cause),
+            Due::Restart(reason) => {
+                let why = Cause { reason, unhealthy: false, premature: false };
+                let then = Then::Respawn { delay: Duration::ZERO, counted: false };
+                return begin_stop(m, again(run), then, Some(why), policy.grace(), now);
+            }
+            Due::Checks(checks) => {
+                actions = checks;
+                None
+            }
+        },
+        Event::Ready => {
+            if run.set_ready(now) && policy.settings.on_ready.is_some() {
+                actions.push(Action::Hook(Hook::Ready));
+            }
+            None
+        }
+        Event::NotYet(why) => {
+            run.not_yet(why, now);
+            None
+        }
+        Event::NeverReady(reason) => Some(Cause::not_ready(reason)).filter(|_| run.is_awaited()),
+        Event::Checked(failure) => run.checked(policy, failure),
+        Event::Measured(rss_bytes) => run.uses(policy, rss_bytes),
+        Event::Lifeless => run.is_watched().then(Cause::lifeless),
+        Event::Beat => {
+            run.beat(now);
+            None
+        }
+        Event::Extend(span) => {
+            run.extend(span, now);
+            None
+        }
+        Event::Leaving => {
+            run.leaving = true;
+            None
+        }
+        Event::Pause if run.paused.is_none() => {
+            run.paused = Some(now);
+            actions.push(Action::Pause);
+            None
+        }
+        Event::Resume if run.paused.is_some() => {
+            run.resume(now);
+            actions.push(Action::Resume);
+            None
+        }
+        Event::PolicyChanged => {
+            run.look_again(policy, now);
+            None
+        }
+        _ => None,
+    };
+    match cause.filter(|_| m.leave_at.is_none() && !run.refused) {
+        Some(cause) => {
+            let then = Then::Decide { since: run.since };
+            begin_stop(m, again(run), then, Some(cause), policy.grace(), now)
+        }
+        None => {
+            m.life = again(run);
+            (m, actions)
+        }
+    }
+}
+
+fn stopping(policy: &Policy, mut m: Machine, life: Life, event: Event, now: Moment) -> Step {
+    let Life::Stopping { mut then, why, mut kill_at, signal, mut was } = life else { return stay(m, life) };
+    let mut actions = Vec::new();
+    match event {
+        Event::Exited { descendants: false, .. } | Event::Emptied => return all_gone(policy, m, Some(then), why, now),
+        Event::Exited { descendants: true, .. } => {
             // The group is gone; what escaped it (setsid, daemonised) is asked in the time that is left.
-            let action = if kill_at.is_some() { Action::Signal(signal) } else { Action::KillAll };
-            m.life = Life::Stopping { then, kill_at, signal, was: Box::new(Life::Detached) };
-            (m, vec![action])
+            actions.push(if kill_at.is_some() { Action::Signal(signal) } else { Action::KillAll });
+            if let Life::Up(run) = *was {
+                was = Box::new(Life::Detached(run));
+            }
         }
         // What was forked while the others were killed is killed too.
-        (Life::Stopping { kill_at: None, .. }, Event::Remaining) => (m, vec![Action::KillAll]),
-        (Life::Stopping { then, kill_at: Some(at), signal, was }, Event::Timer) if at <= now => {
-            m.life = Life::Stopping { then, kill_at: None, signal, was };
-            (m, vec![Action::KillAll])
+        Event::Remaining if kill_at.is_none() => actions.push(Action::KillAll),
+        Event::Timer if kill_at.is_some_and(|at| at <= now) => {
+            kill_at = None;
+            actions.push(Action::KillAll);
         }
-        (Life::Stopping { was, .. }, Event::Stop(grace)) => {
-            m.life = *was;
-            begin_stop(m, Then::Down, grace, now)
-        }
-        (Life::Stopping { kill_at, signal, was, .. }, Event::Restart(grace)) => {
-            m.fast_crashes = 0;
+        Event::Extend(span) => kill_at = kill_at.map(|at| at.max(now.saturating_add(span))),
+        Event::Stop(grace) => return begin_stop(m, *was, Then::Down, None, grace, now),
+        Event::Restart(grace) => {
+            m.budget.clear();
             // Whoever asks now waits for the new process no longer than its own grace.
-            let kill_at = kill_at.map(|at| at.min(now.saturating_add(grace.timeout)));
-            let then = Then::Respawn { delay: Duration::ZERO, counted: false };
-            m.life = Life::Stopping { then, kill_at, signal, was };
-            (m, Vec::new())
+            kill_at = kill_at.map(|at| at.min(now.saturating_add(grace.timeout)));
+            then = Then::Respawn { delay: Duration::ZERO, counted: false };
         }
-        (Life::Stopping { was, .. }, Event::SignalRefused) => {
-            m.life = *was;
-            (m, Vec::new())
+        Event::SignalRefused => {
+            if let Life::Up(run) | Life::Detached(run) = &mut *was {
+                run.refused = true;
+            }
+            return stay(m, *was);
         }
+        _ => {}
+    }
+    m.life = Life::Stopping { then, why, kill_at, signal, was };
+    (m, actions)
+}
 
-        (Life::Backoff { until }, Event::Timer) if until <= now => spawn(m, true),
-        (Life::Backoff { .. }, Event::Stop(_)) => over(m, End::Stopped),
-        (Life::Backoff { .. }, Event::Restart(_)) => {
-            m.fast_crashes = 0;
+fn backoff(policy: &Policy, mut m: Machine, until: Moment, event: Event, now: Moment) -> Step {
+    match event {
+        Event::Timer if until <= now => spawn(m, true),
+        Event::Stop(_) => over(policy, m, End::Stopped),
+        Event::Restart(_) => {
+            m.budget.clear();
             spawn(m, false)
         }
-        (Life::Backoff { .. }, Event::PolicyChanged) if !policy.watch => over(m, End::Exited),
-
-        // Everything else changes nothing: early timers, an end that was already known, a policy that is read anew
-        // at the next death.
-        (
-            Life::Starting { .. }
-            | Life::Up { .. }
-            | Life::Detached
-            | Life::Stopping { .. }
-            | Life::Backoff { .. }
-            | Life::Over(_),
-            _,
-        ) => (m, Vec::new()),
+        Event::PolicyChanged if !policy.watch => over(policy, m, End::Exited),
+        _ => stay(m, Life::Backoff { until }),
     }
 }
 
-fn leader_ended(
-    policy: &Policy,
-    mut m: Machine,
-    uptime: Duration,
-    outcome: Outcome,
-    descendants: bool,
-    now: Moment,
-) -> (Machine, Vec<Action>) {
-    if !policy.watch || m.leave_at.is_some() {
-        if descendants {
-            m.life = Life::Detached;
-            return (m, Vec::new());
-        }
-        return over(m, End::Exited);
-    }
-    let then = after_watched_death(policy, &mut m, uptime, outcome);
-    if descendants {
-        m.life = Life::Detached;
-        let grace = Grace { signal: policy.stop_signal, timeout: policy.stop_timeout };
-        return begin_stop(m, then, grace, now);
-    }
-    all_gone(m, then, now)
-}
-
-fn after_watched_death(policy: &Policy, m: &mut Machine, uptime: Duration, outcome: Outcome) -> Then {
-    match after_death(policy, m.fast_crashes, uptime, outcome) {
-        Verdict::GiveUp { reason } => Then::GiveUp { reason },
-        Verdict::Restart { delay, fast_crashes } => {
-            m.fast_crashes = fast_crashes;
-            Then::Respawn { delay, counted: true }
-        }
+fn leader_ended(policy: &Policy, mut m: Machine, run: Run, outcome: Outcome, descendants: bool, now: Moment) -> Step {
+    let then = if policy.watch && m.leave_at.is_none() {
+        let uptime = now.saturating_sub(run.since);
+        let success = policy.settings.is_success(outcome);
+        follow(policy, &mut m, Death { uptime, success, premature: false, cause: &outcome.to_string() }, now)
+    } else {
+        None
+    };
+    match then {
+        None if descendants => stay(m, Life::Detached(run)),
+        Some(then) if descendants => begin_stop(m, Life::Detached(run), then, None, policy.grace(), now),
+        then => all_gone(policy, m, then, None, now),
     }
 }
 
-fn begin_stop(mut m: Machine, then: Then, grace: Grace, now: Moment) -> (Machine, Vec<Action>) {
-    let was = Box::new(m.life);
+/// What the policy says about a death; `None`: leave it down, it did what it was for.
+fn follow(policy: &Policy, m: &mut Machine, death: Death<'_>, now: Moment) -> Option<Then> {
+    match m.budget.after(policy, death, now) {
+        Verdict::GiveUp { reason } => Some(Then::GiveUp { reason }),
+        Verdict::Restart { delay } => Some(Then::Respawn { delay, counted: true }),
+        Verdict::Done => None,
+    }
+}
+
+fn begin_stop(mut m: Machine, was: Life, then: Then, why: Option<Cause>, grace: Grace, now: Moment) -> Step {
     let signal = grace.signal;
     let (kill_at, action) = if grace.kills_at_once() {
         (None, Action::KillAll)
     } else {
         (Some(now.saturating_add(grace.timeout)), Action::Signal(signal))
     };
-    m.life = Life::Stopping { then, kill_at, signal, was };
+    m.life = Life::Stopping { then, why, kill_at, signal, was: Box::new(was) };
     (m, vec![action])
 }
 
-fn all_gone(mut m: Machine, then: Then, now: Moment) -> (Machine, Vec<Action>) {
+/// Everything of a run is gone.
+fn all_gone(policy: &Policy, mut m: Machine, then: Option<Then>, why: Option<Cause>, now: Moment) -> Step {
     match then {
-        Then::Down => over(m, End::Stopped),
-        Then::GiveUp { reason } => over(m, End::Errored(reason)),
-        Then::Respawn { .. } if m.leave_at.is_some() => over(m, End::Left),
-        Then::Respawn { delay, counted } if delay.is_zero() => spawn(m, counted),
-        Then::Respawn { delay, .. } => {
+        None => over(policy, m, End::Exited),
+        Some(Then::Down) => over(policy, m, End::Stopped),
+        Some(Then::GiveUp { reason }) => over(policy, m, End::Errored(reason)),
+        Some(Then::Respawn { .. } | Then::Decide { .. }) if m.leave_at.is_some() => over(policy, m, End::Left),
+        Some(Then::Respawn { delay, counted }) if delay.is_zero() => spawn(m, counted),
+        Some(Then::Respawn { delay, .. }) => {
             m.life = Life::Backoff { until: now.saturating_add(delay) };
             (m, Vec::new())
+        }
+        Some(Then::Decide { since }) => {
+            let cause = why.unwrap_or_else(|| Cause::not_ready(String::new()));
+            if !policy.watch {
+                return over(policy, m, End::Errored(cause.reason));
+            }
+            let (uptime, premature) = (now.saturating_sub(since), cause.premature);
+            let death = Death { uptime, success: false, premature, cause: &cause.reason };
+            match follow(policy, &mut m, death, now) {
+                Some(Then::GiveUp { reason }) if !reason.contains(&cause.reason) => {
+                    over(policy, m, End::Errored(format!("{reason}, the last: {}", cause.reason)))
+                }
+                then => all_gone(policy, m, then, None, now),
+            }
         }
     }
 }
 
-fn spawn(mut m: Machine, counted: bool) -> (Machine, Vec<Action>) {
+fn stay(mut m: Machine, life: Life) -> Step {
+    m.life = life;
+    (m, Vec::new())
+}
+
+fn spawn(mut m: Machine, counted: bool) -> Step {
     m.life = Life::Starting { stop: None };
     (m, vec![Action::Spawn { counted }])
 }
 
-fn over(mut m: Machine, end: End) -> (Machine, Vec<Action>) {
+fn over(policy: &Policy, mut m: Machine, end: End) -> Step {
+    let hook = matches!(end, End::Errored(_)) && m.ran && policy.settings.on_errored.is_some();
     m.life = Life::Over(end);
     m.leave_at = None;
-    (m, vec![Action::Quit])
+    let hook = hook.then_some(Action::Hook(Hook::Errored));
+    (m, hook.into_iter().chain([Action::Quit]).collect())
 }
 
-fn terminate(mut m: Machine, now: Moment) -> (Machine, Vec<Action>) {
+fn terminate(policy: &Policy, mut m: Machine, now: Moment) -> Step {
     if let Life::Backoff { .. } = m.life {
-        return over(m, End::Left);
+        return over(policy, m, End::Left);
     }
     m.leave_at.get_or_insert(now.saturating_add(LEAVE_GRACE));
     (m, Vec::new())

@@ -64,6 +64,9 @@ pub struct Exit {
     /// Whether the session or machine was going down at that moment, so that `resurrect` brings it back.
     #[serde(default)]
     pub shutdown: bool,
+    /// Why supervision ended it (a limit, failed health checks, a planned restart); null if it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl Exit {
@@ -75,7 +78,7 @@ impl Exit {
             Outcome::Unknown => (None, None, false),
         };
         let uptime_ms = uptime.map(|up| u64::try_from(up.as_millis()).unwrap_or(u64::MAX));
-        Exit { at, code, signal, oom, uptime_ms, shutdown: false }
+        Exit { at, code, signal, oom, uptime_ms, shutdown: false, reason: None }
     }
 
     /// How it ended.

@@ -4,15 +4,19 @@
 //! and whatever a newer bgo wrote is kept. Invariant: wishes (`want`, `wish`, `spec`, the settings in `watch`) are
 //! written by commands, facts (all the rest) by whoever holds the ownership lock.
 
+use super::backoff::Budget;
 use super::duration::Span;
-use super::machine::Grace;
+use super::machine::{Grace, Moment};
 use super::outcome::Exit;
 use super::raw::Raw;
-use super::spec::{FastCrash, INTERVAL, MIN_UPTIME, Policy, Spec, StopSpec, WatchChange};
+use super::settings::Settings;
+use super::spec::{FastCrash, INTERVAL, MIN_UPTIME, Policy, Spec, WatchChange};
 use super::timestamp::Timestamp;
+pub use super::wish::{Ask, WireGrace, Wish};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
+use std::time::SystemTime;
 
 /// The schema this bgo writes. Records of bgo-cli 0.2.0 have none and count as 0; newer ones only add.
 pub const SCHEMA: u32 = 1;
@@ -49,8 +53,10 @@ pub enum State {
     Running,
     /// It said that it is ready.
     Ready,
-    /// It runs and fails its health checks.
+    /// It fails its health checks and is being ended for that.
     Unhealthy,
+    /// It was told to hold still.
+    Paused,
     /// The process that was started has ended; descendants of it run.
     Detached,
     /// It was asked to end.
@@ -76,6 +82,7 @@ impl fmt::Display for State {
             State::Running => "running",
             State::Ready => "ready",
             State::Unhealthy => "unhealthy",
+            State::Paused => "paused",
             State::Detached => "detached",
             State::Stopping => "stopping",
             State::Backoff => "backoff",
@@ -128,46 +135,6 @@ impl Sidecar {
     pub fn identity(&self) -> Identity {
         Identity { pid: self.pid, start_time: self.start_time, boot_id: self.boot_id.clone() }
     }
-}
-
-/// What commands asked of the sidecar. Every wish gets the next `id`; each kind keeps the id of its last wish, so that a
-/// wish of one kind never covers one of another. What has a higher id than the record's `seen` is news.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Wish {
-    /// The id of the last wish of any kind.
-    pub id: u64,
-    /// The last that asked to stop.
-    pub stop: u64,
-    /// The last that asked to restart.
-    pub restart: u64,
-    /// The last that asked to let a fresh sidecar take over.
-    pub hand_over: u64,
-    /// How to stop; for `stop` and `restart`. `None`: as the spec says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub grace: Option<WireGrace>,
-}
-
-/// What a command can ask of a sidecar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// Look at the settings anew.
-    Settings,
-    /// End the process and stay down.
-    Stop,
-    /// End the process and start it anew.
-    Restart,
-    /// Let a fresh sidecar take over and leave.
-    HandOver,
-}
-
-/// [`Grace`] as JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WireGrace {
-    /// The signal that asks.
-    pub signal: super::signal::Signal,
-    /// The time it has, in seconds.
-    pub timeout: Span,
 }
 
 /// Watch mode: settings (`enabled` to `on_fast_crash`) and facts. The names are those of bgo-cli 0.2.0.
@@ -236,6 +203,33 @@ impl Watch {
     }
 }
 
+/// Whether it is ready; the record's `ready` block.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ready {
+    /// Since when; null: not yet.
+    pub at: Option<Timestamp>,
+    /// How long the logs (stdout, stderr) were when the present run started: what came before is not its output.
+    pub from: [u64; 2],
+}
+
+/// What health checks found; the record's `health` block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Failed checks in a row.
+    pub failures: u32,
+    /// What the last one said.
+    pub reason: String,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+fn is_none_yet(id: &u64) -> bool {
+    *id == 0
+}
+
 /// One process, as the file says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -292,9 +286,27 @@ pub struct Record {
     /// The sidecar; null when none is registered.
     #[serde(default)]
     pub sidecar: Option<Sidecar>,
-    /// How it is ended.
+    /// How it is supervised.
     #[serde(default)]
-    pub spec: StopSpec,
+    pub spec: Settings,
+    /// Its readiness; null where nobody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Ready>,
+    /// What it says of itself (sd_notify's `STATUS=`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_text: Option<String>,
+    /// Failed health checks in a row; null while there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Consecutive fast crashes so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fast_crashes: u32,
+    /// The restarts that count against the restart limit, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent_restarts: Vec<Timestamp>,
+    /// The last wish that came to nothing, because the kernel refused to signal the process.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub refused: u64,
     /// The last ends, oldest first, at most [`MAX_EXITS`].
     #[serde(default)]
     pub exits: Vec<Exit>,
@@ -340,7 +352,13 @@ impl Record {
             reason: None,
             identity: None,
             sidecar: None,
-            spec: spec.stop,
+            spec: spec.settings,
+            ready: None,
+            status_text: None,
+            health: None,
+            fast_crashes: 0,
+            recent_restarts: Vec::new(),
+            refused: 0,
             exits: Vec::new(),
             next_restart_at: None,
             degraded: None,
@@ -445,9 +463,24 @@ impl Record {
             watch: watch.enabled && self.want == Want::Up,
             min_uptime: watch.min_uptime.0,
             on_fast_crash: watch.on_fast_crash,
-            stop_signal: self.spec.stop_signal,
-            stop_timeout: self.spec.stop_timeout.0,
+            interval: watch.interval.0,
+            settings: self.spec.clone(),
         }
+    }
+
+    /// What is left of the patience with it: `wall_clock` and `now` are the same moment, `dice` any number.
+    pub fn budget(&self, wall_clock: SystemTime, now: Moment, dice: u64) -> Budget {
+        let moment = |at: &Timestamp| now.saturating_sub(wall_clock.duration_since(at.0).unwrap_or_default());
+        let restarts = self.recent_restarts.iter().map(moment).collect();
+        Budget { fast_crashes: self.fast_crashes, restarts, dice }
+    }
+
+    /// How many more restarts the restart limit allows at `wall_clock`; `None`: any number.
+    pub fn restarts_left(&self, wall_clock: SystemTime) -> Option<u32> {
+        let limit = self.spec.restart_limit?;
+        let recent = |at: &&Timestamp| wall_clock.duration_since(at.0).is_ok_and(|age| age < limit.within.0);
+        let used = self.recent_restarts.iter().filter(recent).count();
+        Some(limit.count.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX)))
     }
 
     /// How the present wish wants the process stopped.
@@ -460,19 +493,26 @@ impl Record {
 
     /// Writes down a wish that the sidecar has not seen, and returns its id.
     pub fn wish(&mut self, ask: Ask, grace: Option<Grace>) -> u64 {
-        let id = self.wish.id.max(self.seen) + 1;
-        self.wish.id = id;
-        match ask {
-            Ask::Settings => {}
-            Ask::Stop => self.wish.stop = id,
-            Ask::Restart => self.wish.restart = id,
-            Ask::HandOver => self.wish.hand_over = id,
-        }
-        if matches!(ask, Ask::Stop | Ask::Restart) {
-            self.wish.grace = grace.map(|g| WireGrace { signal: g.signal, timeout: Span(g.timeout) });
-        }
         self.schema = self.schema.max(SCHEMA);
-        id
+        self.wish.add(self.seen, ask, grace)
+    }
+
+    /// Writes down that nothing of the past counts any more: a person or script asked for a start.
+    pub fn begin_anew(&mut self) {
+        self.fast_crashes = 0;
+        self.recent_restarts.clear();
+        self.forget_run();
+        if let Some(watch) = &mut self.watch {
+            watch.clear_error();
+        }
+    }
+
+    /// Forgets what was true of a run that is over.
+    pub fn forget_run(&mut self) {
+        self.reason = None;
+        self.ready = None;
+        self.status_text = None;
+        self.health = None;
     }
 
     /// Whether `resurrect` brings it back once it is found not running: it was wanted up, and nothing but the end of
@@ -498,7 +538,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     fn record() -> Record {
-        let spec = Spec { command: vec!["/bin/true".into()], cwd: "/".into(), stop: StopSpec::default() };
+        let spec = Spec { command: vec!["/bin/true".into()], cwd: "/".into(), settings: Settings::default() };
         Record::new("web", spec)
     }
 
@@ -513,13 +553,13 @@ mod tests {
     #[test]
     fn fields_of_a_newer_bgo_survive_a_rewrite() {
         let text = r#"{"schema": 9, "name": "web", "command": ["/bin/true"], "cwd": "/", "status": "running",
-            "future": {"a": [1]}, "watch": {"enabled": true, "mood": "good"}, "spec": {"nice": 5}}"#;
+            "future": {"a": [1]}, "watch": {"enabled": true, "mood": "good"}, "spec": {"mood": 5}}"#;
         let rewritten = Record::parse(text.as_bytes()).unwrap().to_json();
         let value: Value = serde_json::from_slice(&rewritten).unwrap();
         assert_eq!(value["schema"], 9);
         assert_eq!(value["future"]["a"][0], 1);
         assert_eq!(value["watch"]["mood"], "good");
-        assert_eq!(value["spec"]["nice"], 5);
+        assert_eq!(value["spec"]["mood"], 5);
     }
 
     #[test]

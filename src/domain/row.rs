@@ -4,7 +4,8 @@
 //! from the record or observed at the moment of the snapshot; what could not be observed is `None`.
 
 use super::outcome::Exit;
-use super::record::{State, Watch};
+use super::record::{Health, Ready, State, Watch};
+use super::settings::Settings;
 use super::timestamp::Timestamp;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,8 +49,18 @@ pub struct Row {
     pub end: Option<Exit>,
     /// The last ends, oldest first.
     pub exits: Vec<Exit>,
-    /// How it is ended.
-    pub stop: super::spec::StopSpec,
+    /// How it is supervised.
+    pub settings: Settings,
+    /// Whether it is ready; `None`: nobody asked for it.
+    pub ready: Option<Ready>,
+    /// What it says of itself.
+    pub status_text: Option<String>,
+    /// What health checks found; `None`: nothing bad.
+    pub health: Option<Health>,
+    /// Consecutive fast crashes so far.
+    pub fast_crashes: u32,
+    /// How many more restarts the restart limit allows now; `None`: any number.
+    pub restarts_left: Option<u32>,
     /// What could not be written in time.
     pub degraded: Option<String>,
     /// Its logs: stdout, stderr, watcher.

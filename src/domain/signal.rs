@@ -18,6 +18,8 @@ impl Signal {
     pub const KILL: Signal = Signal(libc::SIGKILL);
     /// Wakes a paused process, so that it can act on another signal.
     pub const CONT: Signal = Signal(libc::SIGCONT);
+    /// Holds a process.
+    pub const STOP: Signal = Signal(libc::SIGSTOP);
     /// The nudge: "read your record again".
     pub const HUP: Signal = Signal(libc::SIGHUP);
 

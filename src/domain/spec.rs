@@ -4,49 +4,29 @@
 //! defaults. Invariant: a [`Spec`] is a wish only; nothing in it was observed.
 
 use super::duration::Span;
+use super::machine::Grace;
 use super::raw::Raw;
-use super::signal::Signal;
+use super::settings::{Change, Restart, Settings};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How long a process may take to end after the stop signal before it is killed.
-pub const STOP_TIMEOUT: Span = Span::secs(5);
 /// Default upper bound for checks that must poll.
 pub const INTERVAL: Span = Span::secs(3);
 /// Default shortest run that does not count as a fast crash.
 pub const MIN_UPTIME: Span = Span::secs(2);
 
-/// What to run and how to end it. The restart policy is kept beside it, in the record's `watch` block, as in 0.2.0.
+/// What to run and how to supervise it. What 0.2.0 knows of the restart policy is kept beside it, in the record's
+/// `watch` block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     /// The program (an absolute path) and its arguments, byte for byte.
     pub command: Vec<Raw>,
     /// Absolute path of the folder the command runs in.
     pub cwd: Raw,
-    /// How it is ended.
-    pub stop: StopSpec,
-}
-
-/// How a process is ended; the record's `spec` block.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct StopSpec {
-    /// The signal that asks it to end. Default SIGTERM.
-    pub stop_signal: Signal,
-    /// The grace it has before SIGKILL, in seconds. Default 5.
-    pub stop_timeout: Span,
-    /// What a newer bgo wrote here; kept when rewriting.
-    #[serde(flatten, skip_deserializing)]
-    pub extra: Map<String, Value>,
-}
-
-impl Default for StopSpec {
-    fn default() -> StopSpec {
-        StopSpec { stop_signal: Signal::TERM, stop_timeout: STOP_TIMEOUT, extra: Map::new() }
-    }
+    /// How it is supervised.
+    pub settings: Settings,
 }
 
 /// What watch mode does about a fast crash: a death before `min_uptime`.
@@ -106,17 +86,79 @@ impl WatchChange {
     }
 }
 
-/// The part of a record that the state machine decides by.
+/// Everything about supervision that was given.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Supervision {
+    /// The restart policy.
+    pub restart: Option<Restart>,
+    /// What 0.2.0 knows of it.
+    pub watch: WatchChange,
+    /// The rest.
+    pub settings: Change,
+}
+
+impl Supervision {
+    /// The names of what was given, as on the command line, without the dashes in front.
+    pub fn names(&self) -> Vec<String> {
+        let watch = [
+            ("restart", self.restart.is_some()),
+            ("interval", self.watch.interval.is_some()),
+            ("min-uptime", self.watch.min_uptime.is_some()),
+            ("on-fast-crash", self.watch.on_fast_crash.is_some()),
+        ];
+        let given = watch.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned());
+        // `restart_on` is what the policy comes to, not a flag of its own.
+        given.chain(self.settings.names().into_iter().filter(|name| name != "restart-on")).collect()
+    }
+
+    /// What was given and means nothing beside `settings`, in words; `restarts` is whether there is a restart policy.
+    pub fn pointless(&self, settings: &Settings, restarts: bool) -> Option<String> {
+        for name in self.names() {
+            let needs = match name.as_str() {
+                "min-uptime" | "on-fast-crash" | "backoff" | "backoff-max" | "backoff-jitter" | "max-fast-crashes"
+                | "restart-limit"
+                    if !restarts =>
+                {
+                    "a restart policy: add --restart always (-w) or --restart on-failure"
+                }
+                "interval" if !restarts && settings.max_rss.is_none() => {
+                    "something that must be polled: add -w, or --max-rss"
+                }
+                "ready-timeout" | "on-ready-timeout" if settings.ready_when().is_none() => {
+                    "a way to tell readiness: add --ready-when or one like it"
+                }
+                "health-interval" | "health-threshold" | "health-grace" if settings.health_check().is_none() => {
+                    "a health check: add --health-url, --health-port or --health-cmd"
+                }
+                "health-timeout" if settings.health_check().is_none() && settings.ready_when().is_none() => {
+                    "a check: add --health-url, --health-port or --health-cmd"
+                }
+                _ => continue,
+            };
+            return Some(format!("--{name} means nothing without {needs}"));
+        }
+        None
+    }
+}
+
+/// What the state machine decides by: the wishes of a record in one place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// Whether a death is followed by a restart.
+    /// Whether a death is followed by a restart, as far as `settings.restart_on` says.
     pub watch: bool,
     /// Shortest run that does not count as a fast crash.
     pub min_uptime: Duration,
     /// What to do about a fast crash.
     pub on_fast_crash: FastCrash,
-    /// The signal that asks the process to end.
-    pub stop_signal: Signal,
-    /// The grace before SIGKILL.
-    pub stop_timeout: Duration,
+    /// The time between two looks at what must be polled.
+    pub interval: Duration,
+    /// All the rest.
+    pub settings: Settings,
+}
+
+impl Policy {
+    /// How the process is ended unless somebody asks otherwise.
+    pub fn grace(&self) -> Grace {
+        Grace { signal: self.settings.stop_signal, timeout: self.settings.stop_timeout.0 }
+    }
 }

@@ -34,6 +34,12 @@ const RECORD: &[&str] = &[
     "exits",
     "next_restart_at",
     "degraded",
+    "ready",
+    "status_text",
+    "health",
+    "fast_crashes",
+    "recent_restarts",
+    "refused",
 ];
 /// Those of its `watch` block.
 const WATCH: &[&str] = &[
@@ -50,7 +56,7 @@ const WATCH: &[&str] = &[
     "last_stderr_tail",
 ];
 /// Those of its `spec` block.
-const SPEC: &[&str] = &["stop_signal", "stop_timeout"];
+const SPEC: &[&str] = super::settings::NAMES;
 
 /// Puts the fields of `bytes` that `record` (parsed from them) does not have into its `extra` maps.
 pub fn keep(record: &mut Record, bytes: &[u8]) {
@@ -130,16 +136,27 @@ impl<'de, const SPEC_BLOCK: bool> Deserialize<'de> for Block<SPEC_BLOCK> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::record::Watch;
-    use crate::domain::spec::{Spec, StopSpec};
+    use crate::domain::record::{Health, Ready, Watch};
+    use crate::domain::settings::Settings;
+    use crate::domain::spec::Spec;
+    use crate::domain::timestamp::Timestamp;
 
     #[test]
     fn every_field_of_a_record_is_known() {
-        let spec = Spec { command: vec!["/bin/true".into()], cwd: "/".into(), stop: StopSpec::default() };
-        let mut record = Record::new("web", spec);
-        record.watch = Some(Watch::default());
+        let spec = Spec { command: vec!["/bin/true".into()], cwd: "/".into(), settings: Settings::default() };
+        // What is not written while it has nothing to say, too.
+        let record = Record {
+            watch: Some(Watch::default()),
+            ready: Some(Ready::default()),
+            status_text: Some(String::new()),
+            health: Some(Health { failures: 1, reason: String::new() }),
+            fast_crashes: 1,
+            recent_restarts: vec![Timestamp(std::time::SystemTime::UNIX_EPOCH)],
+            refused: 1,
+            ..Record::new("web", spec)
+        };
         let value: Value = serde_json::from_slice(&record.to_json()).unwrap();
-        for (block, known) in [(&value, RECORD), (&value["watch"], WATCH), (&value["spec"], SPEC)] {
+        for (block, known) in [(&value, RECORD), (&value["watch"], WATCH)] {
             let mut written: Vec<&str> = block.as_object().unwrap().keys().map(String::as_str).collect();
             let mut known = known.to_vec();
             written.sort_unstable();

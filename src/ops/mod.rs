@@ -15,19 +15,19 @@ mod rescue;
 mod restart;
 mod resurrect;
 mod run;
+mod settings;
 mod snapshot;
 mod start;
 mod stop;
-mod watch;
 
 pub use preflight::{is_executable_file, resolve};
 pub use remove::{Cleaned, clean, is_up, remove};
 pub use restart::{RestartRequest, restart};
 pub use resurrect::{Resurrected, resurrect};
+pub use settings::{is_watched, pause, resume, set, unwatch, watch};
 pub use snapshot::{snapshot, snapshot_of};
 pub use start::{StartOutcome, StartRequest, Started, start};
 pub use stop::{StopOutcome, StopRequest, stop};
-pub use watch::{is_watched, unwatch, watch};
 
 use crate::domain::name::Name;
 use crate::domain::record::Record;

@@ -4,7 +4,12 @@
 //! the one that runs. Invariant: a check only looks; exec has the last word.
 
 use crate::domain::raw::Raw;
+use crate::domain::settings::Settings;
+use crate::domain::spec::Supervision;
+use crate::domain::url::check_url;
 use crate::error::{Error, ErrorKind, Result, describe};
+use crate::platform::{self, NOTIFY_SUPPORTED};
+use regex_lite::Regex;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
@@ -99,6 +104,41 @@ fn interpreter_of(program: &Path) -> Option<PathBuf> {
     let line = head[..filled].strip_prefix(b"#!")?.split(|&b| b == b'\n').next()?;
     let word = line.split(|b| b.is_ascii_whitespace()).find(|word| !word.is_empty())?;
     Some(PathBuf::from(OsStr::from_bytes(word)))
+}
+
+/// Checks settings that were given, for `name`: `settings` is what they come to, `restarts` whether there is a restart
+/// policy.
+///
+/// # Errors
+/// What contradicts itself, means nothing, or cannot be had here.
+pub fn check_settings(name: &str, settings: &Settings, given: &Supervision, restarts: bool) -> Result<()> {
+    let refuse = |why: String| Err(Error::new(ErrorKind::Usage, why).hint("bgo help start lists all settings"));
+    if let Some(why) = settings.contradiction().or_else(|| given.pointless(settings, restarts)) {
+        return refuse(why);
+    }
+    if let Some(Err(e)) = settings.ready_when_regex.as_deref().map(Regex::new) {
+        return refuse(format!("--ready-when-regex cannot be understood: {e}"));
+    }
+    for (flag, url) in [("--ready-when-url", &settings.ready_when_url), ("--health-url", &settings.health_url)] {
+        if let Some(Err(e)) = url.as_deref().map(check_url) {
+            return refuse(format!("{flag}: {e}"));
+        }
+    }
+    if settings.uses_notify() && !NOTIFY_SUPPORTED {
+        return refuse("--ready-when-notify and --watchdog need sd_notify, which this system does not have".to_owned());
+    }
+    if let Some(user) = &settings.user {
+        if !nix::unistd::geteuid().is_root() {
+            return Err(cannot_start(name).because("only root may use --user").hint("sudo bgo start … --user NAME"));
+        }
+        let found = platform::account(user).map_err(|e| Error::io(format!("cannot look up user \"{user}\""), &e))?;
+        if found.is_none() {
+            return Err(cannot_start(name)
+                .because(format!("no user named \"{user}\""))
+                .hint("getent passwd lists them"));
+        }
+    }
+    Ok(())
 }
 
 /// "cannot start NAME", to which the cause is added.

@@ -8,8 +8,9 @@ use super::end;
 use crate::domain::machine::Grace;
 use crate::domain::name::Name;
 use crate::domain::record::Record;
+use crate::domain::settings::Settings;
 use crate::domain::signal::Signal;
-use crate::domain::spec::{STOP_TIMEOUT, Spec, StopSpec};
+use crate::domain::spec::Spec;
 use crate::error::{Error, Result};
 use crate::platform::{self, Interest, ProcStat, ProcessHandle};
 use crate::sidecar::ENTRY;
@@ -38,10 +39,10 @@ pub fn stop(bgo: &Bgo, name: &Name) -> Result<Option<u32>> {
     let mut running = platform::carriers(&run_id, None);
     running.sort_by_key(|p| p.start_time);
     let Some(leader) = running.first().map(|p| p.pid) else { return Ok(None) };
-    let spec = Spec { command: Vec::new(), cwd: "/".into(), stop: StopSpec::default() };
+    let spec = Spec { command: Vec::new(), cwd: "/".into(), settings: Settings::default() };
     let mut stand_in = Record::new(name.as_str(), spec);
     stand_in.run_id = run_id.into();
-    end::end(&stand_in, running, Grace { signal: Signal::TERM, timeout: STOP_TIMEOUT.0 })?;
+    end::end(&stand_in, running, Grace { signal: Signal::TERM, timeout: Settings::default().stop_timeout.0 })?;
     Ok(Some(leader))
 }
 

@@ -9,10 +9,10 @@ use super::link::{Awaited, Link};
 use crate::domain::name::Name;
 use crate::domain::record::{Record, State, Status};
 use crate::domain::row::{Row, Usage};
-use crate::domain::spec::StopSpec;
+use crate::domain::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, ProcStat};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// From this many processes on, a second thread pays.
 const TWO_THREADS_FROM: usize = 50;
@@ -92,7 +92,12 @@ fn corrupt_row(bgo: &Bgo, name: &Name, error: &Error) -> Row {
         next_restart_at: None,
         end: None,
         exits: Vec::new(),
-        stop: StopSpec::default(),
+        settings: Settings::default(),
+        ready: None,
+        status_text: None,
+        health: None,
+        fast_crashes: 0,
+        restarts_left: None,
         degraded: None,
         logs: bgo.store.logs(name),
     }
@@ -128,6 +133,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
     });
     let ended_seen = matches!(record.state, State::Exited | State::Errored | State::Backoff | State::Stopped);
     let end = record.exits.last().filter(|_| ended_seen && !seen.online).cloned();
+    let restarts_left = record.restarts_left(SystemTime::now());
     Row {
         name: record.name,
         record_path: bgo.store.record_path(name),
@@ -147,7 +153,12 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         next_restart_at: record.next_restart_at.filter(|_| seen.state == State::Backoff),
         end,
         exits: record.exits,
-        stop: record.spec,
+        settings: record.spec,
+        restarts_left,
+        ready: record.ready,
+        status_text: record.status_text,
+        health: record.health,
+        fast_crashes: record.fast_crashes,
         degraded: record.degraded,
         logs,
     }
@@ -179,18 +190,21 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
     if sidecar_lives {
         match record.state {
             State::Detached => seen.online = true,
-            State::Running | State::Ready | State::Unhealthy => match replacement(record) {
-                // It was restarted, and that could not be written down.
-                Some(process) => {
-                    seen.online = true;
-                    seen.leader = Some(process);
-                    seen.reason = Some("its record cannot be written".to_owned());
+            State::Starting if record.identity.is_none() => {}
+            State::Starting | State::Running | State::Ready | State::Unhealthy | State::Paused => {
+                match replacement(record) {
+                    // It was restarted, and that could not be written down.
+                    Some(process) => {
+                        seen.online = true;
+                        seen.leader = Some(process);
+                        seen.reason = Some("its record cannot be written".to_owned());
+                    }
+                    None => {
+                        seen.state = State::Exited;
+                        seen.ending = true;
+                    }
                 }
-                None => {
-                    seen.state = State::Exited;
-                    seen.ending = true;
-                }
-            },
+            }
             State::Stopping if record.status == Status::Running => seen.online = record.identity.is_none(),
             _ => {}
         }

@@ -5,17 +5,16 @@
 
 use super::end::{self, Orphan};
 use super::link::own;
-use super::preflight::{cannot_start, check_cwd, check_program, not_runnable, resolve};
+use super::preflight::{cannot_start, check_cwd, check_program, check_settings, not_runnable, resolve};
 use super::stop::{StopRequest, stop};
 use super::{Bgo, run};
-use crate::domain::duration::Span;
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Record, State, Status, Watch};
 use crate::domain::row::Logs;
-use crate::domain::signal::Signal;
-use crate::domain::spec::{FastCrash, Spec, StopSpec, WatchChange};
+use crate::domain::settings::{Restart, Settings};
+use crate::domain::spec::{FastCrash, Spec, Supervision};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Environment, Ownership, tail_text};
 use std::ffi::OsString;
@@ -36,12 +35,8 @@ pub struct StartRequest {
     pub command: Vec<OsString>,
     /// The folder to run in; default: the caller's.
     pub cwd: Option<PathBuf>,
-    /// Restart it when it dies, with these settings; `None`: do not.
-    pub watch: Option<WatchChange>,
-    /// The signal that asks it to end. Default SIGTERM.
-    pub stop_signal: Option<Signal>,
-    /// The grace before SIGKILL. Default 5 s.
-    pub stop_timeout: Option<Span>,
+    /// How it is to be supervised.
+    pub supervision: Supervision,
     /// Variables set on top of the caller's environment.
     pub set: Vec<(Raw, Raw)>,
     /// How long to watch for an early end. Default 100 ms.
@@ -59,9 +54,7 @@ impl StartRequest {
             name,
             command,
             cwd: None,
-            watch: None,
-            stop_signal: None,
-            stop_timeout: None,
+            supervision: Supervision::default(),
             set: Vec::new(),
             settle: SETTLE,
             if_not_running: false,
@@ -161,17 +154,13 @@ fn start_owned(
         record.exits = earlier.exits;
         record.extra = earlier.extra;
     }
-    record.watch = request.watch.as_ref().map(|settings| {
-        let mut watch = Watch::default();
-        watch.apply(settings);
-        watch
-    });
+    record.watch = watch(&request.supervision);
     let environment = Environment { captured: Environment::capture(), set: request.set.clone() };
     let logs = bgo.store.logs(name);
     let before = lengths(&logs);
     let mut begun = run::begin(bgo, name, ownership, record, Some(&environment))?;
     let end = run::settle(&mut begun, request.settle)?;
-    let watched = request.watch.as_ref().map(|w| w.on_fast_crash.unwrap_or_default());
+    let watched = watch(&request.supervision).filter(|watch| watch.enabled).map(|watch| watch.on_fast_crash);
     conclude(name, &logs, begun.pid, end, watched, before)
 }
 
@@ -235,6 +224,17 @@ fn tail_since(log: &Path, before: u64) -> Option<String> {
     Some(lines[lines.len().saturating_sub(LINES)..].join("\n"))
 }
 
+/// The record's `watch` block for a new process.
+fn watch(supervision: &Supervision) -> Option<Watch> {
+    let enabled = supervision.restart.is_some_and(|restart| restart != Restart::No);
+    if !enabled && supervision.watch.is_empty() {
+        return None;
+    }
+    let mut watch = Watch { enabled, ..Watch::default() };
+    watch.apply(&supervision.watch);
+    Some(watch)
+}
+
 /// Checks everything that can be checked before anything is written.
 fn spec(request: &StartRequest) -> Result<Spec> {
     let name = request.name.as_str();
@@ -259,11 +259,9 @@ fn spec(request: &StartRequest) -> Result<Spec> {
     }
     let mut command: Vec<Raw> = request.command.iter().cloned().map(Raw::from).collect();
     command[0] = Raw::from(resolved.as_path());
-    let defaults = StopSpec::default();
-    let stop = StopSpec {
-        stop_signal: request.stop_signal.unwrap_or(defaults.stop_signal),
-        stop_timeout: request.stop_timeout.unwrap_or(defaults.stop_timeout),
-        extra: defaults.extra,
-    };
-    Ok(Spec { command, cwd: Raw::from(cwd.as_path()), stop })
+    let mut settings = Settings::default();
+    settings.apply(&request.supervision.settings);
+    let restarts = watch(&request.supervision).is_some_and(|watch| watch.enabled);
+    check_settings(name, &settings, &request.supervision, restarts)?;
+    Ok(Spec { command, cwd: Raw::from(cwd.as_path()), settings })
 }

@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Runs a sidecar: `arguments` are those after [`super::ENTRY`]. Returns the process's exit code.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
@@ -78,6 +78,7 @@ impl Supervisor {
                 return Err(e);
             }
         };
+        let (wall_clock, seed) = (SystemTime::now(), identity.start_time << 22 | u64::from(identity.pid));
         let sidecar = Sidecar {
             pid: identity.pid,
             start_time: identity.start_time,
@@ -90,7 +91,7 @@ impl Supervisor {
             name,
             run_id,
             ownership: Some(ownership),
-            machine: Machine::new(),
+            machine: Machine { budget: record.budget(wall_clock, platform::boot_clock(), seed), ..Machine::new() },
             policy: record.policy(),
             leader: None,
             strays: Vec::new(),
@@ -110,6 +111,15 @@ impl Supervisor {
             refused: None,
             killed: false,
             oom_kills: None,
+            helpers: Vec::new(),
+            scanner: None,
+            notify: None,
+            log_start: [0, 0],
+            ready_at: None,
+            status_text: None,
+            status_changed: false,
+            last_exit: record.exits.last().cloned(),
+            refused_wish: record.refused,
             events: VecDeque::new(),
         };
         let launched = match purpose {

@@ -20,7 +20,9 @@ const EPILOGUE: Duration = Duration::from_secs(1);
 impl Supervisor {
     pub(super) fn collect_ends(&mut self) {
         let reaped = platform::reap();
-        let own = self.leader.as_ref().filter(|l| l.child).map(|l| l.identity.pid);
+        self.helpers_ended(&reaped);
+        // Also of one that was taken up, or that named itself the main process, and then became ours as an orphan.
+        let own = self.leader.as_ref().map(|l| l.identity.pid);
         let mut ended = reaped.iter().find(|r| Some(r.pid) == own).map(|r| r.outcome);
         if ended.is_none()
             && let Some(leader) = self.leader.as_ref().filter(|l| !l.child && l.handle.has_ended())
@@ -38,7 +40,7 @@ impl Supervisor {
             self.leader_ended(outcome);
         } else if self.leader.is_none()
             && (!reaped.is_empty() || self.strays.len() < strays_before)
-            && matches!(self.machine.life, Life::Detached | Life::Stopping { .. })
+            && matches!(self.machine.life, Life::Detached(_) | Life::Stopping { .. })
         {
             let left = self.find_strays();
             self.events.push_back(if left { Event::Remaining } else { Event::Emptied });
@@ -56,13 +58,17 @@ impl Supervisor {
             other => other,
         };
         let mut exit = Exit::new(Timestamp(SystemTime::now()), outcome, Some(now.saturating_sub(leader.since)));
+        exit.reason = self.why();
         exit.shutdown = self.machine.leave_at.is_some() || self.events.contains(&Event::Terminate);
         log(&format!("process pid={} ended: {exit}", leader.identity.pid));
         self.killed = false;
+        self.scanner = None;
+        self.drop_checks();
         let descendants = self.find_strays();
         if !descendants {
             self.ended = Some(exit.clone());
         }
+        self.last_exit = Some(exit.clone());
         self.pending.exits.push(exit);
         self.events.push_back(Event::Exited { outcome, descendants });
     }

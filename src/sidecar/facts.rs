@@ -6,7 +6,9 @@
 
 use crate::domain::machine::{End, Life, Machine};
 use crate::domain::outcome::Exit;
-use crate::domain::record::{Identity, Record, Sidecar, State, Status};
+use crate::domain::record::{Health, Identity, Ready, Record, Sidecar, State, Status};
+use crate::domain::run::Run;
+use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
 use std::time::{Duration, SystemTime};
 
@@ -28,6 +30,16 @@ pub struct Pending {
 pub struct Facts<'a> {
     /// Where the machine stands.
     pub machine: &'a Machine,
+    /// What it decides by.
+    pub policy: &'a Policy,
+    /// Since when the present run is ready.
+    pub ready_at: Option<Timestamp>,
+    /// How long the logs were when it started.
+    pub log_start: [u64; 2],
+    /// What it says of itself.
+    pub status_text: Option<&'a str>,
+    /// The wish that the kernel did not let us fulfil.
+    pub refused_wish: u64,
     /// The process, while it runs.
     pub leader: Option<&'a Identity>,
     /// When the present run started.
@@ -60,6 +72,9 @@ impl Pending {
         if let Some(failure) = &self.failure {
             record.degraded = Some(format!("facts were kept in memory for a while: {failure}"));
         }
+        record.fast_crashes = facts.machine.budget.fast_crashes;
+        record.recent_restarts = facts.restarts();
+        record.refused = record.refused.max(facts.refused_wish);
         self.apply_life(facts, record);
     }
 
@@ -71,10 +86,17 @@ impl Pending {
                     record.sidecar = None;
                 }
             }
-            Life::Over(End::Exited) => record.set_down(State::Exited, at),
-            Life::Over(End::Stopped) => record.set_down(State::Stopped, at),
+            Life::Over(End::Exited) => {
+                record.set_down(State::Exited, at);
+                record.forget_run();
+            }
+            Life::Over(End::Stopped) => {
+                record.set_down(State::Stopped, at);
+                record.forget_run();
+            }
             Life::Over(End::Errored(reason)) => {
                 record.set_down(State::Errored, at);
+                record.forget_run();
                 record.reason = Some(reason.clone());
                 if let Some(watch) = record.watch.as_mut().filter(|w| w.enabled) {
                     watch.errored = true;
@@ -84,10 +106,17 @@ impl Pending {
             }
             alive => {
                 register(facts, record);
-                record.state = state_of(alive);
-                record.reason = facts.refused.map(str::to_owned);
+                record.forget_run();
+                (record.state, record.reason) = state_of(alive, facts.policy);
+                if let Some(refused) = facts.refused {
+                    record.reason = Some(refused.to_owned());
+                }
                 record.next_restart_at = None;
+                if let Life::Up(run) | Life::Detached(run) = alive {
+                    facts.note_run(run, record);
+                }
                 if let Life::Backoff { until } = alive {
+                    record.reason = self.exits.last().or(record.exits.last()).and_then(|exit| exit.reason.clone());
                     record.identity = None;
                     record.status = Status::Stopped;
                     record.stopped_at = Some(at);
@@ -104,6 +133,24 @@ impl Pending {
     }
 }
 
+impl Facts<'_> {
+    /// The restarts that count against the limit, on the wall clock.
+    fn restarts(&self) -> Vec<Timestamp> {
+        let wall_clock = SystemTime::now();
+        let at = |&moment: &Duration| Timestamp(wall_clock - self.now.saturating_sub(moment));
+        self.machine.budget.restarts.iter().map(at).collect()
+    }
+
+    /// Readiness and health of the present run.
+    fn note_run(&self, run: &Run, record: &mut Record) {
+        let asked = self.policy.settings.ready_when().is_some() || self.ready_at.is_some();
+        record.ready = asked.then_some(Ready { at: self.ready_at, from: self.log_start });
+        record.status_text = self.status_text.map(str::to_owned);
+        let failing = run.failure.clone().filter(|_| run.failures > 0);
+        record.health = failing.map(|reason| Health { failures: run.failures, reason });
+    }
+}
+
 /// Writes down that this sidecar is the one.
 fn register(facts: &Facts<'_>, record: &mut Record) {
     record.sidecar = Some(facts.sidecar.clone());
@@ -117,12 +164,17 @@ fn register(facts: &Facts<'_>, record: &mut Record) {
     }
 }
 
-fn state_of(life: &Life) -> State {
+fn state_of(life: &Life, policy: &Policy) -> (State, Option<String>) {
     match life {
-        Life::Starting { .. } => State::Starting,
-        Life::Up { .. } | Life::Over(_) => State::Running,
-        Life::Detached => State::Detached,
-        Life::Stopping { .. } => State::Stopping,
-        Life::Backoff { .. } => State::Backoff,
+        Life::Starting { .. } => (State::Starting, None),
+        Life::Up(run) => run.state(policy),
+        Life::Over(_) => (State::Running, None),
+        Life::Detached(_) => (State::Detached, None),
+        Life::Stopping { why: Some(cause), .. } => {
+            let state = if cause.unhealthy { State::Unhealthy } else { State::Stopping };
+            (state, Some(cause.reason.clone()))
+        }
+        Life::Stopping { why: None, .. } => (State::Stopping, None),
+        Life::Backoff { .. } => (State::Backoff, None),
     }
 }

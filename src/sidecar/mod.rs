@@ -8,14 +8,18 @@
 //! It is this same binary, executed as `bgo __sidecar__ NAME RUN_ID start|attach` with `/` as its folder, the watcher log as
 //! stdout and stderr, the ownership lock as descriptor 3 and a pipe to its launcher as descriptor 4.
 
+mod attributes;
 mod begin;
+mod checks;
 mod ends;
 mod facts;
+mod helper;
 mod http;
 mod launch;
 mod log;
 mod perform;
 mod run;
+mod scan;
 
 pub use begin::main;
 pub use http::{PROBE_ENTRY, probe_main};

@@ -13,7 +13,7 @@ use crate::domain::record::{Identity, Record};
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::Error;
-use crate::platform::{self, Attributes, ProcStat, ProcessHandle, SpawnPlan};
+use crate::platform::{self, ProcStat, ProcessHandle, SpawnPlan};
 use crate::store::Durability;
 use std::ffi::CString;
 use std::fs::File;
@@ -33,6 +33,15 @@ impl Supervisor {
             Action::Spawn { counted } => Some(self.start_again(counted)),
             Action::Signal(signal) => self.signal(signal),
             Action::KillAll => self.kill_all(),
+            Action::Pause => self.signal_all(Signal::STOP, "paused"),
+            Action::Resume => self.signal_all(Signal::CONT, "goes on"),
+            Action::Probe => self.probe(),
+            Action::Check => self.check_health(),
+            Action::Measure => Some(self.measure()),
+            Action::Hook(hook) => {
+                self.run_hook(hook);
+                None
+            }
             Action::Quit => None,
         }
     }
@@ -89,18 +98,25 @@ impl Supervisor {
         if let Some(marker) = marker {
             mark(&out, &self.store.logs(&self.name).out, marker);
         }
+        let given = super::attributes::of(&record.spec)?;
+        self.policy.settings = record.spec.clone();
+        let owner = given.account.as_ref().map(|account| account.uid);
+        self.listen(owner).map_err(at(Stage::Notify))?;
+        self.log_start = [&out, &err].map(|log| log.metadata().map_or(0, |m| m.len()));
         let text =
             |bytes: &[u8]| CString::new(bytes).map_err(|_| LaunchFailure { stage: Stage::Record, errno: libc::EINVAL });
         // Each variable is dropped as it is turned into what exec takes: a sidecar keeps the pages it ever touched.
         let pair = |(key, value): (Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
-        let variables = environment.into_run(&record.name, &self.run_id);
+        let mut variables = environment.into_run(&record.name, &self.run_id);
+        super::attributes::settle_in(&mut variables, given.account.as_ref());
+        self.announce(&mut variables);
         let plan = SpawnPlan {
             program: text(record.command.first().map_or(b"", |c| c.as_bytes()))?,
             arguments: record.command.iter().map(|a| text(a.as_bytes())).collect::<Result<_, _>>()?,
             environment: variables.into_iter().map(pair).collect::<Result<_, _>>()?,
             cwd: text(record.cwd.as_bytes())?,
             descriptors: vec![None, Some(out.as_fd()), Some(err.as_fd())],
-            attributes: Attributes::default(),
+            attributes: given.plain,
             block_signals: false,
         };
         let pid = platform::spawn(&plan)?;
@@ -116,10 +132,27 @@ impl Supervisor {
         let since = platform::moment_of_start(start_time);
         let identity = Identity { pid, start_time, boot_id: self.sidecar.boot_id.clone() };
         log(&format!("started pid={pid}"));
-        self.refused = None;
+        self.begin_run();
         self.leader = Some(Leader { identity, handle, child: true, since });
         self.sidecar.parent = true;
         Ok(Event::Spawned { at: since })
+    }
+
+    /// Forgets what was true of the run before.
+    fn begin_run(&mut self) {
+        self.refused = None;
+        self.ready_at = None;
+        self.status_text = None;
+        self.scanner = None;
+    }
+
+    /// Tells the process by its environment where it can notify us, and how often it must.
+    fn announce(&self, variables: &mut Vec<(Raw, Raw)>) {
+        let Some(socket) = &self.notify else { return };
+        let watchdog = self.policy.settings.watchdog.map(|span| span.0.as_micros().to_string());
+        variables.retain(|(key, _)| !matches!(key.as_bytes(), b"NOTIFY_SOCKET" | b"WATCHDOG_USEC" | b"WATCHDOG_PID"));
+        variables.push((Raw::from("NOTIFY_SOCKET"), Raw::from(socket.address())));
+        variables.extend(watchdog.map(|micros| (Raw::from("WATCHDOG_USEC"), Raw::from(micros.as_str()))));
     }
 
     /// Supervises the process of `record`, without being its parent. `None` if it does not run any more.
@@ -131,7 +164,12 @@ impl Supervisor {
         log(&format!("attached to running pid={} (sidecar pid={})", identity.pid, self.sidecar.pid));
         self.leader = Some(Leader { identity, handle, child: false, since });
         self.sidecar.parent = false;
-        Some(Event::Spawned { at: since })
+        (self.ready_at, self.log_start) = record.ready.as_ref().map_or((None, [0, 0]), |ready| (ready.at, ready.from));
+        self.status_text = record.status_text.clone();
+        if let Err(e) = self.listen(None) {
+            log(&format!("cannot hear notices: {}", crate::error::describe(&e)));
+        }
+        Some(Event::TakenUp { at: since, ready: self.ready_at.is_some() })
     }
 
     // ------------------------------------------------------------------------------------------ ending
@@ -141,11 +179,19 @@ impl Supervisor {
             self.signal_each(&self.whole_tree(), signal);
             return None;
         };
-        log(&format!("stopping pid={} with {signal}", leader.identity.pid));
+        let why = self.why().map_or_else(String::new, |why| format!(": {why}"));
+        log(&format!("stopping pid={} with {signal}{why}", leader.identity.pid));
         match leader.handle.signal_group(signal) {
-            // A paused process must wake up to act on the signal.
-            Ok(_) => {
+            Ok(true) => {
+                // A paused process must wake up to act on the signal.
                 let _ = leader.handle.signal_group(Signal::CONT);
+                None
+            }
+            // One that leads no group: it named itself as the main process.
+            Ok(false) => {
+                let tree = self.whole_tree();
+                self.signal_each(&tree, signal);
+                self.signal_each(&tree, Signal::CONT);
                 None
             }
             Err(e) => Some(self.refused(&e)),
@@ -155,7 +201,8 @@ impl Supervisor {
     fn kill_all(&mut self) -> Option<Event> {
         self.killed = true;
         let tree = self.whole_tree();
-        log(&format!("killing {} process(es)", tree.len()));
+        let why = self.why().map_or_else(String::new, |why| format!(": {why}"));
+        log(&format!("killing {} process(es){why}", tree.len()));
         let refused = self.leader.as_ref().and_then(|leader| leader.handle.signal(Signal::KILL).err());
         self.signal_each(&tree, Signal::KILL);
         refused.map(|e| self.refused(&e))
@@ -166,10 +213,25 @@ impl Supervisor {
         let why = format!("it cannot be signalled: {}", crate::error::describe(error));
         log(&why);
         self.refused = Some(why);
+        self.refused_wish = self.seen;
         Event::SignalRefused
     }
 
-    fn whole_tree(&self) -> Vec<ProcStat> {
+    /// Why supervision ends the present run, if it does.
+    pub(super) fn why(&self) -> Option<String> {
+        match &self.machine.life {
+            Life::Stopping { why, .. } => why.as_ref().map(|cause| cause.reason.clone()),
+            _ => None,
+        }
+    }
+
+    fn signal_all(&self, signal: Signal, done: &str) -> Option<Event> {
+        log(done);
+        self.signal_each(&self.whole_tree(), signal);
+        None
+    }
+
+    pub(super) fn whole_tree(&self) -> Vec<ProcStat> {
         let leader = self.leader.as_ref().filter(|l| !l.handle.has_ended()).map(|l| l.identity.pid);
         let mut tree = platform::descendants(self.sidecar.pid, &self.run_id);
         if !self.knows_all() {

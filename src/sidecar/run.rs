@@ -6,24 +6,27 @@
 //! is known as such, and a stop beats the restart of a process that died at the same moment.
 
 use super::facts::{Facts, Pending};
+use super::helper::Helper;
 use super::launch::open_log;
 use super::log::log;
+use super::scan::Scanner;
 use crate::domain::duration::Span;
 use crate::domain::launch::Report;
 use crate::domain::machine::{Action, End, Event, Grace, Life, Machine, step};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::record::{Identity, Record, Sidecar, Wish};
+use crate::domain::run::Readiness;
 use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::error::{ErrorKind, Result};
-use crate::platform::{self, Interest, ProcessHandle, SignalQueue};
+use crate::platform::{self, Interest, NotifySocket, ProcessHandle, SignalQueue};
 use crate::store::{Durability, Ownership, Store};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How often facts that could not be written are tried again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -74,6 +77,21 @@ pub(super) struct Supervisor {
     /// Whether this sidecar has sent SIGKILL to the present run.
     pub killed: bool,
     pub oom_kills: Option<u64>,
+    /// Commands that run beside the process: checks and hooks.
+    pub helpers: Vec<Helper>,
+    /// Looks through the output, while readiness depends on it.
+    pub scanner: Option<Scanner>,
+    /// Where the process notifies us.
+    pub notify: Option<NotifySocket>,
+    /// How long the logs were when the present run started.
+    pub log_start: [u64; 2],
+    pub ready_at: Option<Timestamp>,
+    /// What the process says of itself, and whether that is not in the record yet.
+    pub status_text: Option<String>,
+    pub status_changed: bool,
+    pub last_exit: Option<Exit>,
+    /// The wish that the kernel did not let us fulfil.
+    pub refused_wish: u64,
     pub events: VecDeque<Event>,
 }
 
@@ -82,8 +100,12 @@ impl Supervisor {
         loop {
             self.take_wish();
             self.drain_events();
-            if matches!(self.machine.life, Life::Over(_)) && self.pending.failure.is_none() {
-                break;
+            if matches!(self.machine.life, Life::Over(_)) {
+                self.drop_checks();
+                if self.pending.failure.is_none() && self.helpers.is_empty() {
+                    break;
+                }
+                self.reports = None;
             }
             if let Err(e) = self.wait_once() {
                 log(&format!("sidecar cannot wait: {e}"));
@@ -99,11 +121,15 @@ impl Supervisor {
     /// Blocks until something happens and queues it as events.
     fn wait_once(&mut self) -> std::io::Result<()> {
         let over = matches!(self.machine.life, Life::Over(_));
-        let deadline = [self.machine.deadline(), self.retry_at].into_iter().flatten().min();
+        let helpers_due = self.helpers.iter().filter_map(Helper::deadline).min();
+        let deadline = [self.machine.deadline(&self.policy), self.retry_at, helpers_due].into_iter().flatten().min();
         let attached = self.leader.as_ref().filter(|l| !l.child && !over);
         let mut fds = vec![(self.signals.as_fd(), Interest::Readable)];
         fds.extend(self.reports.as_ref().map(|pipe| (pipe.as_fd(), Interest::HangUp)));
         fds.extend(attached.map(|l| (l.handle.as_fd(), Interest::Readable)));
+        fds.extend(self.notify.as_ref().map(|socket| (socket.as_fd(), Interest::Readable)));
+        fds.extend(self.scanner.as_ref().map(|scanner| (scanner.as_fd(), Interest::Readable)));
+        fds.extend(self.helpers.iter().filter_map(|helper| Some((helper.output()?, Interest::Readable))));
         fds.extend(self.strays.iter().map(|stray| (stray.as_fd(), Interest::Readable)));
         if self.reports.is_none() {
             // Tidying up is for when nobody waits for us any more.
@@ -126,7 +152,14 @@ impl Supervisor {
             self.look_at_wishes();
         }
         self.take_wish();
+        self.hear_notices();
+        let found = self.scan_on();
+        self.events.extend(found);
+        self.mind_helpers(platform::boot_clock());
         self.collect_ends();
+        if std::mem::take(&mut self.status_changed) {
+            self.publish(Durability::Atomic);
+        }
         if self.retry_at.is_some_and(|at| at <= platform::boot_clock()) {
             self.retry_at = None;
             self.publish(Durability::Durable);
@@ -140,7 +173,8 @@ impl Supervisor {
             let before = self.machine.life.clone();
             // Two lives may look the same: a process and its replacement, started within one tick of the clock.
             let acted = self.handle(event);
-            if acted || self.machine.life != before {
+            if acted || !self.machine.life.looks_like(&before) {
+                self.note_run(&before);
                 self.note_backoff();
                 let over = matches!(self.machine.life, Life::Over(ref end) if *end != End::Left);
                 self.publish(if over { Durability::Durable } else { Durability::Atomic });
@@ -155,17 +189,17 @@ impl Supervisor {
     /// One step of the machine, with everything that follows from it at once. Says whether anything was done.
     pub(super) fn handle(&mut self, event: Event) -> bool {
         let mut acted = false;
-        let mut next = Some(event);
-        while let Some(event) = next.take() {
+        let mut queue = VecDeque::from([event]);
+        while let Some(event) = queue.pop_front() {
             let machine = std::mem::take(&mut self.machine);
             let (machine, actions) = step(&self.policy, machine, event, platform::boot_clock());
             self.machine = machine;
-            acted |= !actions.is_empty();
+            acted |= !actions.iter().all(Action::only_looks);
             for action in actions {
                 if action == Action::Quit {
                     self.note_end();
-                } else if let Some(event) = self.perform(action) {
-                    next = Some(event);
+                } else {
+                    queue.extend(self.perform(action));
                 }
             }
         }
@@ -176,7 +210,37 @@ impl Supervisor {
         if let Life::Backoff { until } = self.machine.life {
             let millis = until.saturating_sub(platform::boot_clock()).as_millis() as u64;
             let wait = Span(Duration::from_millis((millis + 50) / 100 * 100));
-            log(&format!("fast-crash {}: backoff, next attempt in {wait}", self.machine.fast_crashes));
+            log(&format!("fast-crash {}: backoff, next attempt in {wait}", self.machine.budget.fast_crashes));
+        }
+    }
+
+    /// Notes what has changed in a run that goes on.
+    fn note_run(&mut self, before: &Life) {
+        let (Life::Up(run) | Life::Detached(run), Life::Up(was) | Life::Detached(was)) = (&self.machine.life, before)
+        else {
+            return;
+        };
+        match (&run.readiness, was.is_awaited()) {
+            (Readiness::Ready, true) => {
+                let took = platform::boot_clock().saturating_sub(run.since);
+                log(&format!("ready after {}", Span(took)));
+                self.ready_at = Some(Timestamp(SystemTime::now()));
+            }
+            (Readiness::Overdue(_), _) if matches!(was.readiness, Readiness::Awaited(_)) => {
+                log(&format!("{}: keeping it", run.state(&self.policy).1.unwrap_or_default()));
+            }
+            _ => {}
+        }
+        if run.is_awaited() {
+            return;
+        }
+        let threshold = self.policy.settings.health_threshold;
+        match &run.failure {
+            Some(why) if run.failures > was.failures => {
+                log(&format!("health check failed ({} of {threshold}): {why}", run.failures));
+            }
+            None if was.failures > 0 => log("health check passed again"),
+            _ => {}
         }
     }
 
@@ -227,6 +291,9 @@ impl Supervisor {
         } else if ends_it {
             self.events.push_back(Event::Stop(grace));
         }
+        if wish.pause.max(wish.resume) > seen {
+            self.events.push_back(if wish.pause > wish.resume { Event::Pause } else { Event::Resume });
+        }
         // After these: a process that is to be down is not watched any more, but it was stopped, it did not just end.
         self.events.push_back(Event::PolicyChanged);
         self.publish(Durability::Atomic);
@@ -274,6 +341,11 @@ impl Supervisor {
         self.note_wish(&record);
         let facts = Facts {
             machine: &self.machine,
+            policy: &self.policy,
+            ready_at: self.ready_at,
+            log_start: self.log_start,
+            status_text: self.status_text.as_deref(),
+            refused_wish: self.refused_wish,
             leader: self.leader.as_ref().map(|l| &l.identity),
             started_at: self.started_at,
             refused: self.refused.as_deref(),

@@ -8,6 +8,7 @@
 //! ```text
 //! procs/<name>.json      the record            procs/<name>.env   the captured environment
 //! run/<name>.alive       the ownership lock    run/<name>.write   the write lock
+//! run/<name>.notify      the socket for sd_notify, while there is a process that was told of it
 //! logs/<name>.{out,err,watcher}.log
 //! ```
 
@@ -63,6 +64,11 @@ impl Store {
     /// The file of a captured environment.
     fn environment_path(&self, name: &Name) -> PathBuf {
         self.file("procs", name, ".env")
+    }
+
+    /// The socket by which a process notifies its sidecar.
+    pub fn notify_path(&self, name: &Name) -> PathBuf {
+        self.file("run", name, ".notify")
     }
 
     /// The log files of a process.
@@ -197,7 +203,7 @@ impl Store {
         if !keep_logs {
             paths.extend([logs.out, logs.err, logs.watcher]);
         }
-        paths.extend([self.file("run", name, ".write"), self.ownership_path(name)]);
+        paths.extend([self.notify_path(name), self.file("run", name, ".write"), self.ownership_path(name)]);
         let removed = paths.iter().try_for_each(|path| lock::remove(path));
         drop(ownership);
         removed

@@ -3,7 +3,8 @@
 use super::*;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Ask, Want};
-use crate::domain::spec::{Spec, StopSpec};
+use crate::domain::settings::Settings;
+use crate::domain::spec::Spec;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 
@@ -15,7 +16,7 @@ fn store() -> (tempfile::TempDir, Store) {
 }
 
 fn record(name: &str) -> Record {
-    Record::new(name, Spec { command: vec!["/bin/true".into()], cwd: "/".into(), stop: StopSpec::default() })
+    Record::new(name, Spec { command: vec!["/bin/true".into()], cwd: "/".into(), settings: Settings::default() })
 }
 
 fn name(text: &str) -> Name {

@@ -103,7 +103,7 @@ impl Page<'_> {
     }
 
     fn supervision(&mut self, row: &Row) {
-        let (signal, timeout) = (row.stop.stop_signal, row.stop.stop_timeout);
+        let (signal, timeout) = (row.settings.stop_signal, row.settings.stop_timeout);
         if signal == Signal::KILL {
             self.fact("Stop", signal);
         } else {
@@ -327,7 +327,7 @@ mod tests {
         row.next_restart_at = Some(at("10:00:04"));
         row.degraded = Some("disk full".to_owned());
         row.sidecar = Some((7, false));
-        row.stop.stop_signal = Signal::KILL;
+        row.settings.stop_signal = Signal::KILL;
         let page = render(&row, &SIZES, &PLAIN);
         for line in [
             "Next restart:  2026-11-20T10:00:04Z",

@@ -157,8 +157,8 @@ impl<'a> From<&'a Row> for JsonRow<'a> {
                 watcher: lossy(&row.logs.watcher),
             },
             record_path: lossy(&row.record_path),
-            stop_signal: row.stop.stop_signal,
-            stop_timeout: row.stop.stop_timeout,
+            stop_signal: row.settings.stop_signal,
+            stop_timeout: row.settings.stop_timeout,
             degraded: row.degraded.as_deref(),
         }
     }

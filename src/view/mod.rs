@@ -26,7 +26,7 @@ mod sample {
     use crate::domain::outcome::{Exit, Outcome};
     use crate::domain::record::{State, Watch};
     use crate::domain::row::{Logs, Row, Usage};
-    use crate::domain::spec::StopSpec;
+    use crate::domain::settings::Settings;
     use crate::domain::timestamp::Timestamp;
     use std::path::PathBuf;
     use std::time::Duration;
@@ -64,7 +64,12 @@ mod sample {
             next_restart_at: None,
             end: None,
             exits: Vec::new(),
-            stop: StopSpec::default(),
+            settings: Settings::default(),
+            ready: None,
+            status_text: None,
+            health: None,
+            fast_crashes: 0,
+            restarts_left: None,
             degraded: None,
             logs: Logs { out: log("out"), err: log("err"), watcher: log("watcher") },
         }

@@ -1,16 +1,18 @@
-//! `watch` and `unwatch`: changing the restart policy of a running process.
+//! `watch`, `unwatch`, `set`, `pause`, `resume`: changing how a process is supervised, while it runs.
 //!
-//! Why it exists: watch mode is a setting of the sidecar that every process has. Invariant: the process itself is
-//! never disturbed; a dead sidecar is replaced on the way.
+//! Why it exists: all settings are wishes in the record, which the sidecar that every process has reads anew. Invariant:
+//! the process itself is never disturbed; a dead sidecar is replaced on the way.
 
 use super::end::{self, Orphan};
 use super::link::{Awaited, Link, own};
+use super::preflight::check_settings;
 use super::resurrect::attach;
 use super::stop::unproven;
 use super::{Bgo, legacy};
 use crate::domain::name::Name;
-use crate::domain::record::{Ask, Record, Watch};
-use crate::domain::spec::WatchChange;
+use crate::domain::record::{Ask, Record, State, Watch};
+use crate::domain::settings::{NAMES, Restart};
+use crate::domain::spec::Supervision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Durability;
 use std::time::Duration;
@@ -23,22 +25,119 @@ const ANSWER: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// It does not run, or its sidecar does not answer.
-pub fn watch(bgo: &Bgo, name: &Name, change: &WatchChange, reset: bool) -> Result<Record> {
+pub fn watch(bgo: &Bgo, name: &Name, given: &Supervision, reset: bool) -> Result<Record> {
     let set = |record: &mut Record| {
         let watch = record.watch.get_or_insert_default();
         if reset {
             *watch = Watch::default();
+            RESTART_SETTINGS.into_iter().for_each(|setting| {
+                record.spec.reset(setting);
+            });
         }
         watch.enabled = true;
         watch.clear_error();
-        watch.apply(change);
-        record.wish(Ask::Settings, None)
+        watch.apply(&given.watch);
+        record.spec.apply(&given.settings);
+        check_settings(name.as_str(), &record.spec, given, true)?;
+        Ok(record.wish(Ask::Settings, None))
     };
     // Another terminal may have turned it off again meanwhile.
     let taken_up = |record: &Record, _| {
         record.watch.as_ref().is_none_or(|w| !w.enabled || w.watcher_pid.is_some()) || record.sidecar.is_none()
     };
     apply(bgo, name, set, taken_up, true)
+}
+
+/// What `watch --reset` gives its default again.
+const RESTART_SETTINGS: [&str; 8] = [
+    "restart_on",
+    "success_exit",
+    "backoff",
+    "backoff_max",
+    "backoff_jitter",
+    "max_fast_crashes",
+    "restart_limit",
+    "restart_every",
+];
+
+/// Changes how `name` is supervised: first the settings in `unset` (named as on the command line) get their defaults
+/// again, then what was given is taken over. What is not running takes the settings along to its next start.
+///
+/// # Errors
+/// Settings that contradict each other or do not exist, or its sidecar does not answer; nothing is changed then.
+pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Result<Record> {
+    let set = |record: &mut Record| {
+        for setting in unset {
+            reset(record, setting)?;
+        }
+        if let Some(restart) = given.restart {
+            record.watch.get_or_insert_with(|| Watch { enabled: false, ..Watch::default() }).enabled =
+                restart != Restart::No;
+        }
+        if !given.watch.is_empty() {
+            record.watch.get_or_insert_with(|| Watch { enabled: false, ..Watch::default() }).apply(&given.watch);
+        }
+        record.spec.apply(&given.settings);
+        check_settings(name.as_str(), &record.spec, given, record.is_watched())?;
+        Ok(record.wish(Ask::Settings, None))
+    };
+    apply(bgo, name, set, |_, _| true, false)
+}
+
+fn reset(record: &mut Record, setting: &str) -> Result<()> {
+    let setting = setting.trim_start_matches("--");
+    let known = match setting {
+        "interval" | "min-uptime" | "on-fast-crash" => {
+            let defaults = Watch::default();
+            if let Some(watch) = &mut record.watch {
+                match setting {
+                    "interval" => watch.interval = defaults.interval,
+                    "min-uptime" => watch.min_uptime = defaults.min_uptime,
+                    _ => watch.on_fast_crash = defaults.on_fast_crash,
+                }
+            }
+            true
+        }
+        "restart" => {
+            if let Some(watch) = &mut record.watch {
+                watch.enabled = false;
+            }
+            record.spec.reset("restart_on")
+        }
+        "restart-on" => false,
+        _ => record.spec.reset(&setting.replace('-', "_")),
+    };
+    if known {
+        return Ok(());
+    }
+    let names: Vec<String> = NAMES.iter().map(|name| name.replace('_', "-")).collect();
+    let near = super::nearest(setting, names.iter().map(String::as_str));
+    let hint = near.map_or_else(|| "bgo help set lists them".to_owned(), |near| format!("did you mean {near}?"));
+    Err(Error::new(ErrorKind::Usage, format!("there is no setting \"{setting}\"")).hint(hint))
+}
+
+/// Holds `name`, with everything it started, until [`resume`].
+///
+/// # Errors
+/// It does not run, or its sidecar does not answer.
+pub fn pause(bgo: &Bgo, name: &Name) -> Result<Record> {
+    let asked = |record: &mut Record| Ok(record.wish(Ask::Pause, None));
+    let now = apply(bgo, name, asked, |record, _| record.state == State::Paused || !is_held_or_up(record), true)?;
+    if now.state == State::Paused { Ok(now) } else { Err(not_running(name)) }
+}
+
+/// Lets `name` go on.
+///
+/// # Errors
+/// It does not run, or its sidecar does not answer.
+pub fn resume(bgo: &Bgo, name: &Name) -> Result<Record> {
+    let asked = |record: &mut Record| Ok(record.wish(Ask::Resume, None));
+    apply(bgo, name, asked, |record, _| record.state != State::Paused, true)
+}
+
+/// Whether a pause can still come about.
+fn is_held_or_up(record: &Record) -> bool {
+    matches!(record.state, State::Starting | State::Running | State::Ready | State::Paused)
 }
 
 /// Lets `name` stay down from now on when it dies. The process goes on.
@@ -54,7 +153,7 @@ pub fn unwatch(bgo: &Bgo, name: &Name) -> Result<Record> {
             watch.enabled = false;
         }
         // The watcher leaves, as 0.2.0 users expect; a sidecar that only waits for the end takes its place.
-        record.wish(if was && record.identity.is_some() { Ask::HandOver } else { Ask::Settings }, None)
+        Ok(record.wish(if was && record.identity.is_some() { Ask::HandOver } else { Ask::Settings }, None))
     };
     // Unless it stays because there is nothing to hand over.
     let taken_up = move |record: &Record, id| record.wish.hand_over < id || record.answered >= id || fresh(record);
@@ -65,7 +164,7 @@ pub fn unwatch(bgo: &Bgo, name: &Name) -> Result<Record> {
 fn apply(
     bgo: &Bgo,
     name: &Name,
-    set: impl Fn(&mut Record) -> u64,
+    set: impl Fn(&mut Record) -> Result<u64>,
     settled: impl Fn(&Record, u64) -> bool,
     must_run: bool,
 ) -> Result<Record> {
@@ -87,7 +186,7 @@ fn apply(
             // Before the settings make it one of ours: its old watcher would restart the process, too.
             legacy::take_over(bgo, name, &mut record, &running)?;
         }
-        let id = set(&mut record);
+        let id = set(&mut record)?;
         lock.write(&record, Durability::Durable)?;
         drop(lock);
         match ownership {

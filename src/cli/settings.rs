@@ -1,0 +1,211 @@
+//! The flags that say how a process is supervised: the same for `start`, the direct forms, `run`, `watch` and `set`.
+//!
+//! Why it exists: one flag for each setting of `domain::settings`, with the same name. Invariant: a flag that was not
+//! given changes nothing.
+
+use crate::domain::duration::Span;
+use crate::domain::raw::Raw;
+use crate::domain::settings::{Change, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask};
+use crate::domain::signal::Signal;
+use crate::domain::size::Size;
+use crate::domain::spec::{FastCrash, Supervision, WatchChange};
+use clap::Args;
+use std::ffi::OsString;
+
+// The restart policy: what `watch` can change, too.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Restart policy")]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
+pub struct RestartFlags {
+    /// Upper bound for checks that must poll; exits are noticed at once [default: 3]
+    #[arg(long, value_name = "TIME")]
+    pub interval: Option<Span>,
+    /// A death before this is a fast crash [default: 2]
+    #[arg(long, value_name = "TIME")]
+    pub min_uptime: Option<Span>,
+    /// After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default: backoff]
+    #[arg(long, value_name = "MODE")]
+    pub on_fast_crash: Option<FastCrash>,
+    /// Exit codes that mean success (128+n: signal n) [default: 0]
+    #[arg(long, value_name = "CODES")]
+    pub success_exit: Option<ExitCodes>,
+    /// Wait after the first fast crash; doubles with each [default: 2s]
+    #[arg(long, value_name = "TIME")]
+    pub backoff: Option<Span>,
+    /// Longest wait [default: 8s]
+    #[arg(long, value_name = "TIME")]
+    pub backoff_max: Option<Span>,
+    /// Shorten waits at random by up to this share [default: 0%]
+    #[arg(long, value_name = "PERCENT")]
+    pub backoff_jitter: Option<Percent>,
+    /// Give up at this many fast crashes in a row [default: 4]
+    #[arg(long, value_name = "N")]
+    pub max_fast_crashes: Option<u32>,
+    /// Give up at more than N restarts within TIME, for example 10/1m
+    #[arg(long, value_name = "N/TIME")]
+    pub restart_limit: Option<RestartLimit>,
+    /// Restart it, gracefully, after each such time
+    #[arg(long, value_name = "TIME")]
+    pub restart_every: Option<Span>,
+}
+
+// All other settings.
+#[derive(Clone, Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
+pub struct SettingsFlags {
+    /// Signal that asks it to end [default: TERM]
+    #[arg(long, value_name = "SIGNAL", help_heading = "Stopping")]
+    pub stop_signal: Option<Signal>,
+    /// Time it then has before SIGKILL [default: 5s]
+    #[arg(long, value_name = "TIME", help_heading = "Stopping")]
+    pub stop_timeout: Option<Span>,
+    /// What the restart policy is.
+    #[command(flatten)]
+    pub restart_flags: RestartFlags,
+
+    /// Ready when a line of its output contains TEXT
+    #[arg(long, value_name = "TEXT", group = "readiness", help_heading = "Readiness (one of these)")]
+    pub ready_when: Option<String>,
+    /// Ready when a line of its output matches
+    #[arg(long, value_name = "REGEX", group = "readiness", help_heading = "Readiness (one of these)")]
+    pub ready_when_regex: Option<String>,
+    /// Ready when it listens on this TCP port of the loopback address
+    #[arg(long, value_name = "PORT", group = "readiness", help_heading = "Readiness (one of these)")]
+    pub ready_when_port: Option<u16>,
+    /// Ready when this URL answers with 2xx
+    #[arg(long, value_name = "URL", group = "readiness", help_heading = "Readiness (one of these)")]
+    pub ready_when_url: Option<String>,
+    /// Ready when this file is newer than the start
+    #[arg(long, value_name = "PATH", group = "readiness", help_heading = "Readiness (one of these)")]
+    pub ready_when_file: Option<OsString>,
+    /// Ready when this shell command succeeds
+    #[arg(long, value_name = "CMD", group = "readiness", help_heading = "Readiness (one of these)")]
+    pub ready_when_cmd: Option<String>,
+    /// Ready when it says so by sd_notify
+    #[arg(long, group = "readiness", help_heading = "Readiness (one of these)")]
+    pub ready_when_notify: bool,
+    /// Time it has to get ready; 0: any [default: 60s]
+    #[arg(long, value_name = "TIME", help_heading = "Readiness (one of these)")]
+    pub ready_timeout: Option<Span>,
+    /// When that is over: fail (end it) or keep [default: fail]
+    #[arg(long, value_name = "WHAT", help_heading = "Readiness (one of these)")]
+    pub on_ready_timeout: Option<OnReadyTimeout>,
+
+    /// Healthy while this URL answers with 2xx
+    #[arg(long, value_name = "URL", group = "health", help_heading = "Health (checked once it is ready)")]
+    pub health_url: Option<String>,
+    /// Healthy while this TCP port of the loopback address accepts connections
+    #[arg(long, value_name = "PORT", group = "health", help_heading = "Health (checked once it is ready)")]
+    pub health_port: Option<u16>,
+    /// Healthy while this shell command succeeds
+    #[arg(long, value_name = "CMD", group = "health", help_heading = "Health (checked once it is ready)")]
+    pub health_cmd: Option<String>,
+    /// Time between two checks [default: 10s]
+    #[arg(long, value_name = "TIME", help_heading = "Health (checked once it is ready)")]
+    pub health_interval: Option<Span>,
+    /// Time a check may take [default: 5s]
+    #[arg(long, value_name = "TIME", help_heading = "Health (checked once it is ready)")]
+    pub health_timeout: Option<Span>,
+    /// Failed checks in a row that make it unhealthy [default: 3]
+    #[arg(long, value_name = "N", help_heading = "Health (checked once it is ready)")]
+    pub health_threshold: Option<u32>,
+    /// Time after it is ready without checks [default: 0]
+    #[arg(long, value_name = "TIME", help_heading = "Health (checked once it is ready)")]
+    pub health_grace: Option<Span>,
+    /// It must say WATCHDOG=1 by sd_notify at least this often
+    #[arg(long, value_name = "TIME", help_heading = "Health (checked once it is ready)")]
+    pub watchdog: Option<Span>,
+
+    /// End it when all its processes together use more memory
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub max_rss: Option<Size>,
+    /// End it when it has run this long
+    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    pub max_runtime: Option<Span>,
+    /// Scheduling priority, -20 (first) to 19 (last)
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-20..=19), help_heading = "Limits")]
+    pub nice: Option<i32>,
+    /// How many files it may have open
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub limit_nofile: Option<u64>,
+    /// File mode creation mask, in octal
+    #[arg(long, value_name = "MASK", help_heading = "Limits")]
+    pub umask: Option<Umask>,
+    /// User to run as (root only)
+    #[arg(long, value_name = "NAME", help_heading = "Limits")]
+    pub user: Option<String>,
+
+    /// Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
+    #[arg(long, value_name = "CMD", help_heading = "Hooks (30 s each at most)")]
+    pub on_exit: Option<String>,
+    /// Shell command to run each time it gets ready
+    #[arg(long, value_name = "CMD", help_heading = "Hooks (30 s each at most)")]
+    pub on_ready: Option<String>,
+    /// Shell command to run when it is given up
+    #[arg(long, value_name = "CMD", help_heading = "Hooks (30 s each at most)")]
+    pub on_errored: Option<String>,
+}
+
+impl RestartFlags {
+    /// What was given; `restart` is the policy that goes with it.
+    pub fn supervision(self, restart: Option<Restart>) -> Supervision {
+        let watch =
+            WatchChange { interval: self.interval, min_uptime: self.min_uptime, on_fast_crash: self.on_fast_crash };
+        let restart_on = restart.and_then(|restart| match restart {
+            Restart::No => None,
+            Restart::OnFailure => Some(RestartOn::OnFailure),
+            Restart::Always => Some(RestartOn::Always),
+        });
+        let settings = Change {
+            restart_on,
+            success_exit: self.success_exit,
+            backoff: self.backoff,
+            backoff_max: self.backoff_max,
+            backoff_jitter: self.backoff_jitter,
+            max_fast_crashes: self.max_fast_crashes,
+            restart_limit: self.restart_limit.map(Some),
+            restart_every: self.restart_every.map(Some),
+            ..Change::default()
+        };
+        Supervision { restart, watch, settings }
+    }
+}
+
+impl SettingsFlags {
+    /// What was given; `restart` is the policy that goes with it.
+    pub fn supervision(self, restart: Option<Restart>) -> Supervision {
+        let policy = self.restart_flags.supervision(restart);
+        let settings = Change {
+            stop_signal: self.stop_signal,
+            stop_timeout: self.stop_timeout,
+            ready_when: self.ready_when.map(Some),
+            ready_when_regex: self.ready_when_regex.map(Some),
+            ready_when_port: self.ready_when_port.map(Some),
+            ready_when_url: self.ready_when_url.map(Some),
+            ready_when_file: self.ready_when_file.map(|path| Some(Raw::from(path))),
+            ready_when_cmd: self.ready_when_cmd.map(Some),
+            ready_when_notify: self.ready_when_notify.then_some(true),
+            ready_timeout: self.ready_timeout,
+            on_ready_timeout: self.on_ready_timeout,
+            health_url: self.health_url.map(Some),
+            health_port: self.health_port.map(Some),
+            health_cmd: self.health_cmd.map(Some),
+            health_interval: self.health_interval,
+            health_timeout: self.health_timeout,
+            health_threshold: self.health_threshold,
+            health_grace: self.health_grace,
+            watchdog: self.watchdog.map(Some),
+            max_rss: self.max_rss.map(Some),
+            max_runtime: self.max_runtime.map(Some),
+            nice: self.nice.map(Some),
+            limit_nofile: self.limit_nofile.map(Some),
+            umask: self.umask.map(Some),
+            user: self.user.map(Some),
+            on_exit: self.on_exit.map(Some),
+            on_ready: self.on_ready.map(Some),
+            on_errored: self.on_errored.map(Some),
+            ..policy.settings
+        };
+        Supervision { settings, ..policy }
+    }
+}

@@ -1,0 +1,649 @@
+//! How a process is supervised: everything that can be asked for besides its command.
+//!
+//! Why it exists: one list of settings for four doors. Flags, `bgo.toml`, JSON payloads and the record's `spec` block
+//! have the same names (kebab-case on the command line and in TOML, snake_case in JSON) and the same defaults, because
+//! they all come from the one list below. Invariant: a setting that has its default is not written, so records stay
+//! small; whatever a newer bgo wrote beside them is kept.
+
+use super::duration::Span;
+use super::outcome::Outcome;
+use super::raw::Raw;
+use super::signal::Signal;
+use super::size::Size;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::str::FromStr;
+
+/// Declares [`Settings`], [`Change`] and the names of all settings from one list.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty = $default:expr;)*) => {
+        /// The settings of a process, each with its default unless it was given; the record's `spec` block.
+        #[derive(Clone, Debug, PartialEq, Deserialize)]
+        #[serde(default)]
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $name: $kind,)*
+            /// What a newer bgo wrote here; kept when rewriting.
+            #[serde(skip)]
+            pub extra: Map<String, Value>,
+        }
+
+        /// Settings that were given; what is `None` keeps its present value.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Change {
+            $($(#[doc = $doc])+ pub $name: Option<$kind>,)*
+        }
+
+        /// The names of all settings, as in JSON.
+        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        impl Default for Settings {
+            fn default() -> Settings {
+                Settings { $($name: $default,)* extra: Map::new() }
+            }
+        }
+
+        impl Settings {
+            /// Gives the setting `name` (as in JSON) its default again; `false` if there is none of that name.
+            pub fn reset(&mut self, name: &str) -> bool {
+                match name {
+                    $(stringify!($name) => self.$name = $default,)*
+                    _ => return false,
+                }
+                true
+            }
+
+            /// Takes over what was given.
+            pub fn apply(&mut self, change: &Change) {
+                $(if let Some(value) = &change.$name {
+                    self.$name = value.clone();
+                })*
+            }
+        }
+
+        impl Change {
+            /// The names of what was given, as on the command line, without the dashes in front.
+            pub fn names(&self) -> Vec<String> {
+                let mut names = Vec::new();
+                $(if self.$name.is_some() {
+                    names.push(stringify!($name).replace('_', "-"));
+                })*
+                names
+            }
+        }
+
+        impl Serialize for Settings {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                let defaults = Settings::default();
+                let mut map = s.serialize_map(None)?;
+                $(if self.$name != defaults.$name || ALWAYS.contains(&stringify!($name)) {
+                    map.serialize_entry(stringify!($name), &self.$name)?;
+                })*
+                for (name, value) in &self.extra {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    };
+}
+
+/// What is written even if it has its default.
+const ALWAYS: [&str; 2] = ["stop_signal", "stop_timeout"];
+
+settings! {
+    /// The signal that asks it to end. Default SIGTERM.
+    stop_signal: Signal = Signal::TERM;
+    /// The grace it has before SIGKILL. Default 5 s.
+    stop_timeout: Span = Span::secs(5);
+
+    /// Which ends are followed by a restart, while there is a restart policy. Default: all.
+    restart_on: RestartOn = RestartOn::Always;
+    /// The exit codes that mean success; 128+n stands for signal n. Default 0.
+    success_exit: ExitCodes = ExitCodes(vec![0]);
+    /// The wait after the first fast crash; it doubles with each further one. Default 2 s.
+    backoff: Span = Span::secs(2);
+    /// The longest wait between two attempts. Default 8 s.
+    backoff_max: Span = Span::secs(8);
+    /// By how much a wait may be shortened at random, in percent, so that many processes do not restart at once.
+    /// Default 0.
+    backoff_jitter: Percent = Percent(0);
+    /// The consecutive fast crash that is the last. Default 4.
+    max_fast_crashes: u32 = 4;
+    /// How many restarts there may be within how long. Default: any number.
+    restart_limit: Option<RestartLimit> = None;
+    /// A planned restart after each such time of running; not a crash. Default: none.
+    restart_every: Option<Span> = None;
+
+    /// Ready when a line of its output contains this text.
+    ready_when: Option<String> = None;
+    /// Ready when a line of its output matches this regular expression.
+    ready_when_regex: Option<String> = None;
+    /// Ready when a process of it listens on this TCP port of 127.0.0.1 or ::1.
+    ready_when_port: Option<u16> = None;
+    /// Ready when a GET of this URL is answered with 2xx.
+    ready_when_url: Option<String> = None;
+    /// Ready when this file (relative to its folder) is newer than its start.
+    ready_when_file: Option<Raw> = None;
+    /// Ready when this shell command, run in its folder and environment, exits with 0.
+    ready_when_cmd: Option<String> = None;
+    /// Ready when it says so by sd_notify (READY=1).
+    ready_when_notify: bool = false;
+    /// How long it may take to get ready; zero: any time. Default 60 s.
+    ready_timeout: Span = Span::secs(60);
+    /// What happens when that time is over. Default: it is ended.
+    on_ready_timeout: OnReadyTimeout = OnReadyTimeout::Fail;
+
+    /// Healthy while a GET of this URL is answered with 2xx.
+    health_url: Option<String> = None;
+    /// Healthy while something accepts connections on this TCP port of 127.0.0.1 or ::1.
+    health_port: Option<u16> = None;
+    /// Healthy while this shell command, run in its folder and environment, exits with 0.
+    health_cmd: Option<String> = None;
+    /// The time between two health checks. Default 10 s.
+    health_interval: Span = Span::secs(10);
+    /// How long a check (health or readiness) may take. Default 5 s.
+    health_timeout: Span = Span::secs(5);
+    /// How many failed health checks in a row make it unhealthy. Default 3.
+    health_threshold: u32 = 3;
+    /// How long after it is ready no health check is made. Default 0.
+    health_grace: Span = Span::secs(0);
+    /// It must say by sd_notify (WATCHDOG=1) that it is alive, at least this often. Default: it need not.
+    watchdog: Option<Span> = None;
+
+    /// The memory (resident, of all its processes together) above which it is ended.
+    max_rss: Option<Size> = None;
+    /// How long it may run before it is ended.
+    max_runtime: Option<Span> = None;
+    /// Its scheduling priority, -20 (first) to 19 (last).
+    nice: Option<i32> = None;
+    /// How many files it may have open.
+    limit_nofile: Option<u64> = None;
+    /// Its file mode creation mask.
+    umask: Option<Umask> = None;
+    /// The user it runs as.
+    user: Option<String> = None;
+
+    /// Shell command to run after each of its ends.
+    on_exit: Option<String> = None;
+    /// Shell command to run each time it gets ready.
+    on_ready: Option<String> = None;
+    /// Shell command to run when it is given up.
+    on_errored: Option<String> = None;
+}
+
+/// What takes effect at the next start of the process only.
+const FROM_NEXT_START: [&str; 12] = [
+    "nice",
+    "limit-nofile",
+    "umask",
+    "user",
+    "watchdog",
+    "ready-when",
+    "ready-when-regex",
+    "ready-when-port",
+    "ready-when-url",
+    "ready-when-file",
+    "ready-when-cmd",
+    "ready-when-notify",
+];
+
+/// How readiness is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadyWhen<'a> {
+    /// A line contains this.
+    Text(&'a str),
+    /// A line matches this.
+    Regex(&'a str),
+    /// A process of the tree listens on this port.
+    Port(u16),
+    /// This URL answers with 2xx.
+    Url(&'a str),
+    /// This file is newer than the start.
+    File(&'a Raw),
+    /// This command succeeds.
+    Cmd(&'a str),
+    /// It says so by sd_notify.
+    Notify,
+}
+
+impl ReadyWhen<'_> {
+    /// Whether it has to be tried again and again, because nothing tells when it comes true.
+    pub fn is_polled(self) -> bool {
+        !matches!(self, ReadyWhen::Text(_) | ReadyWhen::Regex(_) | ReadyWhen::Notify)
+    }
+}
+
+impl fmt::Display for ReadyWhen<'_> {
+    /// The flag and its value: `--ready-when-port 8080`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadyWhen::Text(text) => write!(f, "--ready-when \"{text}\""),
+            ReadyWhen::Regex(pattern) => write!(f, "--ready-when-regex \"{pattern}\""),
+            ReadyWhen::Port(port) => write!(f, "--ready-when-port {port}"),
+            ReadyWhen::Url(url) => write!(f, "--ready-when-url {url}"),
+            ReadyWhen::File(path) => write!(f, "--ready-when-file {}", path.lossy()),
+            ReadyWhen::Cmd(command) => write!(f, "--ready-when-cmd \"{command}\""),
+            ReadyWhen::Notify => f.write_str("--ready-when-notify"),
+        }
+    }
+}
+
+/// How health is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HealthCheck<'a> {
+    /// This URL answers with 2xx.
+    Url(&'a str),
+    /// Something accepts connections on this port.
+    Port(u16),
+    /// This command succeeds.
+    Cmd(&'a str),
+}
+
+impl fmt::Display for HealthCheck<'_> {
+    /// The flag and its value: `--health-port 8080`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HealthCheck::Url(url) => write!(f, "--health-url {url}"),
+            HealthCheck::Port(port) => write!(f, "--health-port {port}"),
+            HealthCheck::Cmd(command) => write!(f, "--health-cmd \"{command}\""),
+        }
+    }
+}
+
+impl Settings {
+    /// How readiness is found out, if that was asked for.
+    pub fn ready_when(&self) -> Option<ReadyWhen<'_>> {
+        self.all_ready_when().next()
+    }
+
+    fn all_ready_when(&self) -> impl Iterator<Item = ReadyWhen<'_>> {
+        [
+            self.ready_when.as_deref().map(ReadyWhen::Text),
+            self.ready_when_regex.as_deref().map(ReadyWhen::Regex),
+            self.ready_when_port.map(ReadyWhen::Port),
+            self.ready_when_url.as_deref().map(ReadyWhen::Url),
+            self.ready_when_file.as_ref().map(ReadyWhen::File),
+            self.ready_when_cmd.as_deref().map(ReadyWhen::Cmd),
+            self.ready_when_notify.then_some(ReadyWhen::Notify),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// How health is found out, if that was asked for.
+    pub fn health_check(&self) -> Option<HealthCheck<'_>> {
+        self.all_health_checks().next()
+    }
+
+    fn all_health_checks(&self) -> impl Iterator<Item = HealthCheck<'_>> {
+        [
+            self.health_url.as_deref().map(HealthCheck::Url),
+            self.health_port.map(HealthCheck::Port),
+            self.health_cmd.as_deref().map(HealthCheck::Cmd),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Whether the process is given a socket to notify its sidecar by.
+    pub fn uses_notify(&self) -> bool {
+        self.ready_when_notify || self.watchdog.is_some()
+    }
+
+    /// Whether `outcome` is a success.
+    pub fn is_success(&self, outcome: Outcome) -> bool {
+        let code = match outcome {
+            Outcome::Code(code) => code,
+            Outcome::Signal { oom: true, .. } | Outcome::Unknown => return false,
+            Outcome::Signal { signal, .. } => 128 + signal.number(),
+        };
+        u8::try_from(code).is_ok_and(|code| self.success_exit.0.contains(&code))
+    }
+
+    /// What does not go together, or means nothing, in words that name the flags.
+    pub fn contradiction(&self) -> Option<String> {
+        let mut ready = self.all_ready_when();
+        if let (Some(one), Some(other)) = (ready.next(), ready.next()) {
+            return Some(format!("{one} and {other} exclude each other: one way to tell readiness at most"));
+        }
+        let mut health = self.all_health_checks();
+        if let (Some(one), Some(other)) = (health.next(), health.next()) {
+            return Some(format!("{one} and {other} exclude each other: one health check at most"));
+        }
+        let zero = |span: Span| span.0.is_zero();
+        for (flag, wrong) in [
+            ("--health-interval", zero(self.health_interval)),
+            ("--health-timeout", zero(self.health_timeout)),
+            ("--health-threshold", self.health_threshold == 0),
+            ("--max-fast-crashes", self.max_fast_crashes == 0),
+            ("--watchdog", self.watchdog.is_some_and(zero)),
+            ("--max-runtime", self.max_runtime.is_some_and(zero)),
+            ("--restart-every", self.restart_every.is_some_and(zero)),
+            ("--max-rss", self.max_rss == Some(Size(0))),
+            ("--ready-when-port", self.ready_when_port == Some(0)),
+            ("--health-port", self.health_port == Some(0)),
+        ] {
+            if wrong {
+                return Some(format!("{flag} must be more than 0"));
+            }
+        }
+        if self.ready_when.as_deref() == Some("") || self.ready_when_regex.as_deref() == Some("") {
+            return Some("an empty text to wait for is in every line: give --ready-when something to look for".into());
+        }
+        None
+    }
+}
+
+/// Whether a setting, named as on the command line, takes effect at the next start only.
+pub fn counts_from_next_start(name: &str) -> bool {
+    FROM_NEXT_START.contains(&name)
+}
+
+// -------------------------------------------------------------------------------------------- the kinds of values
+
+/// Declares an enum of words: display, parsing, and JSON by the same word.
+macro_rules! words {
+    ($(#[$doc:meta])* $kind:ident { $($(#[$inner:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum $kind { $($(#[$inner])* $variant,)* }
+
+        impl $kind {
+            /// All of them, in the order of the help.
+            pub const ALL: &[$kind] = &[$($kind::$variant),*];
+        }
+
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $($kind::$variant => $word,)* })
+            }
+        }
+
+        impl FromStr for $kind {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<$kind, String> {
+                match text {
+                    $($word => Ok($kind::$variant),)*
+                    _ => Err(format!("\"{text}\" is not one of {}", [$($word),*].join(", "))),
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// Which ends are followed by a restart.
+    RestartOn {
+        /// Every end.
+        Always = "always",
+        /// Every end but success.
+        OnFailure = "on-failure",
+    }
+}
+
+words! {
+    /// What happens to a process that is not ready in time.
+    OnReadyTimeout {
+        /// It is ended, and the restart policy decides what follows.
+        Fail = "fail",
+        /// It runs on, and is checked on.
+        Keep = "keep",
+    }
+}
+
+words! {
+    /// The restart policy, as a person names it.
+    Restart {
+        /// Stay down.
+        No = "no",
+        /// Restart unless it ended with success.
+        OnFailure = "on-failure",
+        /// Restart in any case.
+        Always = "always",
+    }
+}
+
+/// Exit codes, 0 to 255.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExitCodes(pub Vec<u8>);
+
+impl FromStr for ExitCodes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ExitCodes, String> {
+        let codes: Result<Vec<u8>, _> = text.split(',').map(|code| code.trim().parse()).collect();
+        codes.map(ExitCodes).map_err(|_| format!("\"{text}\" is not a list of exit codes such as 0,143"))
+    }
+}
+
+impl fmt::Display for ExitCodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let codes: Vec<String> = self.0.iter().map(u8::to_string).collect();
+        f.write_str(&codes.join(","))
+    }
+}
+
+/// A share, 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Percent(pub u8);
+
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Percent, String> {
+        let number = text.strip_suffix('%').unwrap_or(text).parse().ok().filter(|&percent: &u8| percent <= 100);
+        number.map(Percent).ok_or_else(|| format!("\"{text}\" is not a share such as 20%"))
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+/// So many restarts within so long: `10/1m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartLimit {
+    /// How many at most.
+    pub count: u32,
+    /// In any window of this length.
+    pub within: Span,
+}
+
+/// More than so many restarts within a window are not remembered.
+const MAX_COUNT: u32 = 1000;
+
+impl FromStr for RestartLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<RestartLimit, String> {
+        let parsed = text.split_once('/').and_then(|(count, within)| {
+            let count = count.trim().parse().ok().filter(|count| (1..=MAX_COUNT).contains(count))?;
+            // `10/m` reads as "ten a minute".
+            let bare = within.trim().starts_with(|c: char| c.is_ascii_alphabetic());
+            let within = if bare { format!("1{}", within.trim()) } else { within.to_owned() };
+            let within: Span = within.parse().ok()?;
+            (!within.0.is_zero()).then_some(RestartLimit { count, within })
+        });
+        parsed.ok_or_else(|| format!("\"{text}\" is not a restart limit such as 10/1m (at most {MAX_COUNT} restarts)"))
+    }
+}
+
+impl fmt::Display for RestartLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.count, self.within)
+    }
+}
+
+/// A file mode creation mask, in octal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Umask(pub u32);
+
+impl FromStr for Umask {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Umask, String> {
+        let octal = text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+        let mask = u32::from_str_radix(text, 8).ok().filter(|&mask| octal && mask <= 0o777);
+        mask.map(Umask).ok_or_else(|| format!("\"{text}\" is not an octal mask such as 027"))
+    }
+}
+
+impl fmt::Display for Umask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:03o}", self.0)
+    }
+}
+
+/// JSON as the text that people write.
+macro_rules! as_text {
+    ($($kind:ty),*) => {$(
+        impl Serialize for $kind {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $kind {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+as_text!(RestartLimit, Umask);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Settings with nothing left at its default.
+    pub fn all_set() -> Settings {
+        Settings {
+            stop_signal: Signal::HUP,
+            stop_timeout: Span::secs(1),
+            restart_on: RestartOn::OnFailure,
+            success_exit: ExitCodes(vec![0, 143]),
+            backoff: Span::secs(1),
+            backoff_max: Span::secs(60),
+            backoff_jitter: Percent(20),
+            max_fast_crashes: 9,
+            restart_limit: Some("10/1m".parse().unwrap()),
+            restart_every: Some(Span::secs(3600)),
+            ready_when: Some("up".into()),
+            ready_when_regex: Some("u.".into()),
+            ready_when_port: Some(80),
+            ready_when_url: Some("http://localhost/".into()),
+            ready_when_file: Some("ready".into()),
+            ready_when_cmd: Some("true".into()),
+            ready_when_notify: true,
+            ready_timeout: Span::secs(5),
+            on_ready_timeout: OnReadyTimeout::Keep,
+            health_url: Some("http://localhost/".into()),
+            health_port: Some(80),
+            health_cmd: Some("true".into()),
+            health_interval: Span::secs(1),
+            health_timeout: Span::secs(1),
+            health_threshold: 1,
+            health_grace: Span::secs(1),
+            watchdog: Some(Span::secs(30)),
+            max_rss: Some("500M".parse().unwrap()),
+            max_runtime: Some(Span::secs(60)),
+            nice: Some(5),
+            limit_nofile: Some(1024),
+            umask: Some("027".parse().unwrap()),
+            user: Some("nobody".into()),
+            on_exit: Some("true".into()),
+            on_ready: Some("true".into()),
+            on_errored: Some("true".into()),
+            extra: Map::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_defaults_are_not_written() {
+        let json = serde_json::to_value(Settings::default()).unwrap();
+        assert_eq!(json, serde_json::json!({"stop_signal": "SIGTERM", "stop_timeout": 5}));
+        assert_eq!(serde_json::from_value::<Settings>(json).unwrap(), Settings::default());
+        let all = all_set();
+        let json = serde_json::to_value(&all).unwrap();
+        let mut written: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut names = NAMES.to_vec();
+        written.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(written, names, "every setting has a value of its own here");
+        assert_eq!(serde_json::from_value::<Settings>(json).unwrap(), all);
+    }
+
+    #[test]
+    fn a_change_touches_only_what_was_given() {
+        let change = Change { backoff: Some(Span::secs(1)), max_rss: Some(None), ..Change::default() };
+        assert_eq!(change.names(), ["backoff", "max-rss"]);
+        let mut settings = all_set();
+        settings.apply(&change);
+        assert_eq!(settings, Settings { backoff: Span::secs(1), max_rss: None, ..all_set() });
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_named() {
+        let none = Settings::default();
+        assert_eq!(none.contradiction(), None);
+        for (settings, named) in [
+            (
+                Settings { ready_when: Some("x".into()), ready_when_port: Some(1), ..none.clone() },
+                "--ready-when-port 1",
+            ),
+            (Settings { health_port: Some(1), health_cmd: Some("x".into()), ..none.clone() }, "--health-cmd \"x\""),
+            (Settings { health_interval: Span::secs(0), ..none.clone() }, "--health-interval"),
+            (Settings { max_rss: Some(Size(0)), ..none.clone() }, "--max-rss"),
+            (Settings { ready_when: Some(String::new()), ..none.clone() }, "--ready-when"),
+        ] {
+            let why = settings.contradiction().unwrap_or_default();
+            assert!(why.contains(named), "{named}: {why}");
+        }
+    }
+
+    #[test]
+    fn success_is_what_was_said_to_be() {
+        let settings = Settings { success_exit: "0, 3,143".parse().unwrap(), ..Settings::default() };
+        let signal = |number, oom| Outcome::Signal { signal: Signal::from_number(number).unwrap(), oom };
+        for (outcome, success) in [
+            (Outcome::Code(0), true),
+            (Outcome::Code(3), true),
+            (Outcome::Code(1), false),
+            (Outcome::Code(143), true),
+            (signal(libc::SIGTERM, false), true),
+            (signal(libc::SIGKILL, false), false),
+            (signal(libc::SIGTERM, true), false),
+            (Outcome::Unknown, false),
+        ] {
+            assert_eq!(settings.is_success(outcome), success, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn values_are_read_as_people_write_them() {
+        let limit = |text: &str| text.parse::<RestartLimit>().map(|limit| limit.to_string());
+        assert_eq!(limit("10/1m").as_deref(), Ok("10/1m"));
+        assert_eq!(limit("3/h").as_deref(), Ok("3/1h"));
+        for bad in ["10", "/1m", "0/1m", "1001/1m", "3/0", "x/1m", "3/x"] {
+            assert!(limit(bad).is_err(), "{bad}");
+        }
+        assert_eq!("022".parse(), Ok(Umask(0o022)));
+        for bad in ["8", "1777", "", "+22", "0x2"] {
+            assert!(bad.parse::<Umask>().is_err(), "{bad}");
+        }
+        assert_eq!("20%".parse(), Ok(Percent(20)));
+        assert!("101".parse::<Percent>().is_err());
+        assert!("0,256".parse::<ExitCodes>().is_err());
+        assert!("sometimes".parse::<Restart>().unwrap_err().contains("no, on-failure, always"));
+    }
+}

@@ -1,0 +1,256 @@
+//! Short-lived commands beside the process: readiness and health checks that take a while, and hooks.
+//!
+//! Why it exists: an answer that takes ten seconds must delay nothing else, so every such check is a child of its own,
+//! and its end an event like any other. Invariants: a helper is killed, with its group, when its time is over; it is
+//! never taken for a part of the process (it carries `BGO_SIDECAR`, which marks what is not); what it prints is read
+//! as it comes, and only its end is kept.
+
+use super::log::log;
+use super::run::Supervisor;
+use crate::domain::launch::LaunchFailure;
+use crate::domain::machine::{Event, Hook, Moment};
+use crate::domain::outcome::Outcome;
+use crate::domain::raw::Raw;
+use crate::domain::signal::Signal;
+use crate::platform::{self, Interest, ProcessHandle, Reaped, SpawnPlan};
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// How long a hook may take.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
+/// How much of what a helper prints is kept.
+const KEPT: usize = 1024;
+/// How much of that goes into a reason, in characters.
+const QUOTED: usize = 200;
+
+/// What a helper is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// To see whether the process is ready.
+    Ready,
+    /// To see whether it is healthy.
+    Health,
+    /// To tell of something.
+    Hook(Hook),
+}
+
+/// A command that runs beside the process.
+#[derive(Debug)]
+pub(super) struct Helper {
+    task: Task,
+    handle: ProcessHandle,
+    /// Where it prints; closed once it has nothing more to say.
+    output: Option<File>,
+    printed: Vec<u8>,
+    timeout: Duration,
+    deadline: Moment,
+    timed_out: bool,
+}
+
+impl Helper {
+    /// When its time is over, unless that has been seen to.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        (!self.timed_out).then_some(self.deadline)
+    }
+
+    /// Where it prints.
+    pub(super) fn output(&self) -> Option<BorrowedFd<'_>> {
+        self.output.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Reads what it has printed so far, without waiting for more.
+    pub(super) fn read(&mut self) {
+        while let Some(pipe) = &mut self.output {
+            let more = platform::wait(&[(pipe.as_fd(), Interest::Readable)], Some(Duration::ZERO));
+            if !more.is_ok_and(|ready| ready[0]) {
+                return;
+            }
+            let mut buffer = [0u8; 4096];
+            match pipe.read(&mut buffer) {
+                Ok(0) | Err(_) => self.output = None,
+                Ok(n) => {
+                    self.printed.extend_from_slice(&buffer[..n]);
+                    let surplus = self.printed.len().saturating_sub(KEPT);
+                    self.printed.drain(..surplus);
+                }
+            }
+        }
+    }
+
+    fn kill(&self) {
+        let _ = self.handle.signal_group(Signal::KILL);
+    }
+
+    /// What went wrong, in one line; `None`: nothing.
+    fn failure(&self, outcome: Outcome) -> Option<String> {
+        let printed = one_line(&self.printed);
+        let said = if printed.is_empty() { String::new() } else { format!(": {printed}") };
+        match outcome {
+            _ if self.timed_out => {
+                Some(format!("no answer within {}{said}", crate::domain::duration::Span(self.timeout)))
+            }
+            Outcome::Code(0) => None,
+            other => Some(format!("{other}{said}")),
+        }
+    }
+}
+
+/// The end of what was printed, as one line.
+fn one_line(printed: &[u8]) -> String {
+    let text = String::from_utf8_lossy(printed);
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_control()).map(str::trim).filter(|part| !part.is_empty()).collect();
+    let line = words.join(" ");
+    let surplus = line.chars().count().saturating_sub(QUOTED);
+    if surplus == 0 { line } else { format!("…{}", line.chars().skip(surplus).collect::<String>()) }
+}
+
+impl Supervisor {
+    /// Starts a shell command for `task`, in the folder and environment of the process, and as its user.
+    pub(super) fn start_command(
+        &mut self,
+        task: Task,
+        command: &str,
+        extra: Vec<(Raw, Raw)>,
+        timeout: Duration,
+    ) -> Result<(), String> {
+        let record = match self.store.read(&self.name) {
+            Ok(Some(record)) => record,
+            Ok(None) => return Err("the record was removed".to_owned()),
+            Err(e) => return Err(e.message()),
+        };
+        let environment = self.store.environment(&self.name).map_err(|e| e.message())?.unwrap_or_default();
+        let attributes = super::attributes::of(&self.policy.settings).map_err(|e| e.to_string())?;
+        let mut variables = environment.into_run(self.name.as_str(), "");
+        variables.retain(|(key, _)| key.as_bytes() != b"BGO_RUN_ID");
+        variables.extend(extra);
+        variables.push((Raw::from("BGO_SIDECAR"), Raw::from(self.name.as_str())));
+        super::attributes::settle_in(&mut variables, attributes.account.as_ref());
+        let arguments = ["/bin/sh", "-c", command].map(str::as_bytes);
+        self.start_helper(task, &arguments, variables, record.cwd.as_bytes(), attributes.plain, timeout)
+    }
+
+    /// Starts bgo itself to GET `url`.
+    pub(super) fn start_get(&mut self, task: Task, url: &str, timeout: Duration) -> Result<(), String> {
+        let exe = platform::self_executable();
+        let millis = timeout.as_millis().to_string();
+        let program = std::os::unix::ffi::OsStrExt::as_bytes(exe.as_os_str());
+        let arguments = [program, super::PROBE_ENTRY.as_bytes(), millis.as_bytes(), url.as_bytes()];
+        let variables = vec![(Raw::from("BGO_SIDECAR"), Raw::from(self.name.as_str()))];
+        // It gives up by itself and says so; this is for when it cannot even do that.
+        let patience = timeout.saturating_add(Duration::from_millis(200));
+        self.start_helper(task, &arguments, variables, b"/", platform::Attributes::default(), patience)
+    }
+
+    fn start_helper(
+        &mut self,
+        task: Task,
+        arguments: &[&[u8]],
+        variables: Vec<(Raw, Raw)>,
+        cwd: &[u8],
+        attributes: platform::Attributes,
+        timeout: Duration,
+    ) -> Result<(), String> {
+        let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| "it holds a NUL byte".to_owned());
+        let broken = |e: io::Error| crate::error::describe(&e);
+        let pair = |(key, value): (Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
+        let arguments = arguments.iter().map(|a| text(a)).collect::<Result<Vec<_>, _>>()?;
+        // What a hook prints belongs into the watcher log; what a check prints is the reason it failed.
+        let (reader, writer) = match task {
+            Task::Hook(_) => (None, io::stdout().as_fd().try_clone_to_owned().map_err(broken)?),
+            Task::Ready | Task::Health => {
+                let (reader, writer) = io::pipe().map_err(broken)?;
+                (Some(File::from(OwnedFd::from(reader))), OwnedFd::from(writer))
+            }
+        };
+        let plan = SpawnPlan {
+            program: arguments.first().cloned().unwrap_or_default(),
+            arguments,
+            environment: variables.into_iter().map(pair).collect::<Result<_, _>>()?,
+            cwd: text(cwd)?,
+            descriptors: vec![None, Some(writer.as_fd()), Some(writer.as_fd())],
+            attributes,
+            block_signals: false,
+        };
+        let pid = platform::spawn(&plan).map_err(|e: LaunchFailure| format!("cannot run it: {e}"))?;
+        let handle = ProcessHandle::of_child(pid).map_err(|e| {
+            platform::abort_child(pid);
+            broken(e)
+        })?;
+        let deadline = platform::boot_clock().saturating_add(timeout);
+        let printed = Vec::new();
+        self.helpers.push(Helper { task, handle, output: reader, printed, timeout, deadline, timed_out: false });
+        Ok(())
+    }
+
+    /// Runs the command that was asked for on this occasion.
+    pub(super) fn run_hook(&mut self, hook: Hook) {
+        let settings = &self.policy.settings;
+        let (flag, command) = match hook {
+            Hook::Exit => ("--on-exit", &settings.on_exit),
+            Hook::Ready => ("--on-ready", &settings.on_ready),
+            Hook::Errored => ("--on-errored", &settings.on_errored),
+        };
+        let Some(command) = command.clone() else { return };
+        let exit = self.last_exit.as_ref().filter(|_| hook != Hook::Ready);
+        let code = exit.and_then(|exit| exit.code).map(|code| code.to_string()).unwrap_or_default();
+        let signal = exit.and_then(|exit| exit.signal).map(|signal| signal.to_string()).unwrap_or_default();
+        let variables = [("BGO_EXIT_CODE", code), ("BGO_SIGNAL", signal), ("BGO_REASON", self.reason_for(hook))];
+        let variables = variables.map(|(key, value)| (Raw::from(key), Raw::from(value.as_str()))).to_vec();
+        log(&format!("running {flag} {command}"));
+        if let Err(why) = self.start_command(Task::Hook(hook), &command, variables, HOOK_TIMEOUT) {
+            log(&format!("{flag} failed: {why}"));
+        }
+    }
+
+    fn reason_for(&self, hook: Hook) -> String {
+        use crate::domain::machine::{End, Life};
+        match (&self.machine.life, &self.last_exit) {
+            (Life::Over(End::Errored(reason)), _) if hook == Hook::Errored => reason.clone(),
+            (_, Some(exit)) if hook == Hook::Exit => exit.reason.clone().unwrap_or_else(|| exit.outcome().to_string()),
+            _ => String::new(),
+        }
+    }
+
+    /// Takes the ends of helpers out of `reaped`, and turns them into events.
+    pub(super) fn helpers_ended(&mut self, reaped: &[Reaped]) {
+        for end in reaped {
+            let Some(at) = self.helpers.iter().position(|helper| helper.handle.pid() == end.pid) else { continue };
+            let mut helper = self.helpers.remove(at);
+            helper.read();
+            let failure = helper.failure(end.outcome);
+            match (helper.task, failure) {
+                (Task::Ready, None) => self.events.push_back(Event::Ready),
+                (Task::Ready, Some(why)) => self.events.push_back(Event::NotYet(why)),
+                (Task::Health, failure) => self.events.push_back(Event::Checked(failure)),
+                (Task::Hook(hook), Some(why)) => log(&format!("the command for {hook:?} failed: {why}")),
+                (Task::Hook(_), None) => {}
+            }
+        }
+    }
+
+    /// Reads what helpers have printed, and ends those whose time is over.
+    pub(super) fn mind_helpers(&mut self, now: Moment) {
+        for helper in &mut self.helpers {
+            helper.read();
+            if helper.deadline().is_some_and(|at| at <= now) {
+                helper.timed_out = true;
+                helper.kill();
+            }
+        }
+    }
+
+    /// Ends the checks of a run that is over: their answers mean nothing any more.
+    pub(super) fn drop_checks(&mut self) {
+        self.helpers.retain(|helper| {
+            let keeps = matches!(helper.task, Task::Hook(_));
+            if !keeps {
+                helper.kill();
+            }
+            keeps
+        });
+    }
+}

@@ -1,0 +1,178 @@
+//! Waiting for a text in the output of the process.
+//!
+//! Why it exists: the logs are the process's own descriptors, so the sidecar sees output only by reading the files, as
+//! they grow (inotify), and only until the text has come. Invariants: only what the present run has written counts; a
+//! line is looked at also before its newline comes; a line longer than [`LONGEST`] is looked at in pieces that overlap.
+
+use crate::domain::row::Logs;
+use crate::domain::settings::ReadyWhen;
+use crate::platform::FileWatch;
+use regex_lite::Regex;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// How much of a line is kept to look at.
+const LONGEST: usize = 64 * 1024;
+
+/// What is looked for in a line.
+#[derive(Debug)]
+enum Pattern {
+    Text(String),
+    Regex(Regex),
+}
+
+impl Pattern {
+    fn is_in(&self, line: &[u8]) -> bool {
+        let line = String::from_utf8_lossy(line);
+        match self {
+            Pattern::Text(text) => line.contains(text.as_str()),
+            Pattern::Regex(regex) => regex.is_match(&line),
+        }
+    }
+}
+
+/// One log, read up to a position.
+#[derive(Debug)]
+struct Stream {
+    path: PathBuf,
+    file: Option<File>,
+    position: u64,
+    /// The line that is not finished yet.
+    line: Vec<u8>,
+}
+
+/// Looks through both logs as they grow.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    pattern: Pattern,
+    changes: FileWatch,
+    streams: [Stream; 2],
+}
+
+impl Scanner {
+    /// A scanner of `logs` from the positions `from` on; `None` if `when` is not about output.
+    pub(super) fn new(when: ReadyWhen<'_>, logs: &Logs, from: [u64; 2]) -> io::Result<Option<Scanner>> {
+        let pattern = match when {
+            ReadyWhen::Text(text) => Pattern::Text(text.to_owned()),
+            ReadyWhen::Regex(pattern) => Pattern::Regex(Regex::new(pattern).map_err(io::Error::other)?),
+            _ => return Ok(None),
+        };
+        let folder = logs.out.parent().unwrap_or(Path::new("/"));
+        let changes = FileWatch::new(folder, &[&logs.out, &logs.err])?;
+        let stream = |path: &Path, position| Stream { path: path.to_owned(), file: None, position, line: Vec::new() };
+        let streams = [stream(&logs.out, from[0]), stream(&logs.err, from[1])];
+        Ok(Some(Scanner { pattern, changes, streams }))
+    }
+
+    /// Reads what is new; whether what is looked for was there.
+    pub(super) fn look(&mut self) -> io::Result<bool> {
+        self.changes.drain();
+        for stream in &mut self.streams {
+            if stream.look(&self.pattern)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl AsFd for Scanner {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.changes.as_fd()
+    }
+}
+
+impl Stream {
+    fn look(&mut self, pattern: &Pattern) -> io::Result<bool> {
+        if self.file.is_none() {
+            match File::open(&self.path) {
+                Ok(file) => self.file = Some(file),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(e) => return Err(e),
+            }
+        }
+        let Some(file) = &self.file else { return Ok(false) };
+        if file.metadata()?.len() < self.position {
+            // Truncated: what is there now is new.
+            (self.position, self.line) = (0, Vec::new());
+        }
+        let mut buffer = [0u8; 16 * 1024];
+        loop {
+            let filled = file.read_at(&mut buffer, self.position)?;
+            if filled == 0 {
+                return Ok(false);
+            }
+            self.position += filled as u64;
+            for piece in buffer[..filled].split_inclusive(|&b| b == b'\n') {
+                self.line.extend_from_slice(piece);
+                if self.line.len() > LONGEST {
+                    self.line.drain(..self.line.len() - LONGEST);
+                }
+                let ended = piece.ends_with(b"\n");
+                let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+                if pattern.is_in(line) {
+                    return Ok(true);
+                }
+                if ended {
+                    self.line.clear();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
+    fn logs(folder: &Path) -> Logs {
+        let file = |name| folder.join(name);
+        Logs { out: file("out"), err: file("err"), watcher: file("watcher") }
+    }
+
+    fn write(path: &Path, bytes: &[u8]) {
+        OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(bytes).unwrap();
+    }
+
+    #[test]
+    fn a_text_is_found_however_it_is_cut_and_on_either_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = logs(folder.path());
+        write(&logs.out, b"ready in an earlier run\n");
+        let from = [std::fs::metadata(&logs.out).unwrap().len(), 0];
+        let mut scanner = Scanner::new(ReadyWhen::Text("ready \u{e4}t"), &logs, from).unwrap().unwrap();
+        for (path, piece, found) in [
+            (&logs.out, &b"starting\nrea"[..], false),
+            (&logs.err, b"dy \xc3\xa4t\n", false),
+            (&logs.out, b"dy \xc3", false),
+            (&logs.out, b"\xa4t", true),
+        ] {
+            write(path, piece);
+            assert_eq!(scanner.look().unwrap(), found, "{piece:?}");
+        }
+        let mut again = Scanner::new(ReadyWhen::Text("ready \u{e4}t"), &logs, from).unwrap().unwrap();
+        assert!(again.look().unwrap(), "what came before it looked counts, too");
+        std::fs::write(&logs.out, "ready \u{e4}t").unwrap();
+        let mut cut = Scanner::new(ReadyWhen::Text("ready \u{e4}t"), &logs, from).unwrap().unwrap();
+        assert!(cut.look().unwrap(), "a truncated log is read from its beginning");
+    }
+
+    #[test]
+    fn a_regular_expression_sees_one_line_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = logs(folder.path());
+        let when = ReadyWhen::Regex("^listening on .*:[0-9]+$");
+        let mut scanner = Scanner::new(when, &logs, [0, 0]).unwrap().unwrap();
+        write(&logs.err, b"listening on\nport :80\nnot listening on x:1\n");
+        assert!(!scanner.look().unwrap());
+        write(&logs.err, b"listening on 0.0.0.0:8080");
+        assert!(scanner.look().unwrap());
+        assert!(Scanner::new(ReadyWhen::Regex("("), &logs, [0, 0]).is_err());
+        assert!(Scanner::new(ReadyWhen::Port(1), &logs, [0, 0]).unwrap().is_none());
+    }
+}
