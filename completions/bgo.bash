@@ -4,8 +4,11 @@
 # What a verb takes and its flags, into `takes` and `flags`. Fails if it is no verb: then the line may still have none.
 _bgo_grammar() {
     case $1 in
-        start|open) takes='name command' flags='--color --cwd -e --env --settle --if-not-running --force --stop-signal --stop-timeout -w --watch --interval --min-uptime --on-fast-crash -h --help' ;;
+        start|open) takes='name command' flags='--color --cwd -e --env --stop-signal --stop-timeout -w --watch --interval --min-uptime --on-fast-crash --settle --wait --if-not-running --force -h --help' ;;
+        run) takes='command' flags='--color --name --cwd -e --env --stop-signal --stop-timeout -w --watch --interval --min-uptime --on-fast-crash -h --help' ;;
+        wait) takes='names' flags='--color --for --timeout --any -h --help' ;;
         stop|kill) takes='names' flags='--color -a --all -f --force --signal --timeout -h --help' ;;
+        signal) takes='name TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' flags='--color -a --all -h --help' ;;
         restart) takes='names' flags='--color -a --all --reset-counters --update-env -h --help' ;;
         restart-stopped) takes='names' flags='--color -a --all -h --help' ;;
         restart-last) takes='names' flags='--color -a --all -h --help' ;;
@@ -18,7 +21,7 @@ _bgo_grammar() {
         delete|rm) takes='names' flags='--color -y --yes --keep-logs -h --help' ;;
         clean) takes='' flags='--color -h --help' ;;
         completions) takes='bash zsh fish' flags='--color -h --help' ;;
-        *) takes='name command' flags='--color -h --help -V --version --cwd -e --env --settle --if-not-running --force --stop-signal --stop-timeout -w --watch --interval --min-uptime --on-fast-crash' && return 1 ;;
+        *) takes='name command' flags='--color -h --help -V --version --cwd -e --env --stop-signal --stop-timeout -w --watch --interval --min-uptime --on-fast-crash --settle --wait --if-not-running --force' && return 1 ;;
     esac
 }
 
@@ -28,9 +31,11 @@ _bgo_values() {
         --color) values='auto always never' ;;
         --cwd) values='folder' ;;
         --env) values='any' ;;
+        --for) values='ready exit stopped' ;;
         --interval) values='any' ;;
         --lines) values='any' ;;
         --min-uptime) values='any' ;;
+        --name) values='any' ;;
         --on-fast-crash) values='backoff stop retry' ;;
         --settle) values='any' ;;
         --signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
@@ -116,11 +121,11 @@ _bgo_read() {
             verb=$word
         else
             [[ $verb != first ]] || verb=direct
-            [[ $takes != *command || -z $given ]] || { command=$i && return; }
+            [[ $takes != *command || $takes == name* && -z $given ]] || { command=$i && return; }
             given+=$'\n'$word$'\n'
         fi
     done
-    [[ $takes != *command || -n $pending || -z $given || $cur == -* ]] || command=$last
+    [[ $takes != *command || -n $pending || $cur == -* || $takes == name* && -z $given ]] || command=$last
 }
 
 _bgo() {
@@ -147,13 +152,16 @@ _bgo() {
     elif [[ $cur == -* ]]; then
         _bgo_offer '' < <(printf '%s\n' $flags)
     elif [[ $verb == first || $verb == direct ]]; then
-        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open stop kill restart restart-stopped restart-last resurrect status ls list logs follow tail watch unwatch delete rm clean completions)
+        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait stop kill signal restart restart-stopped restart-last resurrect status ls list logs follow tail watch unwatch delete rm clean completions)
         _bgo_offer '' < <(_bgo_names)
         ((${#COMPREPLY[@]})) || _bgo_command "$last"
     elif [[ $takes == names || $takes == name* && -z $given ]]; then
         _bgo_offer '' < <(_bgo_names)
     elif [[ $takes != name* && -z $given ]]; then
         _bgo_offer '' < <(printf '%s\n' $takes)
+    elif [[ $takes == 'name '* && ${given//[!$'\n']/} == $'\n\n' ]]; then
+        # Behind one name, the words to choose from.
+        _bgo_offer '' < <(printf '%s\n' ${takes#name })
     fi
 }
 

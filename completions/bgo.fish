@@ -1,5 +1,11 @@
 # Completions of bgo for fish, printed by `bgo completions fish`. Do not edit.
 
+# Whether a command begins behind this verb and these names.
+function __bgo_commands
+    contains -- $argv[1] run; and return
+    contains -- $argv[1] direct start open run; and set -q argv[2]
+end
+
 # Reads the words before the cursor. The first line is the verb (`first`: none yet, `direct`: none will come), followed
 # by the names given; or it is `command`, followed by the words of the command that the cursor is in.
 function __bgo_line
@@ -11,25 +17,25 @@ function __bgo_line
         set -l word $words[$i]
         if test $pending = yes
             set pending no
-        else if test "$word" = --; and contains -- $verb first direct start open
+        else if test "$word" = --; and contains -- $verb first direct start open run
             printf '%s\n' command $words[(math $i + 1)..-1]
             return
         else if string match -q -- '-?*' $word
             test $verb = first; and not string match -q -- '--color*' $word; and set verb direct
             # The last of several short flags may take a value; in -n5 it is there already.
-            contains -- (string replace -r -- '^-[^-].*(.)$' '-$1' $word) --color --cwd --env --interval --lines --min-uptime --on-fast-crash --settle --signal --stop-signal --stop-timeout --timeout -e -n; and set pending yes
-        else if test $verb = first; and contains -- $word start open stop kill restart restart-stopped restart-last resurrect status ls list logs follow tail watch unwatch delete rm clean completions
+            contains -- (string replace -r -- '^-[^-].*(.)$' '-$1' $word) --color --cwd --env --for --interval --lines --min-uptime --name --on-fast-crash --settle --signal --stop-signal --stop-timeout --timeout -e -n; and set pending yes
+        else if test $verb = first; and contains -- $word start open run wait stop kill signal restart restart-stopped restart-last resurrect status ls list logs follow tail watch unwatch delete rm clean completions
             set verb $word
         else
             test $verb = first; and set verb direct
-            if contains -- $verb direct start open; and set -q given[1]
+            if __bgo_commands $verb $given
                 printf '%s\n' command $words[$i..-1]
                 return
             end
             set -a given $word
         end
     end
-    if contains -- $verb direct start open; and set -q given[1]
+    if __bgo_commands $verb $given
         and test $pending = no; and not string match -q -- '-*' (commandline -ct)
         set verb command
         set -e given
@@ -54,6 +60,11 @@ function __bgo_names
     end
 end
 
+# These words, behind one name.
+function __bgo_second
+    test (count (__bgo_line)) = 2; and printf '%s\n' $argv
+end
+
 # The command that the cursor is in, completed as it would be alone.
 function __bgo_command
     set -l words (__bgo_line)[2..-1]
@@ -65,7 +76,7 @@ end
 function __bgo_programs
     set -l word (commandline -ct)
     set -l known (__bgo_names)
-    __bgo_is first; and set -a known start open stop kill restart restart-stopped restart-last resurrect status ls list logs follow tail watch unwatch delete rm clean completions
+    __bgo_is first; and set -a known start open run wait stop kill signal restart restart-stopped restart-last resurrect status ls list logs follow tail watch unwatch delete rm clean completions
     string match -q -- "$word*" - $known; or complete --do-complete="$word"
 end
 
@@ -78,8 +89,11 @@ complete -c bgo -n '__bgo_is command' -a '(__bgo_command)'
 complete -c bgo -n '__bgo_is first direct' -a '(__bgo_names; __bgo_programs)'
 complete -c bgo -n '__bgo_is first' -a start -d 'Start a process'
 complete -c bgo -n '__bgo_is first' -a open -d 'Start a process'
+complete -c bgo -n '__bgo_is first' -a run -d 'Run a command in the foreground, supervised and logged'
+complete -c bgo -n '__bgo_is first' -a wait -d 'Wait until processes are ready, have ended, or are down'
 complete -c bgo -n '__bgo_is first' -a stop -d 'Stop processes and everything they started'
 complete -c bgo -n '__bgo_is first' -a kill -d 'Stop processes and everything they started'
+complete -c bgo -n '__bgo_is first' -a signal -d 'Send a signal to a process'
 complete -c bgo -n '__bgo_is first' -a restart -d 'Restart processes; those that are down are started'
 complete -c bgo -n '__bgo_is first' -a restart-stopped -d 'Restart processes that are down: picked from a menu, by name, or all'
 complete -c bgo -n '__bgo_is first' -a restart-last -d 'As restart-stopped, the most recently stopped first'
@@ -100,16 +114,34 @@ complete -c bgo -n '__bgo_is start open' -a '(__bgo_names one)'
 complete -c bgo -n '__bgo_is start open' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is start open' -l cwd -xa '(__bgo_folders)' -d 'Folder to run in [default: the current one]'
 complete -c bgo -n '__bgo_is start open' -s e -l env -x -d 'Set a variable on top of the present environment'
-complete -c bgo -n '__bgo_is start open' -l settle -x -d 'Report a failure if it ends badly within this time; 0 to not wait'
-complete -c bgo -n '__bgo_is start open' -l if-not-running -d 'Succeed if it runs already'
-complete -c bgo -n '__bgo_is start open' -l force -d 'Replace it if it runs already'
 complete -c bgo -n '__bgo_is start open' -l stop-signal -xa 'TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' -d 'Signal that asks it to end [default: TERM]'
 complete -c bgo -n '__bgo_is start open' -l stop-timeout -x -d 'Time it then has before SIGKILL [default: 5s]'
 complete -c bgo -n '__bgo_is start open' -s w -l watch -d 'Restart it when it dies'
 complete -c bgo -n '__bgo_is start open' -l interval -x -d 'Upper bound for checks that must poll; exits are noticed at once [default: 3]'
 complete -c bgo -n '__bgo_is start open' -l min-uptime -x -d 'A death before this is a fast crash [default: 2]'
 complete -c bgo -n '__bgo_is start open' -l on-fast-crash -xa 'backoff stop retry' -d 'After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default: backoff]'
+complete -c bgo -n '__bgo_is start open' -l settle -x -d 'Report a failure if it ends badly within this time; 0 to not wait'
+complete -c bgo -n '__bgo_is start open' -l wait -d 'Wait until it is ready or has ended, for TIME at most'
+complete -c bgo -n '__bgo_is start open' -l if-not-running -d 'Succeed if it runs already'
+complete -c bgo -n '__bgo_is start open' -l force -d 'Replace it if it runs already'
 complete -c bgo -n '__bgo_is start open' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is run' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is run' -l name -x -d 'Name it, and keep its record and logs [default: after the program, removed at the end]'
+complete -c bgo -n '__bgo_is run' -l cwd -xa '(__bgo_folders)' -d 'Folder to run in [default: the current one]'
+complete -c bgo -n '__bgo_is run' -s e -l env -x -d 'Set a variable on top of the present environment'
+complete -c bgo -n '__bgo_is run' -l stop-signal -xa 'TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' -d 'Signal that asks it to end [default: TERM]'
+complete -c bgo -n '__bgo_is run' -l stop-timeout -x -d 'Time it then has before SIGKILL [default: 5s]'
+complete -c bgo -n '__bgo_is run' -s w -l watch -d 'Restart it when it dies'
+complete -c bgo -n '__bgo_is run' -l interval -x -d 'Upper bound for checks that must poll; exits are noticed at once [default: 3]'
+complete -c bgo -n '__bgo_is run' -l min-uptime -x -d 'A death before this is a fast crash [default: 2]'
+complete -c bgo -n '__bgo_is run' -l on-fast-crash -xa 'backoff stop retry' -d 'After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default: backoff]'
+complete -c bgo -n '__bgo_is run' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is wait' -a '(__bgo_names)'
+complete -c bgo -n '__bgo_is wait' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is wait' -l for -xa 'ready exit stopped' -d 'For what: ready, exit (watch mode may start it again), stopped (it stays down) [default: exit]'
+complete -c bgo -n '__bgo_is wait' -l timeout -x -d 'Give up after this time'
+complete -c bgo -n '__bgo_is wait' -l any -d 'Until the first of several gets there'
+complete -c bgo -n '__bgo_is wait' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is stop kill' -a '(__bgo_names)'
 complete -c bgo -n '__bgo_is stop kill' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is stop kill' -s a -l all -d 'Stop every process that runs'
@@ -117,6 +149,11 @@ complete -c bgo -n '__bgo_is stop kill' -s f -l force -d 'SIGKILL at once'
 complete -c bgo -n '__bgo_is stop kill' -l signal -xa 'TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' -d 'Signal that asks it to end [default: its stop signal]'
 complete -c bgo -n '__bgo_is stop kill' -l timeout -x -d 'Time it then has before SIGKILL [default: its stop timeout]'
 complete -c bgo -n '__bgo_is stop kill' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is signal' -a '(__bgo_names one)'
+complete -c bgo -n '__bgo_is signal' -a '(__bgo_second TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH)'
+complete -c bgo -n '__bgo_is signal' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is signal' -s a -l all -d 'Send it to everything that the process has started, too'
+complete -c bgo -n '__bgo_is signal' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is restart' -a '(__bgo_names)'
 complete -c bgo -n '__bgo_is restart' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is restart' -s a -l all -d 'Restart every process that runs'
@@ -181,12 +218,13 @@ complete -c bgo -n '__bgo_is first direct' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is first direct' -s V -l version -d 'Print version'
 complete -c bgo -n '__bgo_is first direct' -l cwd -xa '(__bgo_folders)' -d 'Folder to run in [default: the current one]'
 complete -c bgo -n '__bgo_is first direct' -s e -l env -x -d 'Set a variable on top of the present environment'
-complete -c bgo -n '__bgo_is first direct' -l settle -x -d 'Report a failure if it ends badly within this time; 0 to not wait'
-complete -c bgo -n '__bgo_is first direct' -l if-not-running -d 'Succeed if it runs already'
-complete -c bgo -n '__bgo_is first direct' -l force -d 'Replace it if it runs already'
 complete -c bgo -n '__bgo_is first direct' -l stop-signal -xa 'TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' -d 'Signal that asks it to end [default: TERM]'
 complete -c bgo -n '__bgo_is first direct' -l stop-timeout -x -d 'Time it then has before SIGKILL [default: 5s]'
 complete -c bgo -n '__bgo_is first direct' -s w -l watch -d 'Restart it when it dies'
 complete -c bgo -n '__bgo_is first direct' -l interval -x -d 'Upper bound for checks that must poll; exits are noticed at once [default: 3]'
 complete -c bgo -n '__bgo_is first direct' -l min-uptime -x -d 'A death before this is a fast crash [default: 2]'
 complete -c bgo -n '__bgo_is first direct' -l on-fast-crash -xa 'backoff stop retry' -d 'After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default: backoff]'
+complete -c bgo -n '__bgo_is first direct' -l settle -x -d 'Report a failure if it ends badly within this time; 0 to not wait'
+complete -c bgo -n '__bgo_is first direct' -l wait -d 'Wait until it is ready or has ended, for TIME at most'
+complete -c bgo -n '__bgo_is first direct' -l if-not-running -d 'Succeed if it runs already'
+complete -c bgo -n '__bgo_is first direct' -l force -d 'Replace it if it runs already'

@@ -26,12 +26,23 @@ Examples:
   bgo status                               all processes
   bgo web                                  one process in detail
   bgo logs web -f                          follow its output
+  bgo run -- make test                     in the foreground
+  bgo wait web                             until it ends
   bgo stop web                             SIGTERM, SIGKILL after 5 s
   bgo restart web                          stop and start it anew
   bgo resurrect                            after a reboot: bring back what was up
 
 Durations are 3 (seconds), 500ms, 2m, 1h30m. State and logs are in $BGO_HOME, by default ~/.bgo.
-Exit codes: 0 done, 1 failed, 2 usage, 3 no such process, 124 timed out, 130 interrupted.";
+Exit codes: 0 done, 1 failed, 2 usage, 3 no such process, 124 timed out, 130 interrupted.
+`wait` and `run` pass on the exit code of the process, 128+n for signal n, 125 if there is none to pass on.";
+
+const RUN_NOTES: &str = "\
+It runs in a session of its own, with /dev/null as standard input. Ctrl-C, SIGTERM and SIGHUP stop it; a second Ctrl-C
+kills it. Exits with its exit code, 128+n for signal n, 125 if bgo itself failed.";
+
+const WAIT_NOTES: &str = "\
+Without --for it exits with the exit code of the process, 128+n for signal n, 125 if nobody could see how it ended; of
+several, the highest. With --timeout, a NAME that is not registered yet is waited for.";
 
 /// Run any command in the background: detached, logged, supervised, brought back after a reboot.
 #[derive(Debug, Parser)]
@@ -67,9 +78,17 @@ pub enum Command {
     /// Start a process
     #[command(visible_alias = "open", override_usage = "bgo start [OPTIONS] <NAME> -- <COMMAND>...")]
     Start(StartArgs),
+    /// Run a command in the foreground, supervised and logged
+    #[command(override_usage = "bgo run [OPTIONS] -- <COMMAND>...", after_help = RUN_NOTES)]
+    Run(RunArgs),
+    /// Wait until processes are ready, have ended, or are down
+    #[command(after_help = WAIT_NOTES)]
+    Wait(WaitArgs),
     /// Stop processes and everything they started
     #[command(visible_alias = "kill")]
     Stop(StopArgs),
+    /// Send a signal to a process
+    Signal(SignalArgs),
     /// Restart processes; those that are down are started
     Restart(RestartArgs),
     /// Restart processes that are down: picked from a menu, by name, or all
@@ -123,21 +142,33 @@ pub struct StartArgs {
 #[derive(Clone, Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct StartFlags {
-    /// Folder to run in [default: the current one]
-    #[arg(long, value_name = "DIR")]
-    pub cwd: Option<PathBuf>,
-    /// Set a variable on top of the present environment
-    #[arg(short, long = "env", value_name = "KEY=VALUE", value_parser = clap::builder::OsStringValueParser::new().try_map(key_value))]
-    pub env: Vec<(Raw, Raw)>,
+    /// What the process is to be like.
+    #[command(flatten)]
+    pub process: ProcessFlags,
     /// Report a failure if it ends badly within this time; 0 to not wait
     #[arg(long, value_name = "TIME", default_value = "100ms")]
     pub settle: Span,
+    /// Wait until it is ready or has ended, for TIME at most
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, conflicts_with = "settle")]
+    pub wait: Option<Option<Span>>,
     /// Succeed if it runs already
     #[arg(long, conflicts_with = "force")]
     pub if_not_running: bool,
     /// Replace it if it runs already
     #[arg(long)]
     pub force: bool,
+}
+
+// Flags of `start`, of the direct forms and of `run`.
+#[derive(Clone, Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
+pub struct ProcessFlags {
+    /// Folder to run in [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// Set a variable on top of the present environment
+    #[arg(short, long = "env", value_name = "KEY=VALUE", value_parser = clap::builder::OsStringValueParser::new().try_map(key_value))]
+    pub env: Vec<(Raw, Raw)>,
     /// Restart it when it dies: --restart always
     #[arg(short, long, conflicts_with = "restart", help_heading = "Restart policy")]
     pub watch: bool,
@@ -149,7 +180,7 @@ pub struct StartFlags {
     pub settings: SettingsFlags,
 }
 
-impl StartFlags {
+impl ProcessFlags {
     /// How the process is to be supervised.
     pub fn supervision(&self) -> Supervision {
         let restart = if self.watch { Some(Restart::Always) } else { self.restart };
@@ -184,6 +215,70 @@ pub struct NamedArgs {
     pub flags: StartFlags,
     /// Name of the process.
     pub name: OsString,
+}
+
+// `run`
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
+pub struct RunArgs {
+    /// Name it, and keep its record and logs [default: after the program, removed at the end]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<OsString>,
+    /// What the process is to be like.
+    #[command(flatten)]
+    pub process: ProcessFlags,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, value_name = "COMMAND", required = true)]
+    pub command: Vec<OsString>,
+}
+
+// `wait`
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
+pub struct WaitArgs {
+    /// Names of the processes
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<OsString>,
+    /// For what: ready, exit (watch mode may start it again), stopped (it stays down) [default: exit]
+    #[arg(
+        long = "for",
+        value_enum,
+        default_value_t = WaitFor::Exit,
+        value_name = "WHAT",
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    pub goal: WaitFor,
+    /// Give up after this time
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<Span>,
+    /// Until the first of several gets there
+    #[arg(long)]
+    pub any: bool,
+}
+
+/// What `wait` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WaitFor {
+    /// It is ready
+    Ready,
+    /// It has ended
+    Exit,
+    /// It is down and stays down
+    Stopped,
+}
+
+// `signal`
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
+pub struct SignalArgs {
+    /// Name of the process
+    pub name: OsString,
+    /// Which, as HUP, SIGHUP or 1
+    pub signal: Signal,
+    /// Send it to everything that the process has started, too
+    #[arg(short, long)]
+    pub all: bool,
 }
 
 // `stop`

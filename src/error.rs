@@ -19,8 +19,36 @@ pub enum ExitCode {
     NotFound = 3,
     /// Timed out.
     TimedOut = 124,
+    /// `wait` and `run` pass on the exit status of a process; this is for when they cannot: bgo itself failed, or nobody
+    /// could see how the process ended.
+    NoStatus = 125,
     /// Interrupted by Ctrl-C.
     Interrupted = 130,
+}
+
+/// What a command exits with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// A code of bgo's own.
+    Own(ExitCode),
+    /// That of a process, as a shell tells it: its exit code, or 128+n for signal n.
+    PassedOn(u8),
+}
+
+impl ExitStatus {
+    /// The number.
+    pub fn number(self) -> u8 {
+        match self {
+            ExitStatus::Own(code) => code as u8,
+            ExitStatus::PassedOn(status) => status,
+        }
+    }
+}
+
+impl From<ExitCode> for ExitStatus {
+    fn from(code: ExitCode) -> ExitStatus {
+        ExitStatus::Own(code)
+    }
 }
 
 /// What kind of failure it was: decides the exit code and, in JSON, `type` and `retryable`.

@@ -22,12 +22,12 @@ const MODES: [&str; 3] = ["backoff", "retry", "stop"];
 
 /// A line up to the cursor, and what is offered there. Every shell offers flags its own way where nothing else fits, so
 /// a line for which nothing fits ends in a letter.
-const QUESTIONS: [(&str, &[&str]); 44] = [
+const QUESTIONS: [(&str, &[&str]); 54] = [
     // Verbs, aliases, and names in their place.
     ("bgo sto", &["stop"]),
     ("bgo op", &["open"]),
     ("bgo restart-", &["restart-last", "restart-stopped"]),
-    ("bgo w", &["watch", "web", "web@1"]),
+    ("bgo w", &["wait", "watch", "web", "web@1"]),
     ("bgo 日", &["日本"]),
     ("bgo --color never resur", &["resurrect"]),
     ("bgo -w w", &["web", "web@1"]),
@@ -50,6 +50,10 @@ const QUESTIONS: [(&str, &[&str]); 44] = [
     ("bgo rm ", &NAMES),
     ("bgo start ", &NAMES),
     ("bgo logs -fn 5 w", &["web", "web@1"]),
+    ("bgo wait ", &NAMES),
+    ("bgo signal w", &["web", "web@1"]),
+    ("bgo signal web KI", &["KILL"]),
+    ("bgo signal web KILL w", &[]),
     ("bgo stop -- c", &["c++"]),
     ("bgo clean w", &[]),
     // Each once, and once only where one is taken.
@@ -67,11 +71,17 @@ const QUESTIONS: [(&str, &[&str]); 44] = [
     ("bgo watch web --on-fast-crash ", &MODES),
     ("bgo start --cwd fold", &["folder"]),
     ("bgo completions ", &["bash", "fish", "zsh"]),
+    ("bgo wait --for ", &["exit", "ready", "stopped"]),
+    ("bgo wait --timeout 5 c", &["c++"]),
+    ("bgo start --wait w", &["web", "web@1"]),
     // The command.
     ("bgo web -- prog-", &["prog-one", "prog-two"]),
     ("bgo start --force web -- prog-", &["prog-one", "prog-two"]),
     ("bgo open web -- prog-one fi", &["file.txt"]),
     ("bgo web prog-one fold", &["folder"]),
+    ("bgo run -- prog-", &["prog-one", "prog-two"]),
+    ("bgo run --name new prog-", &["prog-one", "prog-two"]),
+    ("bgo run prog-one fi", &["file.txt"]),
 ];
 
 /// Asks zsh as a user would: a line, then TAB, on a terminal. The first argument is the folder with `_bgo`.

@@ -36,7 +36,8 @@ fn script(shell: Shell) -> String {
 }
 
 /// What completes the value of a flag, or a positional argument: `folder`, `name`, `names` (each once), `command` (with
-/// its arguments), the words to choose from, or nothing (`any`). Nothing at all for a flag without a value.
+/// its arguments), the words to choose from, or nothing (`any`). Nothing at all for a flag without a value, or whose
+/// value can only stand behind its `=`: the next word is none.
 fn values(arg: &Arg) -> Option<String> {
     let possible: Vec<String> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
     let values = match value_name(arg).as_str() {
@@ -44,12 +45,13 @@ fn values(arg: &Arg) -> Option<String> {
         "DIR" => "folder".to_owned(),
         "SIGNAL" => SIGNALS.to_owned(),
         "MODE" => FastCrash::ALL.map(|mode| mode.to_string()).join(" "),
+        "NAME" if !arg.is_positional() => "any".to_owned(), // A new one.
         "NAME" if is_repeated(arg) => "names".to_owned(),
         "NAME" => "name".to_owned(),
         "COMMAND" => "command".to_owned(),
         _ => "any".to_owned(),
     };
-    arg.get_action().takes_values().then_some(values)
+    (arg.get_action().takes_values() && !arg.is_require_equals_set()).then_some(values)
 }
 
 /// The clap types, built whole.
@@ -83,6 +85,12 @@ impl Grammar {
     /// The verbs behind whose name a command begins.
     fn commanding(&self, separator: &str) -> String {
         let verbs = self.cli.get_subcommands().filter(|verb| takes(verb).iter().any(|takes| takes == "command"));
+        verbs.map(|verb| verb.get_name_and_visible_aliases().join(separator)).collect::<Vec<_>>().join(separator)
+    }
+
+    /// Those of them that take no name before it.
+    fn nameless(&self, separator: &str) -> String {
+        let verbs = self.cli.get_subcommands().filter(|verb| takes(verb) == ["command"]);
         verbs.map(|verb| verb.get_name_and_visible_aliases().join(separator)).collect::<Vec<_>>().join(separator)
     }
 
@@ -236,11 +244,11 @@ _bgo_read() {
             verb=$word
         else
             [[ $verb != first ]] || verb=direct
-            [[ $takes != *command || -z $given ]] || { command=$i && return; }
+            [[ $takes != *command || $takes == name* && -z $given ]] || { command=$i && return; }
             given+=$'\n'$word$'\n'
         fi
     done
-    [[ $takes != *command || -n $pending || -z $given || $cur == -* ]] || command=$last
+    [[ $takes != *command || -n $pending || $cur == -* || $takes == name* && -z $given ]] || command=$last
 }
 
 _bgo() {
@@ -274,6 +282,9 @@ _bgo() {
         _bgo_offer '' < <(_bgo_names)
     elif [[ $takes != name* && -z $given ]]; then
         _bgo_offer '' < <(printf '%s\n' $takes)
+    elif [[ $takes == 'name '* && ${given//[!$'\n']/} == $'\n\n' ]]; then
+        # Behind one name, the words to choose from.
+        _bgo_offer '' < <(printf '%s\n' ${takes#name })
     fi
 }
 
@@ -281,15 +292,17 @@ complete -F _bgo bgo
 "#;
 
 fn zsh(grammar: &Grammar) -> Vec<(&'static str, String)> {
-    let takes = |takes: String| match takes.as_str() {
+    let takes = |(before, takes): (usize, String)| match takes.as_str() {
         "name" => " '1: :_bgo_names'".to_owned(),
         "names" => " '*: :_bgo_names'".to_owned(),
+        "command" if before == 0 => " '1: :_command_names -e' '*:: :_normal'".to_owned(),
         "command" => " '2: :_command_names -e' '*:: :{shift words; ((CURRENT--)); _normal}'".to_owned(),
-        words => format!(" '1: :({words})'"),
+        words => format!(" '{}: :({words})'", before + 1),
     };
     let case = |verb: &Command| {
         let names = verb.get_name_and_visible_aliases().join("|");
-        let specs: String = flags(verb).map(zsh_flag).chain(self::takes(verb).into_iter().map(takes)).collect();
+        let specs: String =
+            flags(verb).map(zsh_flag).chain(self::takes(verb).into_iter().enumerate().map(takes)).collect();
         format!("        {names})\n            _arguments -s -S{specs} && ret=0\n            ;;\n")
     };
     vec![
@@ -380,13 +393,14 @@ if [[ $funcstack[1] == _bgo ]]; then _bgo "$@"; else compdef _bgo bgo; fi
 fn fish(grammar: &Grammar) -> Vec<(&'static str, String)> {
     let verb_lines = |verb: &Command| -> String {
         let names = verb.get_name_and_visible_aliases().join(" ");
-        let positional = |takes: String| match takes.as_str() {
+        let positional = |(before, takes): (usize, String)| match takes.as_str() {
             "command" => String::new(), // One line of the template does it for every verb.
             "name" => fish_line(&names, "-a '(__bgo_names one)'"),
             "names" => fish_line(&names, "-a '(__bgo_names)'"),
+            words if before > 0 => fish_line(&names, &format!("-a '(__bgo_second {words})'")),
             words => fish_line(&names, &format!("-a '{words}'")),
         };
-        let positionals = takes(verb).into_iter().map(positional);
+        let positionals = takes(verb).into_iter().enumerate().map(positional);
         positionals.chain(flags(verb).map(|flag| fish_flag(&names, flag))).collect()
     };
     let lines =
@@ -396,6 +410,7 @@ fn fish(grammar: &Grammar) -> Vec<(&'static str, String)> {
         ("%VERBS%", grammar.described(|name, _| format!("{name} "))),
         ("%VALUED%", grammar.values().into_keys().collect::<Vec<_>>().join(" ")),
         ("%COMMANDING%", grammar.commanding(" ")),
+        ("%NAMELESS%", grammar.nameless(" ")),
         ("%LINES%", grammar.cli.get_subcommands().map(verb_lines).chain(direct).fold(lines, |all, line| all + &line)),
     ]
 }
@@ -417,6 +432,12 @@ fn fish_flag(verbs: &str, flag: &Arg) -> String {
 }
 
 const FISH: &str = r#"# Completions of bgo for fish, printed by `bgo completions fish`. Do not edit.
+
+# Whether a command begins behind this verb and these names.
+function __bgo_commands
+    contains -- $argv[1] %NAMELESS%; and return
+    contains -- $argv[1] direct %COMMANDING%; and set -q argv[2]
+end
 
 # Reads the words before the cursor. The first line is the verb (`first`: none yet, `direct`: none will come), followed
 # by the names given; or it is `command`, followed by the words of the command that the cursor is in.
@@ -440,14 +461,14 @@ function __bgo_line
             set verb $word
         else
             test $verb = first; and set verb direct
-            if contains -- $verb direct %COMMANDING%; and set -q given[1]
+            if __bgo_commands $verb $given
                 printf '%s\n' command $words[$i..-1]
                 return
             end
             set -a given $word
         end
     end
-    if contains -- $verb direct %COMMANDING%; and set -q given[1]
+    if __bgo_commands $verb $given
         and test $pending = no; and not string match -q -- '-*' (commandline -ct)
         set verb command
         set -e given
@@ -470,6 +491,11 @@ function __bgo_names
         set -l name (string replace -r '^.*/(.*)\.json$' '$1' -- $file)
         contains -- $name $given; or printf '%s\tprocess\n' $name
     end
+end
+
+# These words, behind one name.
+function __bgo_second
+    test (count (__bgo_line)) = 2; and printf '%s\n' $argv
 end
 
 # The command that the cursor is in, completed as it would be alone.
@@ -513,7 +539,7 @@ mod tests {
     /// A new kind of value is completed by nothing until somebody has decided what completes it.
     #[test]
     fn every_value_is_known() {
-        let decided = ["COMMAND", "DIR", "KEY=VALUE", "MODE", "N", "NAME", "SHELL", "SIGNAL", "TIME", "WHEN"];
+        let decided = ["COMMAND", "DIR", "KEY=VALUE", "MODE", "N", "NAME", "SHELL", "SIGNAL", "TIME", "WHAT", "WHEN"];
         for (verb, arg) in all_arguments() {
             let name = value_name(&arg);
             let is_known = values(&arg).is_none() || decided.contains(&name.as_str());
@@ -541,8 +567,9 @@ mod tests {
         for verb in Grammar::new().cli.get_subcommands() {
             let takes = takes(verb);
             let is_known = match takes.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["command" | "folder" | "any"] => false,
+                ["folder" | "any"] => false,
                 [] | [_] | ["name", "command"] => true,
+                ["name", words] => words.contains(' '),
                 _ => false,
             };
             assert!(is_known, "`{}` takes {takes:?}", verb.get_name());

@@ -132,7 +132,7 @@ fn is_program(word: &OsStr) -> bool {
 }
 
 /// `./server.sh` is named `server`.
-fn derived_name(program: &OsStr) -> OsString {
+pub(super) fn derived_name(program: &OsStr) -> OsString {
     let base = Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned();
     let stem = EXTENSIONS.iter().find_map(|ext| base.strip_suffix(ext)).filter(|stem| !stem.is_empty());
     OsString::from(stem.unwrap_or(&base))

@@ -12,14 +12,18 @@ mod output;
 mod pick;
 mod restart;
 mod resurrect;
+mod run;
+mod signal;
 mod start;
 mod status;
 mod stop;
+mod wait;
 mod watch;
 
 use crate::cli::{Cli, Command};
-use crate::error::{Error, ErrorKind, ExitCode, Result};
+use crate::error::{Error, ErrorKind, ExitCode, ExitStatus, Result};
 use crate::ops::Bgo;
+use crate::platform;
 use clap::{CommandFactory, Parser};
 use output::Output;
 use std::ffi::OsString;
@@ -29,7 +33,7 @@ use std::path::PathBuf;
 pub fn main() -> u8 {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match run(&arguments) {
-        Ok(code) => code as u8,
+        Ok(status) => status.number(),
         Err(error) => {
             output::print_error(&error);
             error.kind.exit_code() as u8
@@ -37,24 +41,27 @@ pub fn main() -> u8 {
     }
 }
 
-fn run(arguments: &[OsString]) -> Result<ExitCode> {
+fn run(arguments: &[OsString]) -> Result<ExitStatus> {
     if arguments.get(1).is_some_and(|word| word == "help") {
-        return Ok(help(arguments.get(2)));
+        return Ok(help(arguments.get(2)).into());
     }
     if direct::is_direct(arguments) {
-        return direct::run(arguments);
+        return direct::run(arguments).map(ExitStatus::from);
     }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return Ok(output::print_clap(&error)),
+        Err(error) => return Ok(output::print_clap(&error).into()),
     };
     let Some(command) = cli.command else {
         output::print(&Cli::command().render_help().to_string());
-        return Ok(ExitCode::Done);
+        return Ok(ExitCode::Done.into());
     };
     let out = Output::new(cli.color);
     let bgo = context()?;
-    match command {
+    let done = match command {
+        Command::Run(args) => return run::run(&bgo, args),
+        Command::Wait(args) => return wait::run(&bgo, &args),
+        Command::Signal(args) => signal::run(&bgo, &args),
         Command::Start(args) => start::run(&bgo, &args.name, args.flags, args.command),
         Command::Stop(args) => stop::run(&bgo, &args),
         Command::Restart(args) => restart::run(&bgo, &args),
@@ -72,7 +79,8 @@ fn run(arguments: &[OsString]) -> Result<ExitCode> {
         Command::Delete(args) => delete::run(&bgo, &args),
         Command::Clean => clean::run(&bgo),
         Command::Completions(args) => completions::run(args.shell),
-    }
+    };
+    done.map(ExitStatus::from)
 }
 
 /// `bgo help [VERB]`, which people type before they know `--help`.
@@ -87,7 +95,8 @@ fn help(verb: Option<&OsString>) -> ExitCode {
 /// The state folder: `$BGO_HOME`, else `.bgo` in the home folder.
 fn context() -> Result<Bgo> {
     let set = |key: &str| std::env::var_os(key).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let user_home = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.dir);
+    // Not by getpwuid: in a static binary a name service module of the system can crash it.
+    let user_home = || platform::account(&nix::unistd::getuid().to_string()).ok().flatten().map(|account| account.home);
     let home = match set("BGO_HOME") {
         Some(home) => home,
         None => set("HOME")

@@ -1,26 +1,26 @@
 //! `start`, and what the direct forms come to.
 
-use super::output::{name, say};
-use crate::cli::StartFlags;
+use super::output::{after_interrupt, awaiting, name, note, say};
+use crate::cli::{ProcessFlags, StartFlags};
+use crate::domain::duration::Span;
+use crate::domain::name::Name;
 use crate::domain::settings::Restart;
-use crate::error::{ExitCode, Result};
-use crate::ops::{self, Bgo, StartOutcome, StartRequest};
+use crate::error::{Error, ErrorKind, ExitCode, Result};
+use crate::ops::{self, Bgo, Goal, Reached, Run, StartOutcome, StartRequest, Step, Waiter};
+use crate::platform::SignalQueue;
 use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
 /// Starts `command` as `text`.
 pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -> Result<ExitCode> {
     let name = name(text)?;
-    let supervision = flags.supervision();
-    let watched = supervision.restart.is_some_and(|restart| restart != Restart::No);
     let request = StartRequest {
-        supervision,
-        cwd: flags.cwd,
-        set: flags.env,
-        settle: flags.settle.0,
+        settle: if flags.wait.is_some() { Duration::ZERO } else { flags.settle.0 },
         if_not_running: flags.if_not_running,
         force: flags.force,
-        ..StartRequest::new(name.clone(), command)
+        ..request(&name, flags.process, command)
     };
+    let watched = request.supervision.restart.is_some_and(|restart| restart != Restart::No);
     let started = ops::start(bgo, &request)?;
     say(&match started.outcome {
         StartOutcome::Running => {
@@ -29,5 +29,45 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
         StartOutcome::Ended(exit) => format!("started \"{name}\" (pid {}); it ended with {exit}", started.pid),
         StartOutcome::AlreadyRunning => format!("\"{name}\" is already running (pid {})", started.pid),
     });
+    match flags.wait {
+        Some(timeout) => wait(bgo, &name, started.run, timeout),
+        None => Ok(ExitCode::Done),
+    }
+}
+
+/// What `flags` ask for.
+pub fn request(name: &Name, flags: ProcessFlags, command: Vec<OsString>) -> StartRequest {
+    let supervision = flags.supervision();
+    StartRequest { supervision, cwd: flags.cwd, set: flags.env, ..StartRequest::new(name.clone(), command) }
+}
+
+/// Stays until the run is ready or has ended well.
+fn wait(bgo: &Bgo, name: &Name, run: Run, timeout: Option<Span>) -> Result<ExitCode> {
+    let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM]).map_err(|e| Error::io("cannot wait", &e))?;
+    let mut waiter = Waiter::of_run(bgo, name, run, Goal::Success, timeout.map(|timeout| timeout.0))?;
+    let shell = name.shell();
+    let goes_on = format!("it goes on; bgo wait {shell} waits for its end, bgo stop {shell} stops it");
+    match awaiting(&format!("waiting for {name}"), || waiter.next(&signals))? {
+        Step::Reached(_, Ok(Reached::Ready)) => say(&format!("\"{name}\" is ready")),
+        Step::Reached(_, Ok(Reached::Ended(exit) | Reached::Down(exit) | Reached::Deleted(exit))) => {
+            say(&format!("\"{name}\" ended with {exit}"))
+        }
+        Step::Reached(_, Err(error)) => return Err(error),
+        Step::TimedOut => {
+            let state = waiter.pending().find_map(|(_, state)| state);
+            let error = Error::new(ErrorKind::TimedOut, format!("\"{name}\" is not done after {}", shown(timeout)));
+            return Err(state.map_or(error.clone(), |state| error.because(format!("it is {state}"))).hint(goes_on));
+        }
+        Step::Interrupted => {
+            after_interrupt();
+            note(&format!("bgo: no longer waiting for \"{name}\": {goes_on}"));
+            return Ok(ExitCode::Interrupted);
+        }
+        Step::Done => {}
+    }
     Ok(ExitCode::Done)
+}
+
+fn shown(timeout: Option<Span>) -> String {
+    timeout.map(|timeout| timeout.to_string()).unwrap_or_default()
 }

@@ -1,19 +1,23 @@
 //! The state machine: a table of single steps, and random walks that hold its invariants.
 
 use super::*;
+use crate::domain::duration::Span;
+use crate::domain::run::Readiness;
+use crate::domain::settings::{OnReadyTimeout, RestartOn, Settings};
+use crate::domain::signal::Signal;
+use crate::domain::size::Size;
 use crate::domain::spec::FastCrash;
 
 const GRACE: Grace = Grace { signal: Signal::TERM, timeout: Duration::from_secs(5) };
 const FORCE: Grace = Grace { signal: Signal::KILL, timeout: Duration::ZERO };
 
 fn policy(watch: bool) -> Policy {
-    Policy {
-        watch,
-        min_uptime: Duration::from_secs(2),
-        on_fast_crash: FastCrash::Backoff,
-        stop_signal: Signal::TERM,
-        stop_timeout: Duration::from_secs(5),
-    }
+    supervised(watch, Settings::default())
+}
+
+fn supervised(watch: bool, settings: Settings) -> Policy {
+    let (min_uptime, interval) = (Duration::from_secs(2), Duration::from_secs(3));
+    Policy { watch, min_uptime, on_fast_crash: FastCrash::Backoff, interval, settings }
 }
 
 fn at(secs: u64) -> Moment {
@@ -21,15 +25,29 @@ fn at(secs: u64) -> Moment {
 }
 
 fn machine(life: Life) -> Machine {
-    Machine { life, fast_crashes: 0, leave_at: None }
+    Machine { life, ran: true, ..Machine::default() }
+}
+
+fn run() -> Run {
+    Run::new(&policy(false), at(0), at(0))
 }
 
 fn up() -> Life {
-    Life::Up { since: at(0) }
+    Life::Up(run())
+}
+
+fn refused() -> Run {
+    let mut run = run();
+    run.refused = true;
+    run
+}
+
+fn detached() -> Life {
+    Life::Detached(run())
 }
 
 fn stopping(then: Then, kill_at: Option<Moment>, was: Life) -> Life {
-    Life::Stopping { then, kill_at, signal: Signal::TERM, was: Box::new(was) }
+    Life::Stopping { then, why: None, kill_at, signal: Signal::TERM, was: Box::new(was) }
 }
 
 fn died(descendants: bool) -> Event {
@@ -53,7 +71,7 @@ fn single_steps() {
             Life::Starting { stop: None },
             Spawned { at: at(3) },
             3,
-            Life::Up { since: at(3) },
+            Life::Up(Run::new(&policy(false), at(3), at(3))),
             vec![],
         ),
         (
@@ -75,8 +93,8 @@ fn single_steps() {
             quit(),
         ),
         ("an unwatched end", false, up(), died(false), 9, Life::Over(End::Exited), quit()),
-        ("an end that leaves descendants", false, up(), died(true), 9, Life::Detached, vec![]),
-        ("the last descendant", false, Life::Detached, Emptied, 9, Life::Over(End::Exited), quit()),
+        ("an end that leaves descendants", false, up(), died(true), 9, detached(), vec![]),
+        ("the last descendant", false, detached(), Emptied, 9, Life::Over(End::Exited), quit()),
         (
             "a watched end after long",
             true,
@@ -93,7 +111,7 @@ fn single_steps() {
             up(),
             died(true),
             9,
-            stopping(respawn(true), Some(at(14)), Life::Detached),
+            stopping(respawn(true), Some(at(14)), detached()),
             ask(),
         ),
         ("a stop", true, up(), Stop(GRACE), 9, stopping(Then::Down, Some(at(14)), up()), ask()),
@@ -103,7 +121,7 @@ fn single_steps() {
             up(),
             Stop(FORCE),
             9,
-            Life::Stopping { then: Then::Down, kill_at: None, signal: Signal::KILL, was: Box::new(up()) },
+            Life::Stopping { then: Then::Down, why: None, kill_at: None, signal: Signal::KILL, was: Box::new(up()) },
             vec![Action::KillAll],
         ),
         ("a restart", false, up(), Restart(GRACE), 9, stopping(respawn(false), Some(at(14)), up()), ask()),
@@ -131,7 +149,7 @@ fn single_steps() {
             stopping(Then::Down, Some(at(14)), up()),
             died(true),
             9,
-            stopping(Then::Down, Some(at(14)), Life::Detached),
+            stopping(Then::Down, Some(at(14)), detached()),
             ask(),
         ),
         (
@@ -155,10 +173,10 @@ fn single_steps() {
         (
             "forked while being killed",
             false,
-            stopping(Then::Down, None, Life::Detached),
+            stopping(Then::Down, None, detached()),
             Remaining,
             9,
-            stopping(Then::Down, None, Life::Detached),
+            stopping(Then::Down, None, detached()),
             vec![Action::KillAll],
         ),
         (
@@ -179,7 +197,15 @@ fn single_steps() {
             stopping(respawn(false), Some(at(14)), up()),
             vec![],
         ),
-        ("the signal is refused", true, stopping(Then::Down, Some(at(14)), up()), SignalRefused, 9, up(), vec![]),
+        (
+            "the signal is refused",
+            true,
+            stopping(Then::Down, Some(at(14)), up()),
+            SignalRefused,
+            9,
+            Life::Up(refused()),
+            vec![],
+        ),
         (
             "the wait is over",
             true,
@@ -241,14 +267,17 @@ fn a_stop_that_comes_while_starting_is_kept() {
     let (m, actions) = step(&policy(true), m, Event::Spawned { at: at(1) }, at(2));
     assert_eq!(
         (m.life, actions),
-        (stopping(Then::Down, Some(at(7)), Life::Up { since: at(1) }), vec![Action::Signal(Signal::TERM)])
+        (
+            stopping(Then::Down, Some(at(7)), Life::Up(Run::new(&policy(true), at(1), at(2)))),
+            vec![Action::Signal(Signal::TERM)]
+        )
     );
 }
 
 #[test]
 fn shutdown_leaves_the_process_alone_and_never_restarts() {
     let (m, actions) = step(&policy(true), machine(up()), Event::Terminate, at(10));
-    assert_eq!((m.deadline(), actions), (Some(at(12)), vec![]));
+    assert_eq!((m.deadline(&policy(true)), actions), (Some(at(12)), vec![]));
     let (ended, actions) = step(&policy(true), m.clone(), died(false), at(11));
     assert_eq!((ended.life, actions), (Life::Over(End::Exited), vec![Action::Quit]));
     let (left, actions) = step(&policy(true), m, Event::Timer, at(12));
@@ -261,7 +290,7 @@ fn the_fourth_fast_crash_in_a_row_is_the_last() {
     let mut waits = Vec::new();
     let mut now = at(100);
     while !matches!(m.life, Life::Over(_)) {
-        m.life = Life::Up { since: now };
+        m.life = Life::Up(Run::new(&policy(true), now, now));
         (m, _) = step(&policy(true), m, died(false), now);
         if let Life::Backoff { until } = m.life {
             waits.push((until - now).as_secs());
@@ -282,6 +311,93 @@ impl Dice {
     }
 }
 
+#[test]
+fn what_supervision_ends_is_restarted_or_errored_as_the_policy_says() {
+    let limit = || Settings { max_runtime: Some(Span::secs(30)), ..Settings::default() };
+    for (watch, then) in [
+        (true, Life::Starting { stop: None }),
+        (false, Life::Over(End::Errored("killed: ran longer than --max-runtime 30s".into()))),
+    ] {
+        let policy = supervised(watch, limit());
+        let (m, actions) = step(&policy, machine(up()), Event::Timer, at(30));
+        assert_eq!(actions, [Action::Signal(Signal::TERM)]);
+        let (m, _) = step(&policy, m, Event::Exited { outcome: Outcome::Code(0), descendants: false }, at(31));
+        assert_eq!(m.life, then, "also if it then ends with 0");
+    }
+}
+
+#[test]
+fn a_planned_restart_is_no_crash() {
+    let policy = supervised(false, Settings { restart_every: Some(Span::secs(30)), ..Settings::default() });
+    let (m, actions) = step(&policy, machine(up()), Event::Timer, at(30));
+    assert_eq!(actions, [Action::Signal(Signal::TERM)]);
+    let (m, actions) = step(&policy, m, died(false), at(31));
+    assert_eq!((actions, m.budget.fast_crashes), (vec![Action::Spawn { counted: false }], 0));
+}
+
+#[test]
+fn one_that_never_gets_ready_ends_after_its_last_fast_crash_and_says_why() {
+    let settings = Settings { ready_when_notify: true, max_fast_crashes: 2, ..Settings::default() };
+    let policy = supervised(true, settings);
+    let mut m = machine(Life::Starting { stop: None });
+    let mut now = at(0);
+    for _ in 0..2 {
+        (m, _) = step(&policy, m, Event::Spawned { at: now }, now);
+        (m, _) = step(&policy, m, Event::Timer, now);
+        now += at(60);
+        (m, _) = step(&policy, m, Event::Timer, now);
+        assert!(matches!(m.life, Life::Stopping { .. }), "{:?}", m.life);
+        (m, _) = step(&policy, m, died(false), now);
+        if let Life::Backoff { until } = m.life {
+            (m, _) = step(&policy, m, Event::Timer, until);
+            now = until;
+        }
+    }
+    let reason = "2 consecutive fast-crashes, the last: not ready within 60s (--ready-when-notify)";
+    assert_eq!(m.life, Life::Over(End::Errored(reason.into())));
+}
+
+#[test]
+fn failures_restart_and_success_does_not_where_that_was_asked_for() {
+    let policy = supervised(true, Settings { restart_on: RestartOn::OnFailure, ..Settings::default() });
+    let end = |outcome, descendants| step(&policy, machine(up()), Event::Exited { outcome, descendants }, at(9));
+    assert_eq!(end(Outcome::Code(0), false).0.life, Life::Over(End::Exited));
+    assert_eq!(end(Outcome::Code(0), true).0.life, detached());
+    assert_eq!(end(Outcome::Code(1), false).1, [Action::Spawn { counted: true }]);
+}
+
+#[test]
+fn a_pause_holds_every_deadline_and_a_stop_ends_what_is_paused() {
+    let policy = supervised(true, Settings { max_runtime: Some(Span::secs(30)), ..Settings::default() });
+    let (m, actions) = step(&policy, machine(up()), Event::Pause, at(10));
+    assert_eq!((actions, m.deadline(&policy)), (vec![Action::Pause], None));
+    assert_eq!(step(&policy, m.clone(), Event::Pause, at(11)).1, []);
+    assert_eq!(step(&policy, m.clone(), Event::Stop(GRACE), at(11)).1, [Action::Signal(Signal::TERM)]);
+    let (m, actions) = step(&policy, m, Event::Resume, at(110));
+    assert_eq!((actions, m.deadline(&policy)), (vec![Action::Resume], Some(at(130))));
+}
+
+#[test]
+fn hooks_run_when_it_ends_is_ready_and_is_given_up() {
+    let command = || Some("true".to_owned());
+    let settings = Settings {
+        on_exit: command(),
+        on_ready: command(),
+        on_errored: command(),
+        ready_when_notify: true,
+        ..Settings::default()
+    };
+    let policy = supervised(true, Settings { max_fast_crashes: 1, ..settings });
+    let (m, _) = step(&policy, Machine::new(), Event::Spawned { at: at(0) }, at(0));
+    let (m, actions) = step(&policy, m, Event::Ready, at(1));
+    assert_eq!(actions, [Action::Hook(Hook::Ready)]);
+    assert_eq!(step(&policy, m.clone(), Event::Ready, at(1)).1, [], "once a run");
+    let (_, actions) = step(&policy, m, died(false), at(1));
+    assert_eq!(actions, [Action::Hook(Hook::Exit), Action::Hook(Hook::Errored), Action::Quit]);
+    let failed = Event::SpawnFailed { reason: "no".into(), transient: false };
+    assert_eq!(step(&policy, Machine::new(), failed, at(0)).1, [Action::Quit], "the starter hears of it anyway");
+}
+
 /// The world outside the machine: what really runs.
 #[derive(Default)]
 struct World {
@@ -289,6 +405,7 @@ struct World {
     descendants: u64,
     asked_down: bool,
     quit: bool,
+    checking: bool,
 }
 
 impl World {
@@ -299,9 +416,13 @@ impl World {
                 return Event::SpawnFailed { reason: "no".into(), transient: dice.below(2) == 0 };
             }
             self.leader = true;
-            return Event::Spawned { at: now };
+            return if dice.below(5) == 0 {
+                Event::TakenUp { at: now, ready: dice.below(2) == 0 }
+            } else {
+                Event::Spawned { at: now }
+            };
         }
-        match dice.below(12) {
+        match dice.below(24) {
             0 => Event::Stop(if dice.below(4) == 0 { FORCE } else { GRACE }),
             1 => Event::Restart(GRACE),
             2 => Event::PolicyChanged,
@@ -316,25 +437,66 @@ impl World {
                 self.descendants -= 1;
                 if self.descendants > 0 { Event::Remaining } else { Event::Emptied }
             }
+            9 => Event::Ready,
+            10 => Event::NotYet("no".into()),
+            11 if dice.below(10) == 0 => Event::NeverReady("no".into()),
+            12 | 13 if self.checking => {
+                self.checking = false;
+                Event::Checked((dice.below(3) > 0).then(|| "bad".into()))
+            }
+            14 => Event::Measured(dice.below(120)),
+            15 => Event::Beat,
+            16 if dice.below(10) == 0 => Event::Lifeless,
+            17 => Event::Extend(Duration::from_secs(dice.below(20))),
+            18 if dice.below(10) == 0 => Event::Leaving,
+            19 => Event::Pause,
+            20 => Event::Resume,
             _ => Event::Timer,
         }
+    }
+}
+
+/// Settings as the seed has it: with and without each kind of supervision.
+fn any_settings(dice: &mut Dice) -> Settings {
+    let mut some = |value: Span| (dice.below(3) == 0).then_some(value);
+    let (max_runtime, restart_every, watchdog) = (some(Span::secs(60)), some(Span::secs(90)), some(Span::secs(20)));
+    let command = || Some("true".to_owned());
+    Settings {
+        max_runtime,
+        restart_every,
+        watchdog,
+        restart_on: if dice.below(2) == 0 { RestartOn::OnFailure } else { RestartOn::Always },
+        restart_limit: (dice.below(4) == 0).then(|| "3/1m".parse().unwrap()),
+        backoff_jitter: crate::domain::settings::Percent(dice.below(101) as u8),
+        ready_when_notify: dice.below(2) == 0,
+        ready_timeout: Span::secs(dice.below(3) * 15),
+        on_ready_timeout: if dice.below(2) == 0 { OnReadyTimeout::Fail } else { OnReadyTimeout::Keep },
+        health_port: (dice.below(2) == 0).then_some(80),
+        health_interval: Span::secs(5),
+        health_threshold: 2,
+        max_rss: (dice.below(2) == 0).then_some(Size(100)),
+        on_exit: command(),
+        on_ready: command(),
+        on_errored: command(),
+        ..Settings::default()
     }
 }
 
 #[test]
 fn random_walks_keep_the_invariants() {
     let mut ends = std::collections::BTreeMap::<&str, u32>::new();
+    let mut seen = std::collections::BTreeMap::<String, u32>::new();
     for seed in 0..4000 {
         let mut dice = Dice(seed);
         let mut world = World::default();
         let mut m = Machine::new();
         let mut now = at(1);
-        let mut watch = seed % 3 != 0;
+        let mut policy = supervised(seed % 3 != 0, any_settings(&mut dice));
         for _ in 0..200 {
             now += Duration::from_millis(dice.below(3000));
             let event = world.event(&mut dice, &m.life, now);
             if event == Event::PolicyChanged {
-                watch = !watch;
+                policy = supervised(!policy.watch, any_settings(&mut dice));
             }
             if m.leave_at.is_none() && !world.quit {
                 match event {
@@ -343,31 +505,63 @@ fn random_walks_keep_the_invariants() {
                     _ => {}
                 }
             }
-            let leaving = m.leave_at.is_some();
-            let (next, actions) = step(&policy(watch), m, event.clone(), now);
+            let before = m.clone();
+            let leaving = before.leave_at.is_some();
+            let (next, actions) = step(&policy, m, event.clone(), now);
             m = next;
+            let something = world.leader || world.descendants > 0;
             assert!(!world.quit || actions.is_empty(), "seed {seed}: {actions:?} after the end");
             for action in &actions {
                 match action {
                     Action::Spawn { .. } => {
-                        assert!(!world.leader && world.descendants == 0, "seed {seed}: two at once after {event:?}");
+                        assert!(!something, "seed {seed}: two at once after {event:?}");
                         assert!(!world.asked_down, "seed {seed}: started after a stop by {event:?}");
                         assert!(!leaving, "seed {seed}: started while leaving");
+                        world.checking = false;
                     }
                     Action::Quit => world.quit = true,
-                    Action::Signal(_) | Action::KillAll => {
-                        assert!(world.leader || world.descendants > 0 || world.quit, "seed {seed}: nobody to signal")
+                    Action::Signal(_) | Action::KillAll | Action::Pause | Action::Resume => {
+                        assert!(something || world.quit, "seed {seed}: nobody to signal")
                     }
+                    Action::Probe | Action::Check | Action::Measure => {
+                        let (Life::Up(run) | Life::Detached(run)) = &m.life else { panic!("seed {seed}: {action:?}") };
+                        assert!(something && run.paused.is_none(), "seed {seed}: looks at nothing after {event:?}");
+                        assert_eq!(*action == Action::Probe, run.is_awaited() && *action == Action::Probe);
+                        if *action == Action::Check {
+                            assert!(!run.is_awaited(), "seed {seed}: checked before it is ready");
+                            assert!(!world.checking, "seed {seed}: two checks at once");
+                            world.checking = true;
+                        }
+                    }
+                    Action::Hook(Hook::Exit) => {
+                        assert!(matches!(event, Event::Exited { .. }), "seed {seed}: no exit for the hook")
+                    }
+                    Action::Hook(Hook::Ready) => assert_eq!(event, Event::Ready, "seed {seed}"),
+                    Action::Hook(Hook::Errored) => assert!(actions.contains(&Action::Quit), "seed {seed}"),
                 }
+                *seen.entry(format!("{action:?}").split(' ').next().unwrap_or_default().to_owned()).or_default() += 1;
+            }
+            if event == Event::Timer {
+                let again = m.deadline(&policy);
+                assert!(
+                    again.is_none_or(|at| at > now),
+                    "seed {seed}: {again:?} at {now:?} is due again: {:?}",
+                    m.life
+                );
             }
             if let Life::Backoff { until } = m.life {
-                assert!(until <= now + crate::domain::backoff::CAP, "seed {seed}: waits beyond the cap");
-                assert!(!world.leader && world.descendants == 0, "seed {seed}: waits while something runs");
+                assert!(until <= now + policy.settings.backoff_max.0, "seed {seed}: waits beyond the cap");
+                assert!(!something, "seed {seed}: waits while something runs");
+            }
+            if let (Life::Up(run), Life::Up(was)) = (&m.life, &before.life) {
+                let paused = was.paused.is_some() && run.paused.is_some();
+                assert!(!paused || run.readiness == was.readiness || event != Event::Timer, "seed {seed}");
+                assert!(was.readiness != Readiness::Ready || run.readiness == Readiness::Ready, "seed {seed}: unready");
             }
             if let Life::Over(end) = &m.life {
                 assert!(world.quit, "seed {seed}: over without quitting");
                 let left = matches!(end, End::Left);
-                assert!(left || (!world.leader && world.descendants == 0), "seed {seed}: {end:?} while something runs");
+                assert!(left || !something, "seed {seed}: {end:?} while something runs");
             }
         }
         let end = match m.life {
@@ -380,4 +574,18 @@ fn random_walks_keep_the_invariants() {
         *ends.entry(end).or_default() += 1;
     }
     assert!(["exited", "stopped", "errored", "left"].iter().all(|end| ends.contains_key(end)), "{ends:?}");
+    for action in [
+        "Spawn",
+        "Signal(Signal(15))",
+        "KillAll",
+        "Pause",
+        "Resume",
+        "Probe",
+        "Check",
+        "Measure",
+        "Hook(Ready)",
+        "Quit",
+    ] {
+        assert!(seen.contains_key(action), "no walk came to {action}: {seen:?}");
+    }
 }

@@ -98,7 +98,7 @@ fn pump(path: &Path, source: &mut Option<Source>, out: &mut dyn Write, line: &mu
 
 /// One log, read up to a position.
 #[derive(Debug)]
-struct Source {
+pub(super) struct Source {
     file: File,
     position: u64,
     inode: (u64, u64),
@@ -127,30 +127,47 @@ impl Source {
         Ok(())
     }
 
-    fn was_replaced(&self, path: &Path) -> bool {
+    /// As [`Source::open`], to be read from `position` on.
+    pub(super) fn open_at(path: &Path, position: u64) -> Result<Option<Source>> {
+        Ok(Source::open(path)?.map(|source| Source { position, ..source }))
+    }
+
+    /// Whether the path names another file by now.
+    pub(super) fn was_replaced(&self, path: &Path) -> bool {
         std::fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) != self.inode)
     }
 
     /// Copies from the position to the end.
     fn copy_to(&mut self, out: &mut dyn Write, line: &mut Line) -> io::Result<()> {
+        let copied = self.read_on(u64::MAX, |bytes| {
+            line.begin(out)?;
+            out.write_all(bytes)?;
+            line.unfinished = bytes.last() != Some(&b'\n');
+            Ok(())
+        });
+        copied.map(|_| ())
+    }
+
+    /// Hands on what there is from the position on, until `limit` bytes are reached. Says whether there may be more.
+    pub(super) fn read_on(&mut self, limit: u64, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<bool> {
         if self.length() < self.position {
             self.position = 0; // Truncated: what is there now is new.
         }
         self.file.seek(SeekFrom::Start(self.position))?;
         let mut buffer = vec![0u8; 64 * 1024];
-        loop {
+        let end = self.position.saturating_add(limit);
+        while self.position < end {
             let filled = match self.file.read(&mut buffer) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             };
             if filled == 0 {
-                return Ok(());
+                return Ok(false);
             }
-            line.begin(out)?;
-            out.write_all(&buffer[..filled])?;
-            line.unfinished = buffer[filled - 1] != b'\n';
+            take(&buffer[..filled])?;
             self.position += filled as u64;
         }
+        Ok(true)
     }
 }
 

@@ -5,7 +5,10 @@
 //! Invariant: a function returns only when what it reports is true: `stop` when all is gone, `start` when the command
 //! runs.
 
+mod awaited;
 mod end;
+mod failure;
+mod foreground;
 mod legacy;
 mod link;
 pub mod logs;
@@ -16,18 +19,23 @@ mod restart;
 mod resurrect;
 mod run;
 mod settings;
+mod signal;
 mod snapshot;
 mod start;
 mod stop;
+mod wait;
 
+pub use foreground::{Foreground, ForegroundEnd, foreground};
 pub use preflight::{is_executable_file, resolve};
 pub use remove::{Cleaned, clean, is_up, remove};
 pub use restart::{RestartRequest, restart};
 pub use resurrect::{Resurrected, resurrect};
 pub use settings::{is_watched, pause, resume, set, unwatch, watch};
+pub use signal::{Signalled, signal};
 pub use snapshot::{snapshot, snapshot_of};
 pub use start::{StartOutcome, StartRequest, Started, start};
 pub use stop::{StopOutcome, StopRequest, stop};
+pub use wait::{Goal, Reached, Run, Step, Waiter, shell_status};
 
 use crate::domain::name::Name;
 use crate::domain::record::Record;

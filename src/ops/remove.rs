@@ -36,6 +36,18 @@ pub fn remove(bgo: &Bgo, name: &Name, keep_logs: bool) -> Result<()> {
     bgo.store.remove(lock, ownership, keep_logs)
 }
 
+/// Removes what is left of `run` of `name` (`None`: of a start that failed), logs included. What somebody else has made
+/// of the name since is left alone.
+///
+/// # Errors
+/// A file cannot be removed.
+pub(super) fn remove_run(bgo: &Bgo, name: &Name, run: Option<&str>) -> Result<()> {
+    let Some(ownership) = own(bgo, name)? else { return Ok(()) };
+    let lock = bgo.store.lock(name)?;
+    let is_ours = lock.read()?.is_none_or(|record| Some(&*record.run_id) == run);
+    if is_ours { bgo.store.remove(lock, ownership, false) } else { Ok(()) }
+}
+
 /// Whether something of `name` runs or is about to.
 ///
 /// # Errors

@@ -5,11 +5,12 @@
 //! stopped.
 
 use super::end::{self, KILL_MARGIN, Orphan};
+use super::failure::lengths;
 use super::link::{Awaited, Link, lock_or_free, own};
 use super::preflight::{cannot_start, check_command};
-use super::start::{SETTLE, Started, conclude, lengths};
+use super::start::{SETTLE, Started, conclude};
 use super::stop::{end_and_note, refused, unproven};
-use super::{Bgo, legacy, run};
+use super::{Bgo, Run, legacy, run};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::record::{Ask, Identity, Record, State, Want};
@@ -94,11 +95,12 @@ fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Owne
     }
     renew(&mut record, request);
     let logs = bgo.store.logs(name);
-    let before = lengths(&logs);
+    let (earlier, before) = (record.exits.last().cloned(), lengths(&logs));
     let watched = mode(&record);
     let mut begun = run::begin(bgo, name, ownership, record, None)?;
     let end = run::settle(&mut begun, SETTLE)?;
-    conclude(name, &logs, begun.pid, end, watched, before)
+    let run = Run { id: begun.run_id, earlier, logs: before };
+    conclude(name, &logs, begun.pid, end, watched, run)
 }
 
 /// Asks the living sidecar, and waits for the new process. `None`: it has ended meanwhile, look again.
@@ -130,13 +132,14 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
     })?;
     match awaited {
         Awaited::Got(now) => {
+            let run = Run { id: now.run_id.clone(), earlier: now.exits.last().cloned(), logs: before };
             let end = match now.process() {
                 Some(process) => settle(bgo, name, &process, &mut link)?,
                 // It has ended again already.
                 None => now.exits.last().cloned(),
             };
             let pid = now.pid.unwrap_or_default();
-            conclude(name, &logs, pid, end, mode(&record), before).map(Some)
+            conclude(name, &logs, pid, end, mode(&record), run).map(Some)
         }
         Awaited::SidecarGone => Ok(None),
         Awaited::TimedOut => {

@@ -28,6 +28,8 @@ pub fn new_run_id() -> Box<str> {
 pub struct Begun {
     /// The process.
     pub pid: u32,
+    /// Its run id.
+    pub run_id: Box<str>,
     /// Through this its sidecar tells when it ends soon.
     pub sidecar: Launched,
 }
@@ -71,7 +73,7 @@ pub fn begin(
     }
     drop(lock);
     match hear(name, &mut sidecar)? {
-        Report::Started(pid) => Ok(Begun { pid, sidecar }),
+        Report::Started(pid) => Ok(Begun { pid, run_id: record.run_id, sidecar }),
         Report::Failed(failure) => {
             // The sidecar has closed its end when it has written its last.
             let _ = sidecar.next(None);
@@ -100,7 +102,7 @@ fn restore(lock: &WriteLock<'_>, previous: Option<&Record>) -> Result<()> {
 pub fn attach(bgo: &Bgo, name: &Name, ownership: &Ownership, record: &Record) -> Result<Begun> {
     let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Attach, ownership)?;
     match hear(name, &mut sidecar)? {
-        Report::Started(pid) => Ok(Begun { pid, sidecar }),
+        Report::Started(pid) => Ok(Begun { pid, run_id: record.run_id.clone(), sidecar }),
         Report::Failed(failure) => Err(explain(name, record, failure)),
         other => Err(unexpected(name, &other)),
     }

@@ -4,10 +4,11 @@
 //! others say who did; and what is refused leaves nothing behind.
 
 use super::end::{self, Orphan};
+use super::failure::{hint, last_lines, lengths};
 use super::link::own;
 use super::preflight::{cannot_start, check_cwd, check_program, check_settings, not_runnable, resolve};
 use super::stop::{StopRequest, stop};
-use super::{Bgo, run};
+use super::{Bgo, Run, run};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::raw::Raw;
@@ -16,9 +17,9 @@ use crate::domain::row::Logs;
 use crate::domain::settings::{Restart, Settings};
 use crate::domain::spec::{FastCrash, Spec, Supervision};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Environment, Ownership, tail_text};
+use crate::store::{Environment, Ownership};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long `start` watches for an early end, unless told otherwise.
@@ -45,6 +46,8 @@ pub struct StartRequest {
     pub if_not_running: bool,
     /// Whether a process that runs already is replaced.
     pub force: bool,
+    /// Whether a name that is registered already is refused, even if nothing of it runs.
+    pub unregistered: bool,
 }
 
 impl StartRequest {
@@ -59,6 +62,7 @@ impl StartRequest {
             settle: SETTLE,
             if_not_running: false,
             force: false,
+            unregistered: false,
         }
     }
 }
@@ -70,6 +74,8 @@ pub struct Started {
     pub pid: u32,
     /// What became of it.
     pub outcome: StartOutcome,
+    /// The run it belongs to, to be waited for.
+    pub run: Run,
 }
 
 /// What became of a start.
@@ -92,9 +98,11 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     bgo.store.ensure()?;
     for _ in 0..FORCE_ATTEMPTS {
         match take_name(bgo, &request.name)? {
+            Taken::Free(_, Some(_)) if request.unregistered => return Err(registered(&request.name)),
             Taken::Free(ownership, record) => return start_owned(bgo, request, spec, ownership, record.map(|r| *r)),
-            Taken::Running(pid, _) if request.if_not_running && pid.is_some() => {
-                return Ok(Started { pid: pid.unwrap_or(0), outcome: StartOutcome::AlreadyRunning });
+            Taken::Running(Some(pid), _) if request.if_not_running => {
+                let run = present_run(bgo, &request.name)?;
+                return Ok(Started { pid, outcome: StartOutcome::AlreadyRunning, run });
             }
             Taken::Running(..) if request.force => {
                 stop(bgo, &request.name, &StopRequest::default())?;
@@ -115,6 +123,19 @@ fn already_running(name: &Name, pid: Option<u32>, state: State) -> Error {
     let shell = name.shell();
     Error::new(ErrorKind::AlreadyRunning, format!("\"{name}\" {how}"))
         .hint(format!("bgo restart {shell} starts it anew; bgo start {shell} --force -- COMMAND replaces it"))
+}
+
+fn registered(name: &Name) -> Error {
+    let shell = name.shell();
+    Error::new(ErrorKind::AlreadyRunning, format!("\"{name}\" is registered already"))
+        .hint(format!("bgo status {shell} shows it; bgo delete {shell} frees the name"))
+}
+
+/// The run of a process that runs already, from now on.
+fn present_run(bgo: &Bgo, name: &Name) -> Result<Run> {
+    let record = bgo.record(name)?;
+    let logs = lengths(&bgo.store.logs(name));
+    Ok(Run { id: record.run_id, earlier: record.exits.last().cloned(), logs })
 }
 
 /// Whose a name is.
@@ -157,71 +178,34 @@ fn start_owned(
     record.watch = watch(&request.supervision);
     let environment = Environment { captured: Environment::capture(), set: request.set.clone() };
     let logs = bgo.store.logs(name);
-    let before = lengths(&logs);
+    let (earlier, before) = (record.exits.last().cloned(), lengths(&logs));
     let mut begun = run::begin(bgo, name, ownership, record, Some(&environment))?;
     let end = run::settle(&mut begun, request.settle)?;
     let watched = watch(&request.supervision).filter(|watch| watch.enabled).map(|watch| watch.on_fast_crash);
-    conclude(name, &logs, begun.pid, end, watched, before)
+    let run = Run { id: begun.run_id, earlier, logs: before };
+    conclude(name, &logs, begun.pid, end, watched, run)
 }
 
 /// What a start or restart came to, given how the process ended, if it has. `watched` is what watch mode does about a
-/// fast crash; `before` is what [`lengths`] said before the launch.
+/// fast crash.
 pub(super) fn conclude(
     name: &Name,
     logs: &Logs,
     pid: u32,
     end: Option<Exit>,
     watched: Option<FastCrash>,
-    before: [u64; 2],
+    run: Run,
 ) -> Result<Started> {
     let outcome = match end {
         None => StartOutcome::Running,
         Some(exit) if exit.outcome().is_success() => StartOutcome::Ended(exit),
         Some(exit) => {
-            let tails = [tail_since(&logs.out, before[0]), tail_since(&logs.err, before[1])];
-            return Err(ended_badly(name, &exit, watched, &tails));
+            let mut error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" ended at once")).because(exit);
+            error.details = last_lines(logs, run.logs);
+            return Err(error.hint(hint(name, watched)));
         }
     };
-    Ok(Started { pid, outcome })
-}
-
-/// How long stdout's and stderr's logs are.
-pub(super) fn lengths(logs: &Logs) -> [u64; 2] {
-    [length(&logs.out), length(&logs.err)]
-}
-
-/// The failure of a command that started and ended badly at once.
-fn ended_badly(name: &Name, exit: &Exit, watched: Option<FastCrash>, tails: &[Option<String>; 2]) -> Error {
-    let mut details = String::new();
-    for (title, tail) in ["stdout", "stderr"].iter().zip(tails) {
-        if let Some(text) = tail {
-            details.push_str(&format!("--- last lines of {title} ---\n{}\n", text.trim_end_matches('\n')));
-        }
-    }
-    let shell = name.shell();
-    let hint = match watched {
-        Some(FastCrash::Stop) => format!("watch mode gave up (on-fast-crash stop); bgo restart {shell} tries again"),
-        Some(_) => {
-            format!("watch mode tries again; bgo stop {shell} ends that, bgo status {shell} shows how it is doing")
-        }
-        None => format!("bgo logs {shell} shows its output, bgo status {shell} how it ended"),
-    };
-    let mut error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" ended at once")).because(exit).hint(hint);
-    error.details = details;
-    error
-}
-
-fn length(log: &Path) -> u64 {
-    std::fs::metadata(log).map_or(0, |m| m.len())
-}
-
-/// The last lines that were written to `log` after it had `before` bytes.
-fn tail_since(log: &Path, before: u64) -> Option<String> {
-    const LINES: usize = 10;
-    let new = length(log).saturating_sub(before).min(4096);
-    let text = if new == 0 { return None } else { tail_text(log, new)? };
-    let lines: Vec<&str> = text.lines().collect();
-    Some(lines[lines.len().saturating_sub(LINES)..].join("\n"))
+    Ok(Started { pid, outcome, run })
 }
 
 /// The record's `watch` block for a new process.

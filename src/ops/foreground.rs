@@ -1,0 +1,260 @@
+//! `run`: a command in the foreground, under a sidecar as any other.
+//!
+//! Why it exists: a script or a person wants the output and the exit status at once, and still the supervision, the logs
+//! and the record. Invariants: every byte that the run writes comes out once and in order, each stream by itself, also
+//! what is written last; whatever becomes of us, the process is its sidecar's. A request to end goes to the process, and
+//! its end is what ends us.
+
+use super::logs::Source;
+use super::start::{StartRequest, Started, start};
+use super::stop::{StopRequest, stop};
+use super::wait::{Goal, Reached, Run, Waiter};
+use super::{Bgo, remove};
+use crate::domain::name::{MAX_BYTES, Name};
+use crate::domain::outcome::Exit;
+use crate::error::{Error, ErrorKind, Result};
+use crate::platform::{self, FileWatch, Interest, SignalQueue};
+use std::io::{self, PipeReader, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::thread::{Scope, ScopedJoinHandle};
+use std::time::Duration;
+
+/// How much of a stream is copied before the other, a signal or the end is looked at again.
+const CHUNK: u64 = 256 * 1024;
+/// How many names are tried before a command without a name is refused.
+const NAMES: usize = 10_000;
+
+/// What to run in the foreground.
+#[derive(Clone, Debug)]
+pub struct Foreground {
+    /// The command, and how to start it; `settle` is not used.
+    pub start: StartRequest,
+    /// Whether record and logs are kept. If not, a suffix makes the name a free one, and they are removed at the end.
+    pub keep: bool,
+}
+
+/// What a command in the foreground came to.
+#[derive(Debug)]
+pub struct ForegroundEnd {
+    /// The name it ran under.
+    pub name: Name,
+    /// How it ended.
+    pub exit: Exit,
+    /// Why some of its output could not be passed on. A reader that went away is no reason.
+    pub lost: Option<Error>,
+}
+
+/// Starts a command and stays with it until it is down for good: what it writes goes to `out` and `err`, SIGINT, SIGTERM
+/// and SIGHUP stop it, and a further SIGINT kills it.
+///
+/// # Errors
+/// It cannot be started, followed or stopped.
+pub fn foreground(bgo: &Bgo, request: &Foreground, out: &mut dyn Write, err: &mut dyn Write) -> Result<ForegroundEnd> {
+    // Before the start: from then on a Ctrl-C is for the process.
+    let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]).map_err(|e| broken(&e))?;
+    let (name, started) = begin(bgo, request)?;
+    let (run, logs) = (started.run, bgo.store.logs(&name));
+    let run_id = run.id.clone();
+    let mut streams = [Stream::new(logs.out, run.logs[0], out), Stream::new(logs.err, run.logs[1], err)];
+    let ended = accompany(bgo, &name, run, &signals, &mut streams);
+    let lost = streams.into_iter().find_map(|stream| stream.lost);
+    if !request.keep {
+        remove::remove_run(bgo, &name, Some(&run_id))?;
+    }
+    Ok(ForegroundEnd { name, exit: ended?, lost })
+}
+
+fn broken(error: &io::Error) -> Error {
+    Error::io("cannot follow the process", error)
+}
+
+/// Starts it under its name, or under the first free one.
+fn begin(bgo: &Bgo, request: &Foreground) -> Result<(Name, Started)> {
+    let mut start_request = StartRequest { settle: Duration::ZERO, ..request.start.clone() };
+    if request.keep {
+        return start(bgo, &start_request).map(|started| (start_request.name, started));
+    }
+    start_request.unregistered = true;
+    let base = request.start.name.clone();
+    for name in (1..NAMES).filter_map(|number| numbered(&base, number)).filter(|name| !is_known(bgo, name)) {
+        start_request.name = name.clone();
+        match start(bgo, &start_request) {
+            Ok(started) => return Ok((name, started)),
+            // Another was faster.
+            Err(e) if e.kind == ErrorKind::AlreadyRunning => {}
+            Err(e) => {
+                if bgo.store.root().exists() {
+                    let _ = remove::remove_run(bgo, &name, None); // The failed start is what matters.
+                }
+                return Err(e);
+            }
+        }
+    }
+    Err(Error::new(ErrorKind::Conflict, format!("no free name like \"{base}\"")).hint("bgo clean frees some"))
+}
+
+/// `web`, `web-2`, `web-3` …, cut to what a name may hold.
+fn numbered(base: &Name, number: usize) -> Option<Name> {
+    if number == 1 {
+        return Some(base.clone());
+    }
+    let suffix = format!("-{number}");
+    let room = MAX_BYTES - suffix.len();
+    let kept: String =
+        base.as_str().char_indices().filter(|(at, c)| at + c.len_utf8() <= room).map(|(_, c)| c).collect();
+    Name::parse(&format!("{kept}{suffix}")).ok()
+}
+
+/// Whether there is a record of this name, or logs that are not to be mixed up with ours.
+fn is_known(bgo: &Bgo, name: &Name) -> bool {
+    let logs = bgo.store.logs(name);
+    [bgo.store.record_path(name), logs.out, logs.err, logs.watcher].iter().any(|path| path.exists())
+}
+
+/// Passes on output and signals until the run is down.
+fn accompany(bgo: &Bgo, name: &Name, run: Run, signals: &SignalQueue, streams: &mut [Stream<'_>; 2]) -> Result<Exit> {
+    let files: Vec<PathBuf> = streams.iter().map(|stream| stream.path.clone()).collect();
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let folder = files[0].parent().unwrap_or(Path::new("/"));
+    let changes = FileWatch::new(folder, &files).map_err(|e| broken(&e))?;
+    let mut waiter = Waiter::of_run(bgo, name, run, Goal::Stopped, None)?;
+    std::thread::scope(|scope| {
+        let mut stops: Vec<Stop<'_>> = Vec::new();
+        let mut asked = false;
+        loop {
+            changes.drain();
+            changes.add(&files);
+            let more = pump(streams);
+            if let Some((_, reached)) = waiter.look() {
+                // All that could write is gone. A Ctrl-C here means that the rest is not wanted.
+                while pump(streams) && signals.drain().is_empty() {}
+                return reached.map(exit_of);
+            }
+            let until = if more { Some(Duration::ZERO) } else { waiter.until() };
+            let mut fds = vec![(signals.as_fd(), Interest::Readable), (changes.as_fd(), Interest::Readable)];
+            fds.extend(stops.iter().map(|stop| (stop.over.as_fd(), Interest::Readable)));
+            fds.extend(waiter.fds().map(|fd| (fd, Interest::Readable)));
+            let ready = platform::wait(&fds, until).map_err(|e| broken(&e))?;
+            let over = (0..stops.len()).rev().filter(|index| ready[2 + index]).collect::<Vec<_>>();
+            for index in over {
+                stops.remove(index).result()?;
+            }
+            for signal in signals.drain() {
+                // At logout SIGTERM and SIGHUP may come together: only who insists by hand wants it killed.
+                if !asked || signal == libc::SIGINT {
+                    stops.push(Stop::begin(scope, bgo, name, asked).map_err(|e| broken(&e))?);
+                }
+                asked = true;
+            }
+        }
+    })
+}
+
+fn exit_of(reached: Reached) -> Exit {
+    match reached {
+        Reached::Ended(exit) | Reached::Down(exit) | Reached::Deleted(exit) => exit,
+        Reached::Ready => super::awaited::unseen(),
+    }
+}
+
+/// A stop under way, beside the output that goes on meanwhile.
+struct Stop<'scope> {
+    thread: ScopedJoinHandle<'scope, Result<()>>,
+    /// Hangs up when it is over.
+    over: PipeReader,
+}
+
+impl<'scope> Stop<'scope> {
+    fn begin<'a: 'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        bgo: &'a Bgo,
+        name: &'a Name,
+        force: bool,
+    ) -> io::Result<Stop<'scope>> {
+        let (over, sender) = io::pipe()?;
+        let thread = scope.spawn(move || {
+            let stopped = stop(bgo, name, &StopRequest { force, ..StopRequest::default() });
+            drop(sender);
+            stopped.map(|_| ())
+        });
+        Ok(Stop { thread, over })
+    }
+
+    fn result(self) -> Result<()> {
+        match self.thread.join() {
+            // Whoever removed the record has stopped it before.
+            Ok(Err(e)) if e.kind == ErrorKind::NotFound => Ok(()),
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// Copies a bounded part of what is new in each stream. Says whether there is more.
+fn pump(streams: &mut [Stream<'_>; 2]) -> bool {
+    streams.iter_mut().fold(false, |more, stream| stream.pump() || more)
+}
+
+/// One output of the run: from its log to where it goes.
+struct Stream<'a> {
+    path: PathBuf,
+    source: Option<Source>,
+    /// Where this run's output begins in the first file.
+    begin: u64,
+    to: &'a mut dyn Write,
+    /// Whether somebody still reads it.
+    open: bool,
+    lost: Option<Error>,
+}
+
+impl<'a> Stream<'a> {
+    fn new(path: PathBuf, begin: u64, to: &'a mut dyn Write) -> Stream<'a> {
+        Stream { path, source: None, begin, to, open: true, lost: None }
+    }
+
+    fn pump(&mut self) -> bool {
+        if !self.open {
+            return false;
+        }
+        self.try_pump().unwrap_or_else(|e| {
+            self.open = false;
+            self.lost = e;
+            false
+        })
+    }
+
+    /// Fails with what is to be said about it, if anything.
+    fn try_pump(&mut self) -> std::result::Result<bool, Option<Error>> {
+        if self.source.is_none() {
+            self.source = Source::open_at(&self.path, std::mem::take(&mut self.begin)).map_err(Some)?;
+        }
+        let Some(source) = &mut self.source else { return Ok(false) };
+        let to = &mut self.to;
+        let copied = source.read_on(CHUNK, |bytes| to.write_all(bytes)).and_then(|more| to.flush().map(|()| more));
+        match copied {
+            Ok(true) => Ok(true),
+            Ok(false) if source.was_replaced(&self.path) => {
+                self.source = None;
+                Ok(true)
+            }
+            Ok(false) => Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(None),
+            Err(e) => Err(Some(Error::io("cannot pass on the output", &e))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_numbered_and_never_too_long() {
+        let name = |text: &str| Name::parse(text).unwrap();
+        assert_eq!(numbered(&name("web"), 1), Some(name("web")));
+        assert_eq!(numbered(&name("web"), 12), Some(name("web-12")));
+        let long = numbered(&name(&"日".repeat(33)), 2).unwrap();
+        assert_eq!(long.as_str(), format!("{}-2", "日".repeat(32)));
+    }
+}
