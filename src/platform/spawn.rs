@@ -327,11 +327,11 @@ mod tests {
 
     #[test]
     fn a_process_runs_as_another_user_and_the_caller_stays_who_it_is() {
-        let nobody = account("nobody").unwrap().unwrap();
-        let user = Credentials { uid: nobody.uid, gid: nobody.gid, groups: vec![nobody.gid, 12345] };
+        let other = account(if geteuid().is_root() { "nobody" } else { "root" }).unwrap().unwrap();
+        let (uid, gid) = (other.uid, other.gid);
+        let user = Credentials { uid, gid, groups: vec![gid, 12345] };
         let said = says(Attributes { user: Some(user), ..Attributes::default() }, "id -u; id -ru; id -g; id -G");
         if geteuid().is_root() {
-            let (uid, gid) = (nobody.uid, nobody.gid);
             assert_eq!(said.unwrap(), format!("{uid}\n{uid}\n{gid}\n{gid} 12345"));
             #[cfg(target_os = "linux")]
             assert!(nix::sys::prctl::get_dumpable().unwrap());

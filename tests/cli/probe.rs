@@ -1,6 +1,6 @@
 //! `bgo __probe__`: what a health check by HTTP finds well, and what it says otherwise.
 
-use crate::env::{Outcome, TestEnv};
+use crate::env::{Outcome, TestEnv, executable};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
@@ -143,6 +143,15 @@ fn names_are_looked_up() {
     {
         probe(&format!("http://{name}:{port}/")).ok();
     }
+}
+
+#[test]
+fn a_name_server_that_does_not_answer_is_not_waited_for_longer() {
+    let env = TestEnv::new();
+    executable(&env.bin().join("getent"), "#!/bin/sh\nexec sleep 100\n");
+    let outcome = env.bgo(&["__probe__", "300", "http://nohost/"]);
+    outcome.code(1).says("no answer within 300ms\n", "");
+    env.assert_all_gone();
 }
 
 #[test]
