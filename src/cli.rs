@@ -173,7 +173,7 @@ pub struct ProcessFlags {
     #[arg(short, long, conflicts_with = "restart", help_heading = "Restart policy")]
     pub watch: bool,
     /// Restart it when it dies: no, on-failure or always [default: no]
-    #[arg(long, value_name = "WHEN", value_parser = restart_policy, help_heading = "Restart policy")]
+    #[arg(long, value_name = "POLICY", value_parser = restart_policy, help_heading = "Restart policy")]
     pub restart: Option<Restart>,
     /// All other settings.
     #[command(flatten)]
@@ -413,7 +413,7 @@ pub struct WatchArgs {
     #[arg(value_name = "NAME", required = true)]
     pub names: Vec<OsString>,
     /// Which ends are followed by a restart: always or on-failure [default: as it was, or always]
-    #[arg(long, value_name = "WHEN", value_parser = restart_policy)]
+    #[arg(long, value_name = "POLICY", value_parser = restart_policy)]
     pub restart: Option<Restart>,
     /// What to change; the rest stays.
     #[command(flatten)]
@@ -431,7 +431,7 @@ pub struct SetArgs {
     #[arg(value_name = "NAME", required = true)]
     pub names: Vec<OsString>,
     /// Restart it when it dies: no, on-failure or always
-    #[arg(long, value_name = "WHEN", value_parser = restart_policy, help_heading = "Restart policy")]
+    #[arg(long, value_name = "POLICY", value_parser = restart_policy, help_heading = "Restart policy")]
     pub restart: Option<Restart>,
     /// All other settings.
     #[command(flatten)]

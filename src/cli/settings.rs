@@ -88,7 +88,7 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "TIME", help_heading = "Readiness (one of these)")]
     pub ready_timeout: Option<Span>,
     /// When that is over: fail (end it) or keep [default: fail]
-    #[arg(long, value_name = "WHAT", help_heading = "Readiness (one of these)")]
+    #[arg(long, value_name = "ACTION", help_heading = "Readiness (one of these)")]
     pub on_ready_timeout: Option<OnReadyTimeout>,
 
     /// Healthy while this URL answers with 2xx

@@ -10,6 +10,7 @@
 
 use super::output::print;
 use crate::cli::{Cli, DirectArgs, Shell};
+use crate::domain::settings::{self, OnReadyTimeout, Restart};
 use crate::domain::spec::FastCrash;
 use crate::error::{ExitCode, Result};
 use clap::builder::StyledStr;
@@ -44,7 +45,10 @@ fn values(arg: &Arg) -> Option<String> {
         _ if !possible.is_empty() => possible.join(" "),
         "DIR" => "folder".to_owned(),
         "SIGNAL" => SIGNALS.to_owned(),
-        "MODE" => FastCrash::ALL.map(|mode| mode.to_string()).join(" "),
+        "POLICY" => words(Restart::ALL),
+        "ACTION" => words(OnReadyTimeout::ALL),
+        "SETTING" => settings::NAMES.iter().map(|name| name.replace('_', "-")).collect::<Vec<_>>().join(" "),
+        "MODE" => words(&FastCrash::ALL),
         "NAME" if !arg.is_positional() => "any".to_owned(), // A new one.
         "NAME" if is_repeated(arg) => "names".to_owned(),
         "NAME" => "name".to_owned(),
@@ -52,6 +56,10 @@ fn values(arg: &Arg) -> Option<String> {
         _ => "any".to_owned(),
     };
     (arg.get_action().takes_values() && !arg.is_require_equals_set()).then_some(values)
+}
+
+fn words(values: &[impl ToString]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// The clap types, built whole.
@@ -153,143 +161,7 @@ fn bash(grammar: &Grammar) -> Vec<(&'static str, String)> {
     ]
 }
 
-const BASH: &str = r#"# Completions of bgo for bash, printed by `bgo completions bash`. Do not edit.
-# shellcheck shell=bash disable=SC2086
-
-# What a verb takes and its flags, into `takes` and `flags`. Fails if it is no verb: then the line may still have none.
-_bgo_grammar() {
-    case $1 in
-%GRAMMAR%
-    esac
-}
-
-# What completes the value of a flag, into `values`. Fails if the flag takes none.
-_bgo_values() {
-    case $1 in
-%VALUES%
-        *) return 1 ;;
-    esac
-}
-
-# The registered names that are not `given` yet, one a line. What could not be a name is left out: a stranger's file,
-# or the pattern itself if there is no file.
-_bgo_names() {
-    local LC_ALL=C file name
-    for file in "${BGO_HOME:-$HOME/.bgo}"/procs/*.json; do
-        name=${file##*/} name=${name%.json}
-        [[ ${name//[._@+ -]/} == *[[:punct:][:cntrl:]]* || $given == *$'\n'"$name"$'\n'* ]] || printf '%s\n' "$name"
-    done
-}
-
-# Offers those of the lines of standard input, $1 before each, that continue the word at the cursor. With $2 bash quotes
-# them itself, else a blank is escaped; inside quotes it is itself.
-_bgo_offer() {
-    local each
-    [[ -z $2 ]] || compopt -o "$2" 2>/dev/null
-    while IFS= read -r each; do
-        each=$1$each
-        [[ -n $2 || $each == "$plain"* ]] || continue
-        [[ -n $2 || $cur == [\"\']* ]] || each=${each// /\\ }
-        COMPREPLY+=("${each#"$cut"}")
-    done
-}
-
-# Completes the command that begins with word $1, by bash-completion if it is there.
-_bgo_command() {
-    if declare -F _command_offset >/dev/null; then
-        _command_offset "${starts[$1]}"
-    elif (($1 < last)) || [[ $cur == */* ]]; then
-        _bgo_offer '' filenames < <(compgen -f -- "$plain")
-    else
-        _bgo_offer '' < <(compgen -c -- "$plain")
-    fi
-}
-
-# Bash cuts words at = : @ as well: puts together what has no blank between. Sets `words`, the place of each in
-# COMP_WORDS in `starts`, and in `cut` the part of the last that readline leaves as it is.
-_bgo_join() {
-    local line=${COMP_LINE:0:COMP_POINT} piece rest i
-    for ((i = 0; i <= COMP_CWORD; i++)); do
-        rest=${line#"${line%%[![:blank:]]*}"} piece=${COMP_WORDS[i]}
-        ((i < COMP_CWORD)) || piece=$rest
-        if ((i > 0)) && [[ $rest == "$line" ]]; then
-            cut=${words[last]} words[last]+=$piece
-            [[ $piece == *[!=:@]* ]] || cut=${words[last]}
-        else
-            cut='' last=${#words[@]}
-            words+=("$piece") starts+=("$i")
-        fi
-        line=${rest#"$piece"}
-    done
-}
-
-# Reads the words before the cursor: the `verb` (`first`: none yet, `direct`: none will come), the `given` names, a
-# `pending` flag whose value comes next, and where a `command` begins (0: not yet).
-_bgo_read() {
-    local i word
-    _bgo_grammar ''
-    for ((i = 1; i < last; i++)); do
-        word=${words[i]//[\\\"\']/}
-        if [[ -n $pending ]]; then
-            pending=''
-        elif [[ $word == -- && $takes == *command ]]; then
-            command=$((i + 1))
-            return
-        elif [[ $word == -* ]]; then
-            [[ $verb != first || $word == --color* ]] || verb=direct
-            # The last of several short flags may take a value; in -n5 it is there already.
-            [[ $word == --* ]] || word=-${word: -1}
-            ! _bgo_values "$word" || pending=$word
-        elif [[ $verb == first ]] && _bgo_grammar "$word"; then
-            verb=$word
-        else
-            [[ $verb != first ]] || verb=direct
-            [[ $takes != *command || $takes == name* && -z $given ]] || { command=$i && return; }
-            given+=$'\n'$word$'\n'
-        fi
-    done
-    [[ $takes != *command || -n $pending || $cur == -* || $takes == name* && -z $given ]] || command=$last
-}
-
-_bgo() {
-    local IFS=$' \t\n' verb=first given='' pending='' takes flags values before='' cur plain cut
-    local -i last=0 command=0
-    local -a words=() starts=()
-    COMPREPLY=()
-    _bgo_join
-    cur=${words[last]} plain=${words[last]//[\\\"\']/}
-    _bgo_read
-    # The value of a flag is the next word, or stands behind its `=`.
-    if [[ -z $pending && $cur == --*=* ]] && ((!command)); then
-        pending=${cur%%=*} before=${cur%%=*}=
-    fi
-    if [[ -n $pending ]]; then
-        _bgo_values "$pending" || values=any
-        case $values in
-            any) ;;
-            folder) _bgo_offer "$before" filenames < <(compgen -d -- "${plain#"$before"}") ;;
-            *) _bgo_offer "$before" < <(printf '%s\n' $values) ;;
-        esac
-    elif ((command)); then
-        _bgo_command "$command"
-    elif [[ $cur == -* ]]; then
-        _bgo_offer '' < <(printf '%s\n' $flags)
-    elif [[ $verb == first || $verb == direct ]]; then
-        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' %VERBS%)
-        _bgo_offer '' < <(_bgo_names)
-        ((${#COMPREPLY[@]})) || _bgo_command "$last"
-    elif [[ $takes == names || $takes == name* && -z $given ]]; then
-        _bgo_offer '' < <(_bgo_names)
-    elif [[ $takes != name* && -z $given ]]; then
-        _bgo_offer '' < <(printf '%s\n' $takes)
-    elif [[ $takes == 'name '* && ${given//[!$'\n']/} == $'\n\n' ]]; then
-        # Behind one name, the words to choose from.
-        _bgo_offer '' < <(printf '%s\n' ${takes#name })
-    fi
-}
-
-complete -F _bgo bgo
-"#;
+const BASH: &str = include_str!("completions/template.bash");
 
 fn zsh(grammar: &Grammar) -> Vec<(&'static str, String)> {
     let takes = |(before, takes): (usize, String)| match takes.as_str() {
@@ -329,66 +201,7 @@ fn zsh_flag(flag: &Arg) -> String {
     spellings(flag).into_iter().map(line).collect()
 }
 
-const ZSH: &str = r#"#compdef bgo
-# Completions of bgo for zsh, printed by `bgo completions zsh`. Do not edit.
-
-# The registered names that are not on the line yet.
-_bgo_names() {
-    local -a names given expl
-    names=("${BGO_HOME:-$HOME/.bgo}"/procs/*.json(N:t:r))
-    given=("${(@Q)words}")
-    given[CURRENT]=()
-    shift given
-    names=("${(@)names:|given}")
-    _wanted processes expl process compadd -a names
-}
-
-# The first word: a verb (not behind a flag of `start`) or a name, if neither fits a program.
-_bgo_first() {
-    local none=1
-    [[ $verb == direct ]] || { _describe -t commands command verbs && none=0; }
-    _bgo_names && none=0
-    ((none == 0)) || _command_names -e
-}
-
-_bgo() {
-    local curcontext=$curcontext verb='' word ret=1
-    local -i at=2 separator skipped=0
-    local -a line verbs
-    typeset -A opt_args
-    verbs=(
-%VERBS%
-    )
-    # To the first word that is neither a flag nor a flag's value.
-    while ((at < CURRENT)) && [[ $words[at] == -?* && $words[at] != -- ]]; do
-        [[ $words[at] == --color(|=*) ]] || verb=direct
-        [[ $words[at] == (%VALUED%) ]] && ((at++))
-        ((at++))
-    done
-    word=${(Q)words[at]} separator=${words[(i)--]}
-    if ((at < CURRENT)) && [[ -z $verb && -n ${verbs[(r)${(b)word}:*]} ]]; then
-        verb=$word skipped=$((at - 1))
-    elif ((at < CURRENT)); then
-        verb=direct
-    fi
-    if ((separator < CURRENT)) && [[ $verb == (direct|%COMMANDING%) ]]; then
-        verb=command skipped=separator
-    fi
-    # Here and not in a function: on its return, words would be restored.
-    shift skipped words && ((CURRENT -= skipped))
-    curcontext="${curcontext%:*:*}:bgo-$verb:"
-    case $verb in
-        command) _normal && ret=0 ;;
-%CASES%
-        *) _arguments -s -S%FLAGS% \
-                '1: :_bgo_first' '2: :_command_names -e' '*:: :{shift words; ((CURRENT--)); _normal}' && ret=0 ;;
-    esac
-    return ret
-}
-
-# Loaded by compinit, the file is the function's body; it may be sourced as well.
-if [[ $funcstack[1] == _bgo ]]; then _bgo "$@"; else compdef _bgo bgo; fi
-"#;
+const ZSH: &str = include_str!("completions/template.zsh");
 
 fn fish(grammar: &Grammar) -> Vec<(&'static str, String)> {
     let verb_lines = |verb: &Command| -> String {
@@ -431,97 +244,7 @@ fn fish_flag(verbs: &str, flag: &Arg) -> String {
     fish_line(verbs, &format!("{short}{long}{value}-d '{}'", text(flag.get_help(), r"\", r"\'")))
 }
 
-const FISH: &str = r#"# Completions of bgo for fish, printed by `bgo completions fish`. Do not edit.
-
-# Whether a command begins behind this verb and these names.
-function __bgo_commands
-    contains -- $argv[1] %NAMELESS%; and return
-    contains -- $argv[1] direct %COMMANDING%; and set -q argv[2]
-end
-
-# Reads the words before the cursor. The first line is the verb (`first`: none yet, `direct`: none will come), followed
-# by the names given; or it is `command`, followed by the words of the command that the cursor is in.
-function __bgo_line
-    set -l words (commandline -opc)[2..-1]
-    set -l verb first
-    set -l given
-    set -l pending no
-    for i in (seq (count $words))
-        set -l word $words[$i]
-        if test $pending = yes
-            set pending no
-        else if test "$word" = --; and contains -- $verb first direct %COMMANDING%
-            printf '%s\n' command $words[(math $i + 1)..-1]
-            return
-        else if string match -q -- '-?*' $word
-            test $verb = first; and not string match -q -- '--color*' $word; and set verb direct
-            # The last of several short flags may take a value; in -n5 it is there already.
-            contains -- (string replace -r -- '^-[^-].*(.)$' '-$1' $word) %VALUED%; and set pending yes
-        else if test $verb = first; and contains -- $word %VERBS%
-            set verb $word
-        else
-            test $verb = first; and set verb direct
-            if __bgo_commands $verb $given
-                printf '%s\n' command $words[$i..-1]
-                return
-            end
-            set -a given $word
-        end
-    end
-    if __bgo_commands $verb $given
-        and test $pending = no; and not string match -q -- '-*' (commandline -ct)
-        set verb command
-        set -e given
-    end
-    printf '%s\n' $verb $given
-end
-
-# Whether the verb is one of these.
-function __bgo_is
-    contains -- (__bgo_line)[1] $argv
-end
-
-# The registered names that are not on the line yet. With `one`, none if there is one.
-function __bgo_names
-    set -l given (__bgo_line)[2..-1]
-    test "$argv" = one; and set -q given[1]; and return
-    set -l home $BGO_HOME
-    test -n "$home"; or set home $HOME/.bgo
-    for file in $home/procs/*.json
-        set -l name (string replace -r '^.*/(.*)\.json$' '$1' -- $file)
-        contains -- $name $given; or printf '%s\tprocess\n' $name
-    end
-end
-
-# These words, behind one name.
-function __bgo_second
-    test (count (__bgo_line)) = 2; and printf '%s\n' $argv
-end
-
-# The command that the cursor is in, completed as it would be alone.
-function __bgo_command
-    set -l words (__bgo_line)[2..-1]
-    set -q words[1]; and set words (string escape -- $words)
-    complete --do-complete=(string join -- ' ' $words (commandline -ct))
-end
-
-# Programs for the first word, unless it can become a verb or a name.
-function __bgo_programs
-    set -l word (commandline -ct)
-    set -l known (__bgo_names)
-    __bgo_is first; and set -a known %VERBS%
-    string match -q -- "$word*" - $known; or complete --do-complete="$word"
-end
-
-function __bgo_folders
-    __fish_complete_directories (string replace -r -- '^--.*?=' '' (commandline -ct))
-end
-
-complete -c bgo -f
-complete -c bgo -n '__bgo_is command' -a '(__bgo_command)'
-complete -c bgo -n '__bgo_is first direct' -a '(__bgo_names; __bgo_programs)'
-%LINES%
-"#;
+const FISH: &str = include_str!("completions/template.fish");
 
 #[cfg(test)]
 mod tests {
@@ -539,7 +262,33 @@ mod tests {
     /// A new kind of value is completed by nothing until somebody has decided what completes it.
     #[test]
     fn every_value_is_known() {
-        let decided = ["COMMAND", "DIR", "KEY=VALUE", "MODE", "N", "NAME", "SHELL", "SIGNAL", "TIME", "WHAT", "WHEN"];
+        let decided = [
+            "ACTION",
+            "CMD",
+            "CODES",
+            "COMMAND",
+            "DIR",
+            "KEY=VALUE",
+            "MASK",
+            "MODE",
+            "N",
+            "N/TIME",
+            "NAME",
+            "PATH",
+            "PERCENT",
+            "POLICY",
+            "PORT",
+            "REGEX",
+            "SETTING",
+            "SHELL",
+            "SIGNAL",
+            "SIZE",
+            "TEXT",
+            "TIME",
+            "URL",
+            "WHAT",
+            "WHEN",
+        ];
         for (verb, arg) in all_arguments() {
             let name = value_name(&arg);
             let is_known = values(&arg).is_none() || decided.contains(&name.as_str());

@@ -353,7 +353,7 @@ fn one_that_never_gets_ready_ends_after_its_last_fast_crash_and_says_why() {
             now = until;
         }
     }
-    let reason = "2 consecutive fast-crashes, the last: not ready within 60s (--ready-when-notify)";
+    let reason = "2 consecutive fast-crashes, the last: not ready within 1m (--ready-when-notify)";
     assert_eq!(m.life, Life::Over(End::Errored(reason.into())));
 }
 

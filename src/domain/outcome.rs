@@ -101,11 +101,14 @@ impl Exit {
 }
 
 impl fmt::Display for Exit {
-    /// `exit code 3 after 400ms`.
+    /// `exit code 3 after 400ms`, and in parentheses why, where supervision ended it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.outcome())?;
-        match self.uptime_ms {
-            Some(ms) => write!(f, " after {}", Span(Duration::from_millis(ms))),
+        if let Some(ms) = self.uptime_ms {
+            write!(f, " after {}", Span(Duration::from_millis(ms)))?;
+        }
+        match &self.reason {
+            Some(reason) => write!(f, " ({reason})"),
             None => Ok(()),
         }
     }

@@ -368,19 +368,23 @@ impl Awaited {
         }
         let mark = self.first.as_ref().and_then(|first| first.mark);
         let ends = ends_since(record, mark);
-        let end = ends.iter().find(|exit| !exit.outcome().is_success()).or(ends.first());
+        let succeeded = |exit: &Exit| exit.reason.is_none() && record.spec.is_success(exit.outcome());
+        let end = ends.iter().find(|exit| !succeeded(exit)).or(ends.first());
         let awaits = awaits_readiness(record);
         let how = if awaits { "ended before it was ready" } else { "failed" };
         match (phase, end) {
+            (Phase::Lingering | Phase::Up { .. }, _) if awaits && is_ready(record) => Some(Ok(Reached::Ready)),
+            (Phase::Up { orphan: false }, _) if awaits && record.state == State::Running => {
+                Some(Err(self.kept(record)))
+            }
             (Phase::Lingering, _) => None,
-            (_, Some(exit)) if exit.outcome().is_success() && !awaits => Some(Ok(Reached::Ended(exit.clone()))),
+            (_, Some(exit)) if succeeded(exit) && !awaits => Some(Ok(Reached::Ended(exit.clone()))),
             (_, Some(exit)) => Some(Err(self.failed(bgo, record, phase, exit, how))),
             (Phase::Down | Phase::Unwritten, None) => {
                 let exit = self.told_by_kernel();
-                let success = exit.outcome().is_success() && !awaits;
+                let success = succeeded(&exit) && !awaits;
                 Some(if success { Ok(Reached::Ended(exit)) } else { Err(self.failed(bgo, record, phase, &exit, how)) })
             }
-            (Phase::Up { .. }, None) if record.state == State::Ready => Some(Ok(Reached::Ready)),
             (Phase::Up { orphan: true }, None) if awaits => Some(Err(self.nobody_tells())),
             _ => None,
         }
@@ -393,13 +397,21 @@ impl Awaited {
             .hint(format!("bgo restart {shell} starts it anew, with a sidecar", shell = name.shell()))
     }
 
+    /// It was not ready in time, and goes on.
+    fn kept(&self, record: &Record) -> Error {
+        let name = &self.name;
+        Error::new(ErrorKind::StartFailed, format!("\"{name}\" did not become ready"))
+            .because(record.reason.clone().unwrap_or_default())
+            .hint(format!("it goes on; bgo stop {shell} stops it", shell = name.shell()))
+    }
+
     fn failed(&self, bgo: &Bgo, record: &Record, phase: Phase, exit: &Exit, how: &str) -> Error {
         let before = self.first.as_ref().map_or([0, 0], |first| first.logs);
         let details = last_lines(&bgo.store.logs(&self.name), before);
         let goes_on = phase != Phase::Down;
         let mut error = ended_badly(&self.name, how, record, goes_on).because(match &record.reason {
-            Some(reason) => reason.clone(),
-            None => exit.to_string(),
+            Some(reason) if record.state == State::Errored => reason.clone(),
+            _ => exit.to_string(),
         });
         error.details = details;
         error
@@ -407,14 +419,17 @@ impl Awaited {
 }
 
 /// Whether a readiness check of `record` is to pass before its process counts as ready.
-fn awaits_readiness(_record: &Record) -> bool {
-    false
+fn awaits_readiness(record: &Record) -> bool {
+    record.spec.ready_when().is_some()
 }
 
 fn is_ready(record: &Record) -> bool {
     match record.state {
         State::Ready => true,
-        State::Running | State::Detached => !awaits_readiness(record),
+        State::Running => !awaits_readiness(record),
+        State::Detached | State::Paused => {
+            !awaits_readiness(record) || record.ready.as_ref().is_some_and(|ready| ready.at.is_some())
+        }
         _ => false,
     }
 }

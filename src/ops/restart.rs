@@ -97,10 +97,11 @@ fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Owne
     let logs = bgo.store.logs(name);
     let (earlier, before) = (record.exits.last().cloned(), lengths(&logs));
     let watched = mode(&record);
+    let settings = record.spec.clone();
     let mut begun = run::begin(bgo, name, ownership, record, None)?;
     let end = run::settle(&mut begun, SETTLE)?;
     let run = Run { id: begun.run_id, earlier, logs: before };
-    conclude(name, &logs, begun.pid, end, watched, run)
+    conclude(name, &logs, begun.pid, end, &settings, watched, run)
 }
 
 /// Asks the living sidecar, and waits for the new process. `None`: it has ended meanwhile, look again.
@@ -122,7 +123,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
             return Err(stopped_meanwhile(name));
         }
         if now.answered < id {
-            let refusal = now.seen >= id && now.state == State::Running && now.reason.is_some();
+            let refusal = now.refused >= id;
             return if refusal { Err(refused(name, now)) } else { Ok(None) };
         }
         if now.state == State::Errored {
@@ -139,7 +140,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
                 None => now.exits.last().cloned(),
             };
             let pid = now.pid.unwrap_or_default();
-            conclude(name, &logs, pid, end, mode(&record), run).map(Some)
+            conclude(name, &logs, pid, end, &record.spec, mode(&record), run).map(Some)
         }
         Awaited::SidecarGone => Ok(None),
         Awaited::TimedOut => {

@@ -48,14 +48,11 @@ pub fn begin(
     record.run_id = new_run_id();
     record.want = Want::Up;
     record.state = State::Starting;
-    record.reason = None;
+    record.begin_anew();
     record.degraded = None;
     record.identity = None;
     record.sidecar = None;
     record.next_restart_at = None;
-    if let Some(watch) = &mut record.watch {
-        watch.clear_error();
-    }
     // A fresh run answers whatever was asked of the one before.
     record.seen = record.wish(Ask::Settings, None);
 

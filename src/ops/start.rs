@@ -179,11 +179,12 @@ fn start_owned(
     let environment = Environment { captured: Environment::capture(), set: request.set.clone() };
     let logs = bgo.store.logs(name);
     let (earlier, before) = (record.exits.last().cloned(), lengths(&logs));
+    let settings = record.spec.clone();
     let mut begun = run::begin(bgo, name, ownership, record, Some(&environment))?;
     let end = run::settle(&mut begun, request.settle)?;
     let watched = watch(&request.supervision).filter(|watch| watch.enabled).map(|watch| watch.on_fast_crash);
     let run = Run { id: begun.run_id, earlier, logs: before };
-    conclude(name, &logs, begun.pid, end, watched, run)
+    conclude(name, &logs, begun.pid, end, &settings, watched, run)
 }
 
 /// What a start or restart came to, given how the process ended, if it has. `watched` is what watch mode does about a
@@ -193,12 +194,13 @@ pub(super) fn conclude(
     logs: &Logs,
     pid: u32,
     end: Option<Exit>,
+    settings: &Settings,
     watched: Option<FastCrash>,
     run: Run,
 ) -> Result<Started> {
     let outcome = match end {
         None => StartOutcome::Running,
-        Some(exit) if exit.outcome().is_success() => StartOutcome::Ended(exit),
+        Some(exit) if exit.reason.is_none() && settings.is_success(exit.outcome()) => StartOutcome::Ended(exit),
         Some(exit) => {
             let mut error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" ended at once")).because(exit);
             error.details = last_lines(logs, run.logs);

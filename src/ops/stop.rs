@@ -119,7 +119,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, run: &str) -> Resu
     let within = grace.timeout.saturating_add(KILL_MARGIN);
     let awaited = link.wait(bgo, name, within, |now| match now {
         Some(now) if *now.run_id == *run && now.wish.id > id && now.want == Want::Up => Err(overridden(name)),
-        Some(now) if now.seen >= id && now.state == State::Running && now.reason.is_some() => Err(refused(name, now)),
+        Some(now) if now.refused >= id => Err(refused(name, now)),
         Some(now) => Ok((*now.run_id != *run || is_down(now)).then_some(())),
         None => Ok(Some(())),
     })?;
