@@ -1,0 +1,142 @@
+//! The completion script for fish.
+//!
+//! Why it exists: fish alone takes a line for each thing to offer, with the condition under which it is offered.
+//! Invariant: a condition reads the words before the cursor as the other two scripts do.
+
+use super::{Grammar, flags, takes, text, values};
+use clap::{Arg, Command};
+
+/// What replaces each mark of [`TEMPLATE`].
+pub(super) fn parts(grammar: &Grammar) -> Vec<(&'static str, String)> {
+    let verb_lines = |verb: &Command| -> String {
+        let names = verb.get_name_and_visible_aliases().join(" ");
+        let positional = |(before, takes): (usize, String)| match takes.as_str() {
+            "command" => String::new(), // One line of the template does it for every verb.
+            "name" => fish_line(&names, "-a '(__bgo_names one)'"),
+            "names" => fish_line(&names, "-a '(__bgo_names)'"),
+            words if before > 0 => fish_line(&names, &format!("-a '(__bgo_second {words})'")),
+            words => fish_line(&names, &format!("-a '{words}'")),
+        };
+        let positionals = takes(verb).into_iter().enumerate().map(positional);
+        positionals.chain(flags(verb).map(|flag| fish_flag(&names, flag))).collect()
+    };
+    let lines =
+        grammar.described(|name, about| fish_line("first", &format!("-a {name} -d '{}'", text(about, r"\", r"\'"))));
+    let direct = flags(&grammar.direct).map(|flag| fish_flag("first direct", flag));
+    vec![
+        ("%VERBS%", grammar.described(|name, _| format!("{name} "))),
+        ("%VALUED%", grammar.values().into_keys().collect::<Vec<_>>().join(" ")),
+        ("%COMMANDING%", grammar.commanding(" ")),
+        ("%NAMELESS%", grammar.nameless(" ")),
+        ("%LINES%", grammar.cli.get_subcommands().map(verb_lines).chain(direct).fold(lines, |all, line| all + &line)),
+    ]
+}
+
+fn fish_line(verbs: &str, what: &str) -> String {
+    format!("complete -c bgo -n '__bgo_is {verbs}' {what}\n")
+}
+
+fn fish_flag(verbs: &str, flag: &Arg) -> String {
+    let short = flag.get_short().map(|short| format!("-s {short} ")).unwrap_or_default();
+    let long = flag.get_long().map(|long| format!("-l {long} ")).unwrap_or_default();
+    let value = match values(flag).as_deref() {
+        None => String::new(),
+        Some("any") => "-x ".to_owned(),
+        Some("folder") => "-xa '(__bgo_folders)' ".to_owned(),
+        Some(words) => format!("-xa '{words}' "),
+    };
+    fish_line(verbs, &format!("{short}{long}{value}-d '{}'", text(flag.get_help(), r"\", r"\'")))
+}
+
+/// The script, with marks for what the grammar decides.
+pub(super) const TEMPLATE: &str = r#"# Completions of bgo for fish, printed by `bgo completions fish`. Do not edit.
+
+# Whether a command begins behind this verb and these names.
+function __bgo_commands
+    contains -- $argv[1] %NAMELESS%; and return
+    contains -- $argv[1] direct %COMMANDING%; and set -q argv[2]
+end
+
+# Reads the words before the cursor. The first line is the verb (`first`: none yet, `direct`: none will come), followed
+# by the names given; or it is `command`, followed by the words of the command that the cursor is in.
+function __bgo_line
+    set -l words (commandline -opc)[2..-1]
+    set -l verb first
+    set -l given
+    set -l pending no
+    for i in (seq (count $words))
+        set -l word $words[$i]
+        if test $pending = yes
+            set pending no
+        else if test "$word" = --; and contains -- $verb first direct %COMMANDING%
+            printf '%s\n' command $words[(math $i + 1)..-1]
+            return
+        else if string match -q -- '-?*' $word
+            test $verb = first; and not string match -q -- '--color*' $word; and set verb direct
+            # The last of several short flags may take a value; in -n5 it is there already.
+            contains -- (string replace -r -- '^-[^-].*(.)$' '-$1' $word) %VALUED%; and set pending yes
+        else if test $verb = first; and contains -- $word %VERBS%
+            set verb $word
+        else
+            test $verb = first; and set verb direct
+            if __bgo_commands $verb $given
+                printf '%s\n' command $words[$i..-1]
+                return
+            end
+            set -a given $word
+        end
+    end
+    if __bgo_commands $verb $given
+        and test $pending = no; and not string match -q -- '-*' (commandline -ct)
+        set verb command
+        set -e given
+    end
+    printf '%s\n' $verb $given
+end
+
+# Whether the verb is one of these.
+function __bgo_is
+    contains -- (__bgo_line)[1] $argv
+end
+
+# The registered names that are not on the line yet. With `one`, none if there is one.
+function __bgo_names
+    set -l given (__bgo_line)[2..-1]
+    test "$argv" = one; and set -q given[1]; and return
+    set -l home $BGO_HOME
+    test -n "$home"; or set home $HOME/.bgo
+    for file in $home/procs/*.json
+        set -l name (string replace -r '^.*/(.*)\.json$' '$1' -- $file)
+        contains -- $name $given; or printf '%s\tprocess\n' $name
+    end
+end
+
+# These words, behind one name.
+function __bgo_second
+    test (count (__bgo_line)) = 2; and printf '%s\n' $argv
+end
+
+# The command that the cursor is in, completed as it would be alone.
+function __bgo_command
+    set -l words (__bgo_line)[2..-1]
+    set -q words[1]; and set words (string escape -- $words)
+    complete --do-complete=(string join -- ' ' $words (commandline -ct))
+end
+
+# Programs for the first word, unless it can become a verb or a name.
+function __bgo_programs
+    set -l word (commandline -ct)
+    set -l known (__bgo_names)
+    __bgo_is first; and set -a known %VERBS%
+    string match -q -- "$word*" - $known; or complete --do-complete="$word"
+end
+
+function __bgo_folders
+    __fish_complete_directories (string replace -r -- '^--.*?=' '' (commandline -ct))
+end
+
+complete -c bgo -f
+complete -c bgo -n '__bgo_is command' -a '(__bgo_command)'
+complete -c bgo -n '__bgo_is first direct' -a '(__bgo_names; __bgo_programs)'
+%LINES%
+"#;
