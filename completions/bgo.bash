@@ -4,8 +4,8 @@
 # What a verb takes and its flags, into `takes` and `flags`. Fails if it is no verb: then the line may still have none.
 _bgo_grammar() {
     case $1 in
-        start|open) takes='name command' flags='--color --cwd -e --env --stop-signal --stop-timeout -w --watch --interval --min-uptime --on-fast-crash --settle --wait --if-not-running --force -h --help' ;;
-        run) takes='command' flags='--color --name --cwd -e --env --stop-signal --stop-timeout -w --watch --interval --min-uptime --on-fast-crash -h --help' ;;
+        start|open) takes='name command' flags='--color --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --on-exit --on-ready --on-errored --settle --wait --if-not-running --force -h --help' ;;
+        run) takes='command' flags='--color --name --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --on-exit --on-ready --on-errored -h --help' ;;
         wait) takes='names' flags='--color --for --timeout --any -h --help' ;;
         stop|kill) takes='names' flags='--color -a --all -f --force --signal --timeout -h --help' ;;
         signal) takes='name TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' flags='--color -a --all -h --help' ;;
@@ -16,32 +16,69 @@ _bgo_grammar() {
         status|ls|list) takes='names' flags='--color -w --watch --interval --json --plain --fancy -h --help' ;;
         logs) takes='name' flags='--color -f --follow -n --lines --stdout --stderr --watcher -h --help' ;;
         follow|tail) takes='name' flags='--color -n --lines --stdout --stderr --watcher -h --help' ;;
-        watch) takes='names' flags='--color --interval --min-uptime --on-fast-crash --reset -h --help' ;;
+        watch) takes='names' flags='--color --restart --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --reset -h --help' ;;
         unwatch) takes='names' flags='--color -h --help' ;;
+        set) takes='names' flags='--color --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --on-exit --on-ready --on-errored --unset -h --help' ;;
+        pause) takes='names' flags='--color -h --help' ;;
+        resume) takes='names' flags='--color -h --help' ;;
         delete|rm) takes='names' flags='--color -y --yes --keep-logs -h --help' ;;
         clean) takes='' flags='--color -h --help' ;;
         completions) takes='bash zsh fish' flags='--color -h --help' ;;
-        *) takes='name command' flags='--color -h --help -V --version --cwd -e --env --stop-signal --stop-timeout -w --watch --interval --min-uptime --on-fast-crash --settle --wait --if-not-running --force' && return 1 ;;
+        *) takes='name command' flags='--color -h --help -V --version --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --on-exit --on-ready --on-errored --settle --wait --if-not-running --force' && return 1 ;;
     esac
 }
 
 # What completes the value of a flag, into `values`. Fails if the flag takes none.
 _bgo_values() {
     case $1 in
+        --backoff) values='any' ;;
+        --backoff-jitter) values='any' ;;
+        --backoff-max) values='any' ;;
         --color) values='auto always never' ;;
         --cwd) values='folder' ;;
         --env) values='any' ;;
         --for) values='ready exit stopped' ;;
+        --health-cmd) values='any' ;;
+        --health-grace) values='any' ;;
+        --health-interval) values='any' ;;
+        --health-port) values='any' ;;
+        --health-threshold) values='any' ;;
+        --health-timeout) values='any' ;;
+        --health-url) values='any' ;;
         --interval) values='any' ;;
+        --limit-nofile) values='any' ;;
         --lines) values='any' ;;
+        --max-fast-crashes) values='any' ;;
+        --max-rss) values='any' ;;
+        --max-runtime) values='any' ;;
         --min-uptime) values='any' ;;
         --name) values='any' ;;
+        --nice) values='any' ;;
+        --on-errored) values='any' ;;
+        --on-exit) values='any' ;;
         --on-fast-crash) values='backoff stop retry' ;;
+        --on-ready) values='any' ;;
+        --on-ready-timeout) values='fail keep' ;;
+        --ready-timeout) values='any' ;;
+        --ready-when) values='any' ;;
+        --ready-when-cmd) values='any' ;;
+        --ready-when-file) values='any' ;;
+        --ready-when-port) values='any' ;;
+        --ready-when-regex) values='any' ;;
+        --ready-when-url) values='any' ;;
+        --restart) values='no on-failure always' ;;
+        --restart-every) values='any' ;;
+        --restart-limit) values='any' ;;
         --settle) values='any' ;;
         --signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
         --stop-signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
         --stop-timeout) values='any' ;;
+        --success-exit) values='any' ;;
         --timeout) values='any' ;;
+        --umask) values='any' ;;
+        --unset) values='stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user on-exit on-ready on-errored' ;;
+        --user) values='any' ;;
+        --watchdog) values='any' ;;
         -e) values='any' ;;
         -n) values='any' ;;
         *) return 1 ;;
@@ -152,7 +189,7 @@ _bgo() {
     elif [[ $cur == -* ]]; then
         _bgo_offer '' < <(printf '%s\n' $flags)
     elif [[ $verb == first || $verb == direct ]]; then
-        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait stop kill signal restart restart-stopped restart-last resurrect status ls list logs follow tail watch unwatch delete rm clean completions)
+        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait stop kill signal restart restart-stopped restart-last resurrect status ls list logs follow tail watch unwatch set pause resume delete rm clean completions)
         _bgo_offer '' < <(_bgo_names)
         ((${#COMPREPLY[@]})) || _bgo_command "$last"
     elif [[ $takes == names || $takes == name* && -z $given ]]; then

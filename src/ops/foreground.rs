@@ -193,7 +193,8 @@ impl<'scope> Stop<'scope> {
 
 /// Copies a bounded part of what is new in each stream. Says whether there is more.
 fn pump(streams: &mut [Stream<'_>; 2]) -> bool {
-    streams.iter_mut().fold(false, |more, stream| stream.pump() || more)
+    let [out, err] = streams;
+    out.pump() | err.pump()
 }
 
 /// One output of the run: from its log to where it goes.

@@ -3,8 +3,11 @@
 use crate::env::TestEnv;
 
 /// Every verb and what it is also called.
-const VERBS: [(&str, &[&str]); 15] = [
+const VERBS: [(&str, &[&str]); 18] = [
     ("start", &["open"]),
+    ("run", &[]),
+    ("wait", &[]),
+    ("signal", &[]),
     ("stop", &["kill"]),
     ("restart", &[]),
     ("restart-stopped", &[]),
@@ -32,7 +35,10 @@ Usage: bgo <NAME> -- <COMMAND>...
 
 Commands:
   start            Start a process [alias: open]
+  run              Run a command in the foreground, supervised and logged
+  wait             Wait until processes are ready, have ended, or are down
   stop             Stop processes and everything they started [alias: kill]
+  signal           Send a signal to a process
   restart          Restart processes; those that are down are started
   restart-stopped  Restart processes that are down: picked from a menu, by name, or all
   restart-last     As restart-stopped, the most recently stopped first
@@ -59,12 +65,15 @@ Examples:
   bgo status                               all processes
   bgo web                                  one process in detail
   bgo logs web -f                          follow its output
+  bgo run -- make test                     in the foreground
+  bgo wait web                             until it ends
   bgo stop web                             SIGTERM, SIGKILL after 5 s
   bgo restart web                          stop and start it anew
   bgo resurrect                            after a reboot: bring back what was up
 
 Durations are 3 (seconds), 500ms, 2m, 1h30m. State and logs are in $BGO_HOME, by default ~/.bgo.
 Exit codes: 0 done, 1 failed, 2 usage, 3 no such process, 124 timed out, 130 interrupted.
+`wait` and `run` pass on the exit code of the process, 128+n for signal n, 125 if there is none to pass on.
 ";
 const STOP: &str = "\
 Stop processes and everything they started
@@ -82,6 +91,53 @@ Options:
       --timeout <TIME>   Time it then has before SIGKILL [default: its stop timeout]
   -h, --help             Print help
 ";
+const RUN: &str = "\
+Run a command in the foreground, supervised and logged
+
+Usage: bgo run [OPTIONS] -- <COMMAND>...
+
+Arguments:
+  <COMMAND>...  The command and its arguments
+
+Options:
+      --color <WHEN>     Colour the output: auto, always, never [default: auto]
+      --name <NAME>      Name it, and keep its record and logs [default: after the program, removed at the end]
+      --cwd <DIR>        Folder to run in [default: the current one]
+  -e, --env <KEY=VALUE>  Set a variable on top of the present environment
+  -h, --help             Print help
+
+Stopping:
+      --stop-signal <SIGNAL>  Signal that asks it to end [default: TERM]
+      --stop-timeout <TIME>   Time it then has before SIGKILL [default: 5s]
+
+Watch mode:
+  -w, --watch                 Restart it when it dies
+      --interval <TIME>       Upper bound for checks that must poll; exits are noticed at once [default: 3]
+      --min-uptime <TIME>     A death before this is a fast crash [default: 2]
+      --on-fast-crash <MODE>  After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default:
+                              backoff]
+
+It runs in a session of its own, with /dev/null as standard input. Ctrl-C, SIGTERM and SIGHUP stop it; a second Ctrl-C
+kills it. Exits with its exit code, 128+n for signal n, 125 if bgo itself failed.
+";
+const WAIT: &str = "\
+Wait until processes are ready, have ended, or are down
+
+Usage: bgo wait [OPTIONS] <NAME>...
+
+Arguments:
+  <NAME>...  Names of the processes
+
+Options:
+      --color <WHEN>    Colour the output: auto, always, never [default: auto]
+      --for <WHAT>      For what: ready, exit (watch mode may start it again), stopped (it stays down) [default: exit]
+      --timeout <TIME>  Give up after this time
+      --any             Until the first of several gets there
+  -h, --help            Print help
+
+Without --for it exits with the exit code of the process, 128+n for signal n, 125 if nobody could see how it ended; of
+several, the highest. With --timeout, a NAME that is not registered yet is waited for.
+";
 const START: &str = "\
 Start a process
 
@@ -96,6 +152,7 @@ Options:
       --cwd <DIR>        Folder to run in [default: the current one]
   -e, --env <KEY=VALUE>  Set a variable on top of the present environment
       --settle <TIME>    Report a failure if it ends badly within this time; 0 to not wait [default: 100ms]
+      --wait[=<TIME>]    Wait until it is ready or has ended, for TIME at most
       --if-not-running   Succeed if it runs already
       --force            Replace it if it runs already
   -h, --help             Print help
@@ -127,6 +184,8 @@ fn help_of_verbs_is_this() {
     env.bgo(&["stop", "--help"]).ok().says(STOP, "");
     env.bgo(&["start", "--help"]).ok().says(START, "");
     env.bgo(&["open", "-h"]).ok().says(START, "");
+    env.bgo(&["run", "--help"]).ok().says(RUN, "");
+    env.bgo(&["wait", "--help"]).ok().says(WAIT, "");
 }
 
 #[test]
@@ -166,6 +225,12 @@ fn usage_errors_exit_with_2_and_say_usage_on_stderr() {
     for args in [
         &["start"][..],
         &["stop"],
+        &["run"],
+        &["wait"],
+        &["wait", "web", "--for", "godot"],
+        &["signal", "web"],
+        &["signal", "web", "NOPE"],
+        &["start", "web", "--wait=x", "--", "true"],
         &["restart"],
         &["logs"],
         &["follow"],
