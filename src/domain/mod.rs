@@ -22,4 +22,6 @@ pub mod spec;
 pub mod timestamp;
 pub mod unknown;
 pub mod url;
+pub mod values;
+pub mod watch;
 pub mod wish;

@@ -10,11 +10,11 @@ use super::outcome::Outcome;
 use super::raw::Raw;
 use super::signal::Signal;
 use super::size::Size;
+pub use super::values::{ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask};
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::fmt;
-use std::str::FromStr;
 
 /// Declares [`Settings`], [`Change`] and the names of all settings from one list.
 macro_rules! settings {
@@ -54,6 +54,16 @@ macro_rules! settings {
                 true
             }
 
+            /// What differs from its default, named as on the command line, as text.
+            pub fn differing(&self) -> Vec<(String, String)> {
+                let defaults = Settings::default();
+                let mut differing = Vec::new();
+                $(if self.$name != defaults.$name {
+                    differing.push((stringify!($name).replace('_', "-"), self.$name.shown()));
+                })*
+                differing
+            }
+
             /// Takes over what was given.
             pub fn apply(&mut self, change: &Change) {
                 $(if let Some(value) = &change.$name {
@@ -88,6 +98,57 @@ macro_rules! settings {
         }
     };
 }
+
+/// A value as a person reads it.
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+impl<T: Shown> Shown for Option<T> {
+    fn shown(&self) -> String {
+        self.as_ref().map_or_else(|| "none".to_owned(), T::shown)
+    }
+}
+
+impl Shown for bool {
+    fn shown(&self) -> String {
+        if *self { "yes".to_owned() } else { "no".to_owned() }
+    }
+}
+
+impl Shown for Raw {
+    fn shown(&self) -> String {
+        self.lossy().into_owned()
+    }
+}
+
+/// Kinds of values that show themselves.
+macro_rules! shown {
+    ($($kind:ty),*) => {
+        $(impl Shown for $kind {
+            fn shown(&self) -> String {
+                self.to_string()
+            }
+        })*
+    };
+}
+
+shown!(
+    ExitCodes,
+    OnReadyTimeout,
+    Percent,
+    RestartLimit,
+    RestartOn,
+    Signal,
+    Size,
+    Span,
+    String,
+    Umask,
+    i32,
+    u16,
+    u32,
+    u64
+);
 
 /// What is written even if it has its default.
 const ALWAYS: [&str; 2] = ["stop_signal", "stop_timeout"];
@@ -341,186 +402,6 @@ pub fn counts_from_next_start(name: &str) -> bool {
     FROM_NEXT_START.contains(&name)
 }
 
-// -------------------------------------------------------------------------------------------- the kinds of values
-
-/// Declares an enum of words: display, parsing, and JSON by the same word.
-macro_rules! words {
-    ($(#[$doc:meta])* $kind:ident { $($(#[$inner:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        pub enum $kind { $($(#[$inner])* $variant,)* }
-
-        impl $kind {
-            /// All of them, in the order of the help.
-            pub const ALL: &[$kind] = &[$($kind::$variant),*];
-        }
-
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $($kind::$variant => $word,)* })
-            }
-        }
-
-        impl FromStr for $kind {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<$kind, String> {
-                match text {
-                    $($word => Ok($kind::$variant),)*
-                    _ => Err(format!("\"{text}\" is not one of {}", [$($word),*].join(", "))),
-                }
-            }
-        }
-    };
-}
-
-words! {
-    /// Which ends are followed by a restart.
-    RestartOn {
-        /// Every end.
-        Always = "always",
-        /// Every end but success.
-        OnFailure = "on-failure",
-    }
-}
-
-words! {
-    /// What happens to a process that is not ready in time.
-    OnReadyTimeout {
-        /// It is ended, and the restart policy decides what follows.
-        Fail = "fail",
-        /// It runs on, and is checked on.
-        Keep = "keep",
-    }
-}
-
-words! {
-    /// The restart policy, as a person names it.
-    Restart {
-        /// Stay down.
-        No = "no",
-        /// Restart unless it ended with success.
-        OnFailure = "on-failure",
-        /// Restart in any case.
-        Always = "always",
-    }
-}
-
-/// Exit codes, 0 to 255.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ExitCodes(pub Vec<u8>);
-
-impl FromStr for ExitCodes {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<ExitCodes, String> {
-        let codes: Result<Vec<u8>, _> = text.split(',').map(|code| code.trim().parse()).collect();
-        codes.map(ExitCodes).map_err(|_| format!("\"{text}\" is not a list of exit codes such as 0,143"))
-    }
-}
-
-impl fmt::Display for ExitCodes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let codes: Vec<String> = self.0.iter().map(u8::to_string).collect();
-        f.write_str(&codes.join(","))
-    }
-}
-
-/// A share, 0 to 100.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Percent(pub u8);
-
-impl FromStr for Percent {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Percent, String> {
-        let number = text.strip_suffix('%').unwrap_or(text).parse().ok().filter(|&percent: &u8| percent <= 100);
-        number.map(Percent).ok_or_else(|| format!("\"{text}\" is not a share such as 20%"))
-    }
-}
-
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.0)
-    }
-}
-
-/// So many restarts within so long: `10/1m`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RestartLimit {
-    /// How many at most.
-    pub count: u32,
-    /// In any window of this length.
-    pub within: Span,
-}
-
-/// More than so many restarts within a window are not remembered.
-const MAX_COUNT: u32 = 1000;
-
-impl FromStr for RestartLimit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<RestartLimit, String> {
-        let parsed = text.split_once('/').and_then(|(count, within)| {
-            let count = count.trim().parse().ok().filter(|count| (1..=MAX_COUNT).contains(count))?;
-            // `10/m` reads as "ten a minute".
-            let bare = within.trim().starts_with(|c: char| c.is_ascii_alphabetic());
-            let within = if bare { format!("1{}", within.trim()) } else { within.to_owned() };
-            let within: Span = within.parse().ok()?;
-            (!within.0.is_zero()).then_some(RestartLimit { count, within })
-        });
-        parsed.ok_or_else(|| format!("\"{text}\" is not a restart limit such as 10/1m (at most {MAX_COUNT} restarts)"))
-    }
-}
-
-impl fmt::Display for RestartLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.count, self.within)
-    }
-}
-
-/// A file mode creation mask, in octal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Umask(pub u32);
-
-impl FromStr for Umask {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Umask, String> {
-        let octal = text.bytes().all(|b| (b'0'..=b'7').contains(&b));
-        let mask = u32::from_str_radix(text, 8).ok().filter(|&mask| octal && mask <= 0o777);
-        mask.map(Umask).ok_or_else(|| format!("\"{text}\" is not an octal mask such as 027"))
-    }
-}
-
-impl fmt::Display for Umask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:03o}", self.0)
-    }
-}
-
-/// JSON as the text that people write.
-macro_rules! as_text {
-    ($($kind:ty),*) => {$(
-        impl Serialize for $kind {
-            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $kind {
-            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )*};
-}
-
-as_text!(RestartLimit, Umask);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -584,6 +465,14 @@ mod tests {
     }
 
     #[test]
+    fn what_differs_from_its_default_can_be_shown() {
+        assert_eq!(Settings::default().differing(), []);
+        let settings = Settings { max_rss: Some(Size(500 << 20)), ready_when_notify: true, ..Settings::default() };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(settings.differing(), [pair("ready-when-notify", "yes"), pair("max-rss", "500M")]);
+    }
+
+    #[test]
     fn a_change_touches_only_what_was_given() {
         let change = Change { backoff: Some(Span::secs(1)), max_rss: Some(None), ..Change::default() };
         assert_eq!(change.names(), ["backoff", "max-rss"]);
@@ -627,23 +516,5 @@ mod tests {
         ] {
             assert_eq!(settings.is_success(outcome), success, "{outcome}");
         }
-    }
-
-    #[test]
-    fn values_are_read_as_people_write_them() {
-        let limit = |text: &str| text.parse::<RestartLimit>().map(|limit| limit.to_string());
-        assert_eq!(limit("10/1m").as_deref(), Ok("10/1m"));
-        assert_eq!(limit("3/h").as_deref(), Ok("3/1h"));
-        for bad in ["10", "/1m", "0/1m", "1001/1m", "3/0", "x/1m", "3/x"] {
-            assert!(limit(bad).is_err(), "{bad}");
-        }
-        assert_eq!("022".parse(), Ok(Umask(0o022)));
-        for bad in ["8", "1777", "", "+22", "0x2"] {
-            assert!(bad.parse::<Umask>().is_err(), "{bad}");
-        }
-        assert_eq!("20%".parse(), Ok(Percent(20)));
-        assert!("101".parse::<Percent>().is_err());
-        assert!("0,256".parse::<ExitCodes>().is_err());
-        assert!("sometimes".parse::<Restart>().unwrap_err().contains("no, on-failure, always"));
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::outcome::Exit;
 use crate::domain::record::{State, Watch};
 use crate::domain::row::Row;
 use crate::domain::signal::Signal;
+use crate::domain::spec::FastCrash;
 use crate::domain::timestamp::Timestamp;
 use std::fmt::{Display, Write};
 use std::path::Path;
@@ -28,6 +29,9 @@ pub struct LogSizes {
 /// The longest label is `Last restart:`; values begin behind it.
 const LABEL: usize = 15;
 
+/// The longest setting is `ready-when-notify:`.
+const SETTING: usize = 19;
+
 /// Everything about `row`.
 pub fn render(row: &Row, sizes: &LogSizes, style: &Style) -> String {
     let mut page = Page { out: String::with_capacity(1024), style };
@@ -36,8 +40,9 @@ pub fn render(row: &Row, sizes: &LogSizes, style: &Style) -> String {
     page.supervision(row);
     page.logs(row, sizes);
     if let Some(watch) = &row.watch {
-        page.watch(watch);
+        page.watch(watch, row);
     }
+    page.settings(row);
     page.exits(&row.exits);
     page.out
 }
@@ -117,6 +122,20 @@ impl Page<'_> {
         if let Some(at) = row.next_restart_at {
             self.fact("Next restart", to_the_second(at));
         }
+        if let (Some(ready), true) = (&row.ready, row.online) {
+            self.fact(
+                "Ready",
+                ready.at.map_or_else(|| "not yet".to_owned(), |at| format!("since {}", to_the_second(at))),
+            );
+        }
+        if let Some(says) = row.status_text.as_deref().filter(|_| row.online) {
+            self.fact("Says", text::clean(says));
+        }
+        if let Some(health) = row.health.as_ref().filter(|_| row.online) {
+            let (failures, threshold) = (health.failures, row.settings.health_threshold);
+            let failing = format!("failing, {failures} of {threshold}: {}", text::clean(&health.reason));
+            self.fact("Health", self.style.warn(failing));
+        }
         if let Some(degraded) = &row.degraded {
             self.fact("Degraded", self.style.warn(text::clean(degraded)));
         }
@@ -136,7 +155,7 @@ impl Page<'_> {
         }
     }
 
-    fn watch(&mut self, watch: &Watch) {
+    fn watch(&mut self, watch: &Watch, row: &Row) {
         self.heading("Watch:");
         let (interval, min_uptime, mode) = (watch.interval, watch.min_uptime, watch.on_fast_crash);
         if watch.enabled {
@@ -146,6 +165,16 @@ impl Page<'_> {
             self.line(4, "Enabled", "no");
         }
         self.line(4, "Restarts", watch.restarts);
+        if row.fast_crashes > 0 {
+            let of = match watch.on_fast_crash {
+                FastCrash::Backoff => format!(" of {}", row.settings.max_fast_crashes),
+                FastCrash::Stop | FastCrash::Retry => String::new(),
+            };
+            self.line(4, "Fast crashes", format_args!("{}{of}", row.fast_crashes));
+        }
+        if let (Some(limit), Some(left)) = (row.settings.restart_limit, row.restarts_left) {
+            self.line(4, "Limit", format_args!("{limit}, {left} left"));
+        }
         let last = watch.last_restart_at.map_or_else(|| "never".to_owned(), to_the_second);
         self.line(4, "Last restart", last);
         if watch.errored {
@@ -161,6 +190,19 @@ impl Page<'_> {
             for line in tail.lines() {
                 let _ = writeln!(self.out, "      {}", text::clean(line));
             }
+        }
+    }
+
+    /// What was asked for and is not the default. How it is stopped has a line of its own.
+    fn settings(&mut self, row: &Row) {
+        let differing = row.settings.differing();
+        let mut settings = differing.iter().filter(|(name, _)| !name.starts_with("stop-")).peekable();
+        if settings.peek().is_some() {
+            self.heading("Settings:");
+        }
+        for (name, value) in settings {
+            let name = text::pad(&format!("{name}:"), SETTING);
+            let _ = writeln!(self.out, "    {}{}", self.style.dim(name), text::clean(value));
         }
     }
 
@@ -187,7 +229,8 @@ fn status(row: &Row, style: &Style) -> (String, Paint) {
     let state = match (row.online, row.state) {
         (true, State::Running) | (false, State::Stopped | State::Unknown | State::Corrupt) => None,
         // The record had no time to learn of the end.
-        (false, State::Running | State::Ready | State::Unhealthy | State::Detached | State::Stopping) => None,
+        (false, State::Running | State::Ready | State::Unhealthy | State::Paused) => None,
+        (false, State::Detached | State::Stopping) => None,
         (_, state) => Some(state.to_string()),
     };
     let watch_reason = row.watch.as_ref().and_then(|watch| watch.error_reason.clone());
@@ -218,6 +261,7 @@ mod tests {
     use super::super::style::Level;
     use super::*;
     use crate::domain::outcome::Outcome;
+    use crate::domain::record::{Health, Ready};
     use std::time::Duration;
 
     const PLAIN: Style = Style { level: Level::Plain, color: false, width: None };
@@ -340,6 +384,30 @@ mod tests {
         assert!(render(&corrupt("x"), &SIZES, &PLAIN).contains("Record:        /h/procs/x.json"));
         let off = Watch { enabled: false, ..Watch::default() };
         assert!(render(&Row { watch: Some(off), ..online("x") }, &SIZES, &PLAIN).contains("Enabled:       no\n"));
+    }
+
+    #[test]
+    fn how_it_is_supervised_is_shown_where_it_is_not_as_by_default() {
+        let mut row = watched("x");
+        row.settings.restart_limit = Some("10/1m".parse().unwrap());
+        row.settings.health_port = Some(80);
+        row.settings.on_exit = Some("echo \u{1b}".to_owned());
+        row.settings.stop_timeout = crate::domain::duration::Span::secs(9);
+        row.ready = Some(Ready { at: Some(at("10:00:01")), from: [0, 0] });
+        row.health = Some(Health { failures: 2, reason: "port 80: refused".to_owned() });
+        (row.status_text, row.fast_crashes, row.restarts_left) = (Some("serving".to_owned()), 1, Some(7));
+        let page = render(&row, &SIZES, &PLAIN);
+        for lines in [
+            "\n  Ready:         since 2026-11-20T10:00:01Z\n  Says:          serving\n",
+            "\n  Health:        failing, 2 of 3: port 80: refused\n",
+            "\n    Fast crashes:  1 of 4\n    Limit:         10/1m, 7 left\n",
+            "\n\n  Settings:\n    restart-limit:     10/1m\n    health-port:       80\n    on-exit:           echo \\u{1b}\n",
+        ] {
+            assert!(page.contains(lines), "{lines}\n{page}");
+        }
+        assert!(!page.contains("stop-timeout"), "{page}");
+        let page = render(&Row { online: false, ..row }, &SIZES, &PLAIN);
+        assert!(!page.contains("Ready:") && !page.contains("Says:") && !page.contains("Health:"), "{page}");
     }
 
     #[test]

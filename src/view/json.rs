@@ -7,8 +7,9 @@
 use super::{end_of, text};
 use crate::domain::duration::Span;
 use crate::domain::outcome::Exit;
-use crate::domain::record::{State, Watch};
+use crate::domain::record::{Health, State, Watch};
 use crate::domain::row::Row;
+use crate::domain::settings::Settings;
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::Error;
@@ -97,6 +98,12 @@ struct JsonRow<'a> {
     stop_signal: Signal,
     stop_timeout: Span,
     degraded: Option<&'a str>,
+    ready_at: Option<Timestamp>,
+    status_text: Option<&'a str>,
+    health: Option<&'a Health>,
+    fast_crashes: u32,
+    restarts_left: Option<u32>,
+    spec: &'a Settings,
 }
 
 #[derive(Serialize)]
@@ -160,6 +167,12 @@ impl<'a> From<&'a Row> for JsonRow<'a> {
             stop_signal: row.settings.stop_signal,
             stop_timeout: row.settings.stop_timeout,
             degraded: row.degraded.as_deref(),
+            ready_at: row.ready.as_ref().and_then(|ready| ready.at),
+            status_text: row.status_text.as_deref(),
+            health: row.health.as_ref(),
+            fast_crashes: row.fast_crashes,
+            restarts_left: row.restarts_left,
+            spec: &row.settings,
         }
     }
 }
@@ -191,7 +204,9 @@ mod tests {
                     "stdout": "/h/logs/web.out.log", "stderr": "/h/logs/web.err.log",
                     "watcher": "/h/logs/web.watcher.log"
                 },
-                "record_path": "/h/procs/web.json", "stop_signal": "SIGTERM", "stop_timeout": 5, "degraded": null,
+                "record_path": "/h/procs/web.json", "stop_signal": "SIGTERM", "stop_timeout": 5, "degraded": null, "ready_at": null,
+                "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null,
+                "spec": {"stop_signal": "SIGTERM", "stop_timeout": 5},
             })
         );
     }

@@ -164,6 +164,7 @@ pub(super) fn status_word(row: &Row) -> &'static str {
         (true, State::Stopping) => "stopping",
         (true, State::Unhealthy) => "unhealthy",
         (true, State::Ready) => "ready",
+        (true, State::Paused) => "paused",
         (_, State::Starting) => "starting",
         (true, _) => "online",
         (false, State::Backoff) => "backoff",
@@ -176,7 +177,7 @@ pub(super) fn status_word(row: &Row) -> &'static str {
 pub(super) fn status_paint(row: &Row) -> Paint {
     match (row.online, row.state) {
         (true, State::Unhealthy) | (_, State::Errored | State::Corrupt) => Paint::Bad,
-        (true, State::Detached | State::Stopping) | (_, State::Starting) => Paint::Warn,
+        (true, State::Detached | State::Paused | State::Stopping) | (_, State::Starting) => Paint::Warn,
         (true, _) => Paint::Good,
         (false, _) if row.is_errored() => Paint::Bad,
         (false, State::Backoff | State::Unknown) => Paint::Warn,
