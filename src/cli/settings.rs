@@ -14,38 +14,37 @@ use std::ffi::OsString;
 
 // The restart policy: what `watch` can change, too.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Restart policy")]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct RestartFlags {
     /// Upper bound for checks that must poll; exits are noticed at once [default: 3]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Restart policy")]
     pub interval: Option<Span>,
     /// A death before this is a fast crash [default: 2]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Restart policy")]
     pub min_uptime: Option<Span>,
     /// After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default: backoff]
-    #[arg(long, value_name = "MODE")]
+    #[arg(long, value_name = "MODE", help_heading = "Restart policy")]
     pub on_fast_crash: Option<FastCrash>,
     /// Exit codes that mean success (128+n: signal n) [default: 0]
-    #[arg(long, value_name = "CODES")]
+    #[arg(long, value_name = "CODES", help_heading = "Restart policy")]
     pub success_exit: Option<ExitCodes>,
     /// Wait after the first fast crash; doubles with each [default: 2s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Restart policy")]
     pub backoff: Option<Span>,
     /// Longest wait [default: 8s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Restart policy")]
     pub backoff_max: Option<Span>,
     /// Shorten waits at random by up to this share [default: 0%]
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", help_heading = "Restart policy")]
     pub backoff_jitter: Option<Percent>,
     /// Give up at this many fast crashes in a row [default: 4]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Restart policy")]
     pub max_fast_crashes: Option<u32>,
     /// Give up at more than N restarts within TIME, for example 10/1m
-    #[arg(long, value_name = "N/TIME")]
+    #[arg(long, value_name = "N/TIME", help_heading = "Restart policy")]
     pub restart_limit: Option<RestartLimit>,
     /// Restart it, gracefully, after each such time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Restart policy")]
     pub restart_every: Option<Span>,
 }
 

@@ -20,11 +20,15 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
         force: flags.force,
         ..request(&name, flags.process, command)
     };
-    let watched = request.supervision.restart.is_some_and(|restart| restart != Restart::No);
+    let restarted = match request.supervision.restart {
+        None | Some(Restart::No) => "",
+        Some(Restart::OnFailure) => ", restarted when it fails",
+        Some(Restart::Always) => ", restarted when it dies",
+    };
     let started = ops::start(bgo, &request)?;
     say(&match started.outcome {
         StartOutcome::Running => {
-            format!("started \"{name}\" (pid {}){}", started.pid, if watched { ", restarted when it dies" } else { "" })
+            format!("started \"{name}\" (pid {}){}", started.pid, restarted)
         }
         StartOutcome::Ended(exit) => format!("started \"{name}\" (pid {}); it ended with {exit}", started.pid),
         StartOutcome::AlreadyRunning => format!("\"{name}\" is already running (pid {})", started.pid),

@@ -70,7 +70,11 @@ impl Budget {
             return Verdict::GiveUp { reason: format!("fast-crash: {} after {}", death.cause, Span(death.uptime)) };
         }
         if policy.on_fast_crash == FastCrash::Backoff && self.fast_crashes >= settings.max_fast_crashes && fast {
-            return Verdict::GiveUp { reason: format!("{} consecutive fast-crashes", self.fast_crashes) };
+            let reason = match self.fast_crashes {
+                1 => format!("fast-crash: {} after {}", death.cause, Span(death.uptime)),
+                several => format!("{several} consecutive fast-crashes"),
+            };
+            return Verdict::GiveUp { reason };
         }
         if let Some(limit) = settings.restart_limit {
             self.restarts.retain(|&at| at.saturating_add(limit.within.0) > now);

@@ -19,6 +19,9 @@ impl Supervisor {
     pub(super) fn probe(&mut self) -> Option<Event> {
         let settings = self.policy.settings.clone();
         let Some(when) = settings.ready_when() else { return Some(Event::Ready) };
+        if self.is_under_way(Task::Ready) {
+            return None;
+        }
         let timeout = settings.health_timeout.0;
         let started = match when {
             ReadyWhen::Text(_) | ReadyWhen::Regex(_) => return self.scan(when),
@@ -125,6 +128,14 @@ impl Supervisor {
             self.notify = Some(NotifySocket::bind(&self.store.notify_path(&self.name), &fallback, owner)?);
         }
         Ok(())
+    }
+
+    /// Opens the socket that the running process was told of.
+    pub(super) fn listen_again(&mut self) {
+        let account = super::attributes::of(&self.policy.settings).ok().and_then(|given| given.account);
+        if let Err(e) = self.listen(account.map(|account| account.uid)) {
+            log(&format!("cannot hear notices: {}", crate::error::describe(&e)));
+        }
     }
 
     /// Takes in what the process says of itself.

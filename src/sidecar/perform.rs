@@ -166,9 +166,8 @@ impl Supervisor {
         self.sidecar.parent = false;
         (self.ready_at, self.log_start) = record.ready.as_ref().map_or((None, [0, 0]), |ready| (ready.at, ready.from));
         self.status_text = record.status_text.clone();
-        if let Err(e) = self.listen(None) {
-            log(&format!("cannot hear notices: {}", crate::error::describe(&e)));
-        }
+        self.policy.settings = record.spec.clone();
+        self.listen_again();
         Some(Event::TakenUp { at: since, ready: self.ready_at.is_some() })
     }
 
@@ -268,6 +267,8 @@ impl Supervisor {
             && self.leader.as_ref().is_some_and(|leader| !leader.handle.has_ended());
         let Some(ownership) = self.ownership.as_ref().filter(|_| runs) else { return false };
         let deadline = platform::boot_clock() + HAND_OVER_WITHIN;
+        // An address in the abstract namespace can be used by one at a time.
+        self.notify = None;
         let launched =
             launch(&self.store, &platform::self_executable(), &self.name, &self.run_id, Purpose::Attach, ownership);
         let answer = launched.and_then(|mut launched| {
@@ -285,10 +286,12 @@ impl Supervisor {
             }
             Ok(other) => {
                 log(&format!("staying: the new sidecar did not take over ({other:?})"));
+                self.listen_again();
                 false
             }
             Err(e) => {
                 log(&format!("staying: {e}"));
+                self.listen_again();
                 false
             }
         }
