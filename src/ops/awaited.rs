@@ -159,6 +159,19 @@ impl Awaited {
         let Some((record, phase)) = self.observe(bgo)? else { return Ok(self.without_record(goal)) };
         self.state = Some(if phase == Phase::Down && !is_settled(&record) { State::Exited } else { record.state });
         let is_first = self.first.is_none();
+        if is_first && goal != Goal::Ready && never_ran(&record) {
+            // It is about to be withdrawn.
+            self.state = None;
+            return Ok(Look::Missing);
+        }
+        if let Phase::Unsettled(again) = phase
+            && is_first
+            && goal == Goal::Exit
+            && record.identity.is_none()
+        {
+            // A start that fails makes the record what it was: there is no run yet whose end could be told.
+            return Ok(Look::Pending(again));
+        }
         if is_first {
             self.first = Some(first_of(&record));
         }
@@ -173,7 +186,9 @@ impl Awaited {
                 if !is_free(bgo, &self.name) {
                     return Ok(Look::Pending(Some(platform::boot_clock() + UNREGISTERED)));
                 }
-                Some(Ok(Reached::Down(if self.bound { self.exit(&record) } else { last_exit(&record, phase) })))
+                let settled = is_settled(&record) && !self.bound;
+                let exit = if settled { last_exit(&record, phase) } else { self.last_exit(&record) };
+                Some(Ok(Reached::Down(exit)))
             }
             Goal::Stopped => None,
             Goal::Ready => self.readiness(bgo, &record, phase),
@@ -328,6 +343,14 @@ impl Awaited {
         first.known.clone().or_else(|| noted.cloned()).unwrap_or_else(|| self.told_by_kernel())
     }
 
+    /// How the last process since the first look ended.
+    fn last_exit(&self, record: &Record) -> Exit {
+        // One that is still in a record without a sidecar ended unseen, whatever ends are noted before it.
+        let unseen = record.identity.is_some();
+        let noted = ends_since(record, self.first.as_ref().and_then(|first| first.mark)).last().filter(|_| !unseen);
+        noted.cloned().unwrap_or_else(|| Exit::new(Timestamp(SystemTime::now()), self.leader.outcome(), None))
+    }
+
     fn told_by_kernel(&self) -> Exit {
         let process = self.first.as_ref().and_then(|first| first.process.clone());
         let of = |watched: &Watched| process.as_ref().is_none_or(|process| watched.is(process));
@@ -344,8 +367,7 @@ impl Awaited {
             Phase::Up { orphan: true } => Some(Err(self.nobody_tells())),
             // What was down at the first look waits for its start.
             Phase::Down if self.was_up || self.has_been_started(record) => {
-                let noted = ends_since(record, self.first.as_ref().and_then(|first| first.mark)).last().cloned();
-                let exit = noted.unwrap_or_else(|| self.told_by_kernel());
+                let exit = self.last_exit(record);
                 Some(Err(self.failed(bgo, record, phase, &exit, "ended before it was ready")))
             }
             _ => None,
@@ -353,9 +375,7 @@ impl Awaited {
     }
 
     fn has_been_started(&self, record: &Record) -> bool {
-        self.first
-            .as_ref()
-            .is_some_and(|first| first.run_id != record.run_id || !ends_since(record, first.mark).is_empty())
+        self.first.as_ref().is_some_and(|first| !ends_since(record, first.mark).is_empty())
     }
 
     /// A start is a success when the process is ready; without a readiness of its own, when it has ended with 0.
@@ -422,6 +442,11 @@ fn is_ready(record: &Record) -> bool {
 /// Whether the record says that it is down.
 fn is_settled(record: &Record) -> bool {
     matches!(record.state, State::Exited | State::Stopped | State::Errored)
+}
+
+/// Whether it is the record of a first start that failed.
+fn never_ran(record: &Record) -> bool {
+    record.state == State::Errored && record.started_at.is_none() && record.exits.is_empty()
 }
 
 fn first_of(record: &Record) -> First {
