@@ -8,6 +8,7 @@
 use super::end::{self, Orphan};
 use super::failure::{ended_badly, last_lines};
 use super::stop::unproven;
+use super::watched::Watched;
 use super::{Bgo, Goal, Reached, Run};
 use crate::domain::name::Name;
 use crate::domain::outcome::{Exit, Outcome};
@@ -49,43 +50,6 @@ enum Phase {
     Backoff,
     /// Nothing of it runs, and nothing will.
     Down,
-}
-
-/// A process that is known by its identity, and whether it had ended at the last look.
-#[derive(Debug, Default)]
-struct Watched {
-    identity: Option<Identity>,
-    handle: Option<ProcessHandle>,
-    ended: bool,
-}
-
-impl Watched {
-    /// Opens the process `identity`; if it is gone there is nothing to be told by the kernel.
-    fn of(identity: Identity) -> Watched {
-        let handle = ProcessHandle::open(&identity).ok().flatten();
-        Watched { identity: Some(identity), ended: handle.is_none(), handle }
-    }
-
-    fn is(&self, identity: &Identity) -> bool {
-        self.identity.as_ref() == Some(identity)
-    }
-
-    fn look(&mut self) {
-        self.ended |= self.handle.as_ref().is_none_or(ProcessHandle::has_ended);
-    }
-
-    fn lives(&self) -> bool {
-        self.handle.is_some() && !self.ended
-    }
-
-    fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.handle.as_ref().filter(|_| !self.ended).map(AsFd::as_fd)
-    }
-
-    /// How it ended, as the kernel tells.
-    fn outcome(&self) -> Outcome {
-        self.handle.as_ref().filter(|_| self.ended).map_or(Outcome::Unknown, ProcessHandle::outcome)
-    }
 }
 
 /// The run that is awaited, as it was at the first look.
