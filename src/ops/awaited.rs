@@ -8,6 +8,7 @@
 use super::end::{self, Orphan};
 use super::failure::{ended_badly, last_lines};
 use super::stop::unproven;
+use super::watched::Watched;
 use super::{Bgo, Goal, Reached, Run};
 use crate::domain::name::Name;
 use crate::domain::outcome::{Exit, Outcome};
@@ -49,43 +50,6 @@ enum Phase {
     Backoff,
     /// Nothing of it runs, and nothing will.
     Down,
-}
-
-/// A process that is known by its identity, and whether it had ended at the last look.
-#[derive(Debug, Default)]
-struct Watched {
-    identity: Option<Identity>,
-    handle: Option<ProcessHandle>,
-    ended: bool,
-}
-
-impl Watched {
-    /// Opens the process `identity`; if it is gone there is nothing to be told by the kernel.
-    fn of(identity: Identity) -> Watched {
-        let handle = ProcessHandle::open(&identity).ok().flatten();
-        Watched { identity: Some(identity), ended: handle.is_none(), handle }
-    }
-
-    fn is(&self, identity: &Identity) -> bool {
-        self.identity.as_ref() == Some(identity)
-    }
-
-    fn look(&mut self) {
-        self.ended |= self.handle.as_ref().is_none_or(ProcessHandle::has_ended);
-    }
-
-    fn lives(&self) -> bool {
-        self.handle.is_some() && !self.ended
-    }
-
-    fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.handle.as_ref().filter(|_| !self.ended).map(AsFd::as_fd)
-    }
-
-    /// How it ended, as the kernel tells.
-    fn outcome(&self) -> Outcome {
-        self.handle.as_ref().filter(|_| self.ended).map_or(Outcome::Unknown, ProcessHandle::outcome)
-    }
 }
 
 /// The run that is awaited, as it was at the first look.
@@ -159,6 +123,19 @@ impl Awaited {
         let Some((record, phase)) = self.observe(bgo)? else { return Ok(self.without_record(goal)) };
         self.state = Some(if phase == Phase::Down && !is_settled(&record) { State::Exited } else { record.state });
         let is_first = self.first.is_none();
+        if is_first && goal != Goal::Ready && never_ran(&record) {
+            // It is about to be withdrawn.
+            self.state = None;
+            return Ok(Look::Missing);
+        }
+        if let Phase::Unsettled(again) = phase
+            && is_first
+            && goal == Goal::Exit
+            && record.identity.is_none()
+        {
+            // A start that fails makes the record what it was: there is no run yet whose end could be told.
+            return Ok(Look::Pending(again));
+        }
         if is_first {
             self.first = Some(first_of(&record));
         }
@@ -173,7 +150,9 @@ impl Awaited {
                 if !is_free(bgo, &self.name) {
                     return Ok(Look::Pending(Some(platform::boot_clock() + UNREGISTERED)));
                 }
-                Some(Ok(Reached::Down(if self.bound { self.exit(&record) } else { last_exit(&record, phase) })))
+                let settled = is_settled(&record) && !self.bound;
+                let exit = if settled { last_exit(&record, phase) } else { self.last_exit(&record) };
+                Some(Ok(Reached::Down(exit)))
             }
             Goal::Stopped => None,
             Goal::Ready => self.readiness(bgo, &record, phase),
@@ -328,6 +307,14 @@ impl Awaited {
         first.known.clone().or_else(|| noted.cloned()).unwrap_or_else(|| self.told_by_kernel())
     }
 
+    /// How the last process since the first look ended.
+    fn last_exit(&self, record: &Record) -> Exit {
+        // One that is still in a record without a sidecar ended unseen, whatever ends are noted before it.
+        let unseen = record.identity.is_some();
+        let noted = ends_since(record, self.first.as_ref().and_then(|first| first.mark)).last().filter(|_| !unseen);
+        noted.cloned().unwrap_or_else(|| Exit::new(Timestamp(SystemTime::now()), self.leader.outcome(), None))
+    }
+
     fn told_by_kernel(&self) -> Exit {
         let process = self.first.as_ref().and_then(|first| first.process.clone());
         let of = |watched: &Watched| process.as_ref().is_none_or(|process| watched.is(process));
@@ -344,8 +331,7 @@ impl Awaited {
             Phase::Up { orphan: true } => Some(Err(self.nobody_tells())),
             // What was down at the first look waits for its start.
             Phase::Down if self.was_up || self.has_been_started(record) => {
-                let noted = ends_since(record, self.first.as_ref().and_then(|first| first.mark)).last().cloned();
-                let exit = noted.unwrap_or_else(|| self.told_by_kernel());
+                let exit = self.last_exit(record);
                 Some(Err(self.failed(bgo, record, phase, &exit, "ended before it was ready")))
             }
             _ => None,
@@ -353,9 +339,7 @@ impl Awaited {
     }
 
     fn has_been_started(&self, record: &Record) -> bool {
-        self.first
-            .as_ref()
-            .is_some_and(|first| first.run_id != record.run_id || !ends_since(record, first.mark).is_empty())
+        self.first.as_ref().is_some_and(|first| !ends_since(record, first.mark).is_empty())
     }
 
     /// A start is a success when the process is ready; without a readiness of its own, when it has ended with 0.
@@ -437,6 +421,11 @@ fn is_ready(record: &Record) -> bool {
 /// Whether the record says that it is down.
 fn is_settled(record: &Record) -> bool {
     matches!(record.state, State::Exited | State::Stopped | State::Errored)
+}
+
+/// Whether it is the record of a first start that failed.
+fn never_ran(record: &Record) -> bool {
+    record.state == State::Errored && record.started_at.is_none() && record.exits.is_empty()
 }
 
 fn first_of(record: &Record) -> First {

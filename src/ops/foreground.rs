@@ -114,30 +114,68 @@ fn is_known(bgo: &Bgo, name: &Name) -> bool {
 
 /// Passes on output and signals until the run is down.
 fn accompany(bgo: &Bgo, name: &Name, run: Run, signals: &SignalQueue, streams: &mut [Stream<'_>; 2]) -> Result<Exit> {
+    let mut waiter = Waiter::of_run(bgo, name, run, Goal::Stopped, None)?;
+    // A reader that does not go on holds up whoever writes to it; a Ctrl-C must work all the same.
+    std::thread::scope(|scope| {
+        let (over, under_way) = io::pipe().map_err(|e| broken(&e))?;
+        let (left, attending) = io::pipe().map_err(|e| broken(&e))?;
+        let attendant = scope.spawn(move || {
+            let attended = attend(bgo, name, signals, &over);
+            drop(attending);
+            attended
+        });
+        let exit = copy_until_down(&mut waiter, streams, &left)?;
+        drop(under_way);
+        let attended = attendant.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        match exit {
+            Some(exit) => Ok(exit),
+            // Only a stop that failed ends it before the run.
+            None => attended.map(|()| super::awaited::unseen()),
+        }
+    })
+}
+
+/// Copies the streams until the run is down, and then what is left. `None`: the other end of `left` was closed first.
+fn copy_until_down(waiter: &mut Waiter<'_>, streams: &mut [Stream<'_>; 2], left: &PipeReader) -> Result<Option<Exit>> {
     let files: Vec<PathBuf> = streams.iter().map(|stream| stream.path.clone()).collect();
     let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     let folder = files[0].parent().unwrap_or(Path::new("/"));
     let changes = FileWatch::new(folder, &files).map_err(|e| broken(&e))?;
-    let mut waiter = Waiter::of_run(bgo, name, run, Goal::Stopped, None)?;
+    loop {
+        changes.drain();
+        changes.add(&files);
+        let more = pump(streams);
+        if let Some((_, reached)) = waiter.look() {
+            // All that could write is gone.
+            while pump(streams) {}
+            return reached.map(|reached| Some(exit_of(reached)));
+        }
+        let until = if more { Some(Duration::ZERO) } else { waiter.until() };
+        let mut fds = vec![(left.as_fd(), Interest::Readable), (changes.as_fd(), Interest::Readable)];
+        fds.extend(waiter.fds().map(|fd| (fd, Interest::Readable)));
+        if platform::wait(&fds, until).map_err(|e| broken(&e))?[0] {
+            return Ok(None);
+        }
+    }
+}
+
+/// Turns requests to end into stops, until the other end of `over` is closed.
+///
+/// # Errors
+/// A stop failed.
+fn attend(bgo: &Bgo, name: &Name, signals: &SignalQueue, over: &PipeReader) -> Result<()> {
     std::thread::scope(|scope| {
         let mut stops: Vec<Stop<'_>> = Vec::new();
         let mut asked = false;
         loop {
-            changes.drain();
-            changes.add(&files);
-            let more = pump(streams);
-            if let Some((_, reached)) = waiter.look() {
-                // All that could write is gone. A Ctrl-C here means that the rest is not wanted.
-                while pump(streams) && signals.drain().is_empty() {}
-                return reached.map(exit_of);
-            }
-            let until = if more { Some(Duration::ZERO) } else { waiter.until() };
-            let mut fds = vec![(signals.as_fd(), Interest::Readable), (changes.as_fd(), Interest::Readable)];
+            let mut fds = vec![(signals.as_fd(), Interest::Readable), (over.as_fd(), Interest::Readable)];
             fds.extend(stops.iter().map(|stop| (stop.over.as_fd(), Interest::Readable)));
-            fds.extend(waiter.fds().map(|fd| (fd, Interest::Readable)));
-            let ready = platform::wait(&fds, until).map_err(|e| broken(&e))?;
-            let over = (0..stops.len()).rev().filter(|index| ready[2 + index]).collect::<Vec<_>>();
-            for index in over {
+            let ready = platform::wait(&fds, None).map_err(|e| broken(&e))?;
+            if ready[1] {
+                return Ok(());
+            }
+            let done = (0..stops.len()).rev().filter(|index| ready[2 + index]).collect::<Vec<_>>();
+            for index in done {
                 stops.remove(index).result()?;
             }
             for signal in signals.drain() {
@@ -158,7 +196,7 @@ fn exit_of(reached: Reached) -> Exit {
     }
 }
 
-/// A stop under way, beside the output that goes on meanwhile.
+/// A stop under way; a further signal may come meanwhile.
 struct Stop<'scope> {
     thread: ScopedJoinHandle<'scope, Result<()>>,
     /// Hangs up when it is over.

@@ -24,6 +24,7 @@ mod snapshot;
 mod start;
 mod stop;
 mod wait;
+mod watched;
 
 pub use foreground::{Foreground, ForegroundEnd, foreground};
 pub use preflight::{is_executable_file, resolve};

@@ -3,7 +3,7 @@
 use crate::env::TestEnv;
 
 /// Every verb and what it is also called.
-const VERBS: [(&str, &[&str]); 18] = [
+const VERBS: [(&str, &[&str]); 21] = [
     ("start", &["open"]),
     ("run", &[]),
     ("wait", &[]),
@@ -18,6 +18,9 @@ const VERBS: [(&str, &[&str]); 18] = [
     ("follow", &["tail"]),
     ("watch", &[]),
     ("unwatch", &[]),
+    ("resume", &[]),
+    ("pause", &[]),
+    ("set", &[]),
     ("delete", &["rm"]),
     ("clean", &[]),
     ("completions", &[]),
@@ -48,6 +51,9 @@ Commands:
   follow           Follow the output of a process (logs -f -n 10) [alias: tail]
   watch            Restart a running process from now on when it dies
   unwatch          Leave a process down from now on when it dies
+  set              Change how a process is supervised: limits, health checks, restart policy
+  pause            Hold a process and everything it started (SIGSTOP)
+  resume           Let a paused process go on
   delete           Stop a process and forget it, logs included [alias: rm]
   clean            Forget every process that is not running, logs included
   completions      Print the completions for a shell
@@ -106,16 +112,58 @@ Options:
   -e, --env <KEY=VALUE>  Set a variable on top of the present environment
   -h, --help             Print help
 
+Restart policy:
+  -w, --watch                     Restart it when it dies: --restart always
+      --restart <POLICY>          Restart it when it dies: no, on-failure or always [default: no]
+      --interval <TIME>           Upper bound for checks that must poll; exits are noticed at once [default: 3]
+      --min-uptime <TIME>         A death before this is a fast crash [default: 2]
+      --on-fast-crash <MODE>      After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default:
+                                  backoff]
+      --success-exit <CODES>      Exit codes that mean success (128+n: signal n) [default: 0]
+      --backoff <TIME>            Wait after the first fast crash; doubles with each [default: 2s]
+      --backoff-max <TIME>        Longest wait [default: 8s]
+      --backoff-jitter <PERCENT>  Shorten waits at random by up to this share [default: 0%]
+      --max-fast-crashes <N>      Give up at this many fast crashes in a row [default: 4]
+      --restart-limit <N/TIME>    Give up at more than N restarts within TIME, for example 10/1m
+      --restart-every <TIME>      Restart it, gracefully, after each such time
+
 Stopping:
       --stop-signal <SIGNAL>  Signal that asks it to end [default: TERM]
       --stop-timeout <TIME>   Time it then has before SIGKILL [default: 5s]
 
-Watch mode:
-  -w, --watch                 Restart it when it dies
-      --interval <TIME>       Upper bound for checks that must poll; exits are noticed at once [default: 3]
-      --min-uptime <TIME>     A death before this is a fast crash [default: 2]
-      --on-fast-crash <MODE>  After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default:
-                              backoff]
+Readiness (one of these):
+      --ready-when <TEXT>          Ready when a line of its output contains TEXT
+      --ready-when-regex <REGEX>   Ready when a line of its output matches
+      --ready-when-port <PORT>     Ready when it listens on this TCP port of the loopback address
+      --ready-when-url <URL>       Ready when this URL answers with 2xx
+      --ready-when-file <PATH>     Ready when this file is newer than the start
+      --ready-when-cmd <CMD>       Ready when this shell command succeeds
+      --ready-when-notify          Ready when it says so by sd_notify
+      --ready-timeout <TIME>       Time it has to get ready; 0: any [default: 60s]
+      --on-ready-timeout <ACTION>  When that is over: fail (end it) or keep [default: fail]
+
+Health (checked once it is ready):
+      --health-url <URL>        Healthy while this URL answers with 2xx
+      --health-port <PORT>      Healthy while this TCP port of the loopback address accepts connections
+      --health-cmd <CMD>        Healthy while this shell command succeeds
+      --health-interval <TIME>  Time between two checks [default: 10s]
+      --health-timeout <TIME>   Time a check may take [default: 5s]
+      --health-threshold <N>    Failed checks in a row that make it unhealthy [default: 3]
+      --health-grace <TIME>     Time after it is ready without checks [default: 0]
+      --watchdog <TIME>         It must say WATCHDOG=1 by sd_notify at least this often
+
+Limits:
+      --max-rss <SIZE>      End it when all its processes together use more memory
+      --max-runtime <TIME>  End it when it has run this long
+      --nice <N>            Scheduling priority, -20 (first) to 19 (last)
+      --limit-nofile <N>    How many files it may have open
+      --umask <MASK>        File mode creation mask, in octal
+      --user <NAME>         User to run as (root only)
+
+Hooks (30 s each at most):
+      --on-exit <CMD>     Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
+      --on-ready <CMD>    Shell command to run each time it gets ready
+      --on-errored <CMD>  Shell command to run when it is given up
 
 It runs in a session of its own, with /dev/null as standard input. Ctrl-C, SIGTERM and SIGHUP stop it; a second Ctrl-C
 kills it. Exits with its exit code, 128+n for signal n, 125 if bgo itself failed.
@@ -157,16 +205,58 @@ Options:
       --force            Replace it if it runs already
   -h, --help             Print help
 
+Restart policy:
+  -w, --watch                     Restart it when it dies: --restart always
+      --restart <POLICY>          Restart it when it dies: no, on-failure or always [default: no]
+      --interval <TIME>           Upper bound for checks that must poll; exits are noticed at once [default: 3]
+      --min-uptime <TIME>         A death before this is a fast crash [default: 2]
+      --on-fast-crash <MODE>      After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default:
+                                  backoff]
+      --success-exit <CODES>      Exit codes that mean success (128+n: signal n) [default: 0]
+      --backoff <TIME>            Wait after the first fast crash; doubles with each [default: 2s]
+      --backoff-max <TIME>        Longest wait [default: 8s]
+      --backoff-jitter <PERCENT>  Shorten waits at random by up to this share [default: 0%]
+      --max-fast-crashes <N>      Give up at this many fast crashes in a row [default: 4]
+      --restart-limit <N/TIME>    Give up at more than N restarts within TIME, for example 10/1m
+      --restart-every <TIME>      Restart it, gracefully, after each such time
+
 Stopping:
       --stop-signal <SIGNAL>  Signal that asks it to end [default: TERM]
       --stop-timeout <TIME>   Time it then has before SIGKILL [default: 5s]
 
-Watch mode:
-  -w, --watch                 Restart it when it dies
-      --interval <TIME>       Upper bound for checks that must poll; exits are noticed at once [default: 3]
-      --min-uptime <TIME>     A death before this is a fast crash [default: 2]
-      --on-fast-crash <MODE>  After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default:
-                              backoff]
+Readiness (one of these):
+      --ready-when <TEXT>          Ready when a line of its output contains TEXT
+      --ready-when-regex <REGEX>   Ready when a line of its output matches
+      --ready-when-port <PORT>     Ready when it listens on this TCP port of the loopback address
+      --ready-when-url <URL>       Ready when this URL answers with 2xx
+      --ready-when-file <PATH>     Ready when this file is newer than the start
+      --ready-when-cmd <CMD>       Ready when this shell command succeeds
+      --ready-when-notify          Ready when it says so by sd_notify
+      --ready-timeout <TIME>       Time it has to get ready; 0: any [default: 60s]
+      --on-ready-timeout <ACTION>  When that is over: fail (end it) or keep [default: fail]
+
+Health (checked once it is ready):
+      --health-url <URL>        Healthy while this URL answers with 2xx
+      --health-port <PORT>      Healthy while this TCP port of the loopback address accepts connections
+      --health-cmd <CMD>        Healthy while this shell command succeeds
+      --health-interval <TIME>  Time between two checks [default: 10s]
+      --health-timeout <TIME>   Time a check may take [default: 5s]
+      --health-threshold <N>    Failed checks in a row that make it unhealthy [default: 3]
+      --health-grace <TIME>     Time after it is ready without checks [default: 0]
+      --watchdog <TIME>         It must say WATCHDOG=1 by sd_notify at least this often
+
+Limits:
+      --max-rss <SIZE>      End it when all its processes together use more memory
+      --max-runtime <TIME>  End it when it has run this long
+      --nice <N>            Scheduling priority, -20 (first) to 19 (last)
+      --limit-nofile <N>    How many files it may have open
+      --umask <MASK>        File mode creation mask, in octal
+      --user <NAME>         User to run as (root only)
+
+Hooks (30 s each at most):
+      --on-exit <CMD>     Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
+      --on-ready <CMD>    Shell command to run each time it gets ready
+      --on-errored <CMD>  Shell command to run when it is given up
 ";
 
 #[test]

@@ -173,6 +173,22 @@ fn it_outlives_a_reader_that_goes_away() {
 }
 
 #[test]
+fn a_reader_that_does_not_go_on_keeps_nobody_from_stopping_it() {
+    let env = TestEnv::new();
+    let run = format!("{} run --name web -- sh -c 'head -c 900000 /dev/zero; exec sleep 600'", crate::env::BGO);
+    let read = "while [ ! -e go ]; do sleep 0.02; done; head -c 900000 <&9 | wc -c";
+    let script = format!("mkfifo f; exec 9<>f\n{run} >f 9>&- & p=$!; echo $p; {read}; wait $p; echo $?");
+    let shell = env.program("bash", &["-c", &script]).spawn();
+    shell.wait_for("\n");
+    wait_until("all to be written", || env.log("web", "out").len() == 900_000);
+    signal(shell.stdout().trim().parse().unwrap(), Signal::SIGINT);
+    env.wait_state("web", "stopped");
+    std::fs::write(env.work().join("go"), "").unwrap();
+    let said = shell.finish().ok().stdout;
+    assert_eq!(said.split_whitespace().skip(1).collect::<Vec<_>>(), ["900000", "143"], "{said}");
+}
+
+#[test]
 fn it_does_not_read_our_input_and_leads_its_own_session() {
     let env = TestEnv::new();
     let run = env.cmd(&["run", "--", "cat"]).stdin("unread").run();

@@ -277,7 +277,8 @@ fn what_cannot_start_is_explained_and_leaves_nothing() {
         (
             &["start", "--interval", "3", "web", "--", "sleep", "300"],
             2,
-            "--interval, --min-uptime and --on-fast-crash are settings of watch mode\nhint: add -w: bgo start -w web …\n",
+            "--interval means nothing without something that must be polled: add -w, or --max-rss\n\
+             hint: bgo help start lists all settings\n",
         ),
     ] {
         let refused = env.bgo(args).code(code);

@@ -336,6 +336,17 @@ fn with_a_timeout_a_name_may_still_come() {
 }
 
 #[test]
+fn a_start_that_fails_is_no_end() {
+    let env = TestEnv::new();
+    crate::env::executable(&env.work().join("broken"), "\u{1}\u{2}\u{3}");
+    let wait = waiting(&env, &["late", "--timeout", "20"]);
+    env.bgo(&["start", "late", "--", "./broken"]).code(1);
+    env.start("late", &["sh", "-c", "exit 6"]);
+    let ended = wait.finish().code(6);
+    assert_eq!(ended.stdout, "\"late\" ended with exit code 6\n");
+}
+
+#[test]
 fn the_timeout_says_what_was_awaited_and_how_it_is_doing() {
     let env = TestEnv::new();
     env.start("web", &["sleep", "600"]);
