@@ -26,6 +26,9 @@ const KEPT: usize = 1024;
 /// How much of that goes into a reason, in characters.
 const QUOTED: usize = 200;
 
+/// How often its output is read in one go, 4 KiB each: all that a pipe holds, but not all that can be written to it.
+const READS: usize = 16;
+
 /// What a helper is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
@@ -63,7 +66,8 @@ impl Helper {
 
     /// Reads what it has printed so far, without waiting for more.
     pub(super) fn read(&mut self) {
-        while let Some(pipe) = &mut self.output {
+        for _ in 0..READS {
+            let Some(pipe) = &mut self.output else { return };
             let more = platform::wait(&[(pipe.as_fd(), Interest::Readable)], Some(Duration::ZERO));
             if !more.is_ok_and(|ready| ready[0]) {
                 return;
