@@ -1,9 +1,9 @@
 //! Short-lived commands beside the process: readiness and health checks that take a while, and hooks.
 //!
 //! Why it exists: an answer that takes ten seconds must delay nothing else, so every such check is a child of its own,
-//! and its end an event like any other. Invariants: a helper is killed, with its group, when its time is over; it is
-//! never taken for a part of the process (it carries `BGO_SIDECAR`, which marks what is not); what it prints is read
-//! as it comes, and only its end is kept.
+//! and its end an event like any other. Invariants: a helper is killed, with its group, when its time is over, and what
+//! a check leaves of its group goes with it; it is never taken for a part of the process (it carries `BGO_SIDECAR`,
+//! which marks what is not); what it prints is read as it comes, and only its end is kept.
 
 use super::log::log;
 use super::run::Supervisor;
@@ -225,6 +225,10 @@ impl Supervisor {
             let Some(at) = self.helpers.iter().position(|helper| helper.handle.pid() == end.pid) else { continue };
             let mut helper = self.helpers.remove(at);
             helper.read();
+            if !matches!(helper.task, Task::Hook(_)) {
+                // What a check leaves in the background, each check would leave again.
+                helper.kill();
+            }
             let failure = helper.failure(end.outcome);
             match (helper.task, failure) {
                 (Task::Ready, None) => self.events.push_back(Event::Ready),
