@@ -119,8 +119,10 @@ impl Supervisor {
             attributes: given.plain,
             block_signals: false,
         };
+        // Before it can do anything: its readiness file is compared with this.
+        let begun = SystemTime::now();
         let pid = platform::spawn(&plan)?;
-        self.started_at = Some(Timestamp(SystemTime::now()));
+        self.started_at = Some(Timestamp(begun));
         let handle = ProcessHandle::of_child(pid).map_err(|e| {
             // Nothing may run that nobody can watch or stop.
             platform::abort_child(pid);
@@ -166,7 +168,10 @@ impl Supervisor {
         self.sidecar.parent = false;
         (self.ready_at, self.log_start) = record.ready.as_ref().map_or((None, [0, 0]), |ready| (ready.at, ready.from));
         self.status_text = record.status_text.clone();
-        if let Err(e) = self.listen(None) {
+        let given = super::attributes::of(&record.spec).ok();
+        // At the address that it was told of.
+        let owner = given.and_then(|given| given.account).map(|account| account.uid);
+        if let Err(e) = self.listen(owner) {
             log(&format!("cannot hear notices: {}", crate::error::describe(&e)));
         }
         Some(Event::TakenUp { at: since, ready: self.ready_at.is_some() })
