@@ -168,13 +168,17 @@ impl Supervisor {
         self.sidecar.parent = false;
         (self.ready_at, self.log_start) = record.ready.as_ref().map_or((None, [0, 0]), |ready| (ready.at, ready.from));
         self.status_text = record.status_text.clone();
-        let given = super::attributes::of(&record.spec).ok();
-        // At the address that it was told of.
+        self.listen_again();
+        Some(Event::TakenUp { at: since, ready: self.ready_at.is_some() })
+    }
+
+    /// Listens at the address that the process was told of.
+    fn listen_again(&mut self) {
+        let given = super::attributes::of(&self.policy.settings).ok();
         let owner = given.and_then(|given| given.account).map(|account| account.uid);
         if let Err(e) = self.listen(owner) {
             log(&format!("cannot hear notices: {}", crate::error::describe(&e)));
         }
-        Some(Event::TakenUp { at: since, ready: self.ready_at.is_some() })
     }
 
     // ------------------------------------------------------------------------------------------ ending
@@ -271,7 +275,20 @@ impl Supervisor {
     fn try_hand_over(&mut self) -> bool {
         let runs = matches!(self.machine.life, Life::Up { .. })
             && self.leader.as_ref().is_some_and(|leader| !leader.handle.has_ended());
-        let Some(ownership) = self.ownership.as_ref().filter(|_| runs) else { return false };
+        if !runs {
+            return false;
+        }
+        let taken = self.is_taken_over();
+        if !taken && self.notify.is_none() {
+            self.listen_again();
+        }
+        taken
+    }
+
+    fn is_taken_over(&mut self) -> bool {
+        let Some(ownership) = self.ownership.as_ref() else { return false };
+        // A path is the other's as soon as it wants it; a name can be used again only once nobody has it.
+        self.notify = self.notify.take().filter(|socket| socket.address().as_encoded_bytes().starts_with(b"/"));
         let deadline = platform::boot_clock() + HAND_OVER_WITHIN;
         let launched =
             launch(&self.store, &platform::self_executable(), &self.name, &self.run_id, Purpose::Attach, ownership);
