@@ -45,6 +45,8 @@ pub(super) enum Task {
 pub(super) struct Helper {
     task: Task,
     handle: ProcessHandle,
+    /// Whether it is bgo itself, which prints why it failed.
+    explains: bool,
     /// Where it prints; closed once it has nothing more to say.
     output: Option<File>,
     printed: Vec<u8>,
@@ -97,6 +99,7 @@ impl Helper {
                 Some(format!("no answer within {}{said}", crate::domain::duration::Span(self.timeout)))
             }
             Outcome::Code(0) => None,
+            Outcome::Code(1) if self.explains && !printed.is_empty() => Some(printed),
             other => Some(format!("{other}{said}")),
         }
     }
@@ -161,6 +164,7 @@ impl Supervisor {
         let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| "it holds a NUL byte".to_owned());
         let broken = |e: io::Error| crate::error::describe(&e);
         let pair = |(key, value): (Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
+        let explains = arguments.get(1) == Some(&super::PROBE_ENTRY.as_bytes());
         let arguments = arguments.iter().map(|a| text(a)).collect::<Result<Vec<_>, _>>()?;
         // What a hook prints belongs into the watcher log; what a check prints is the reason it failed.
         let (reader, writer) = match task {
@@ -185,8 +189,8 @@ impl Supervisor {
             broken(e)
         })?;
         let deadline = platform::boot_clock().saturating_add(timeout);
-        let printed = Vec::new();
-        self.helpers.push(Helper { task, handle, output: reader, printed, timeout, deadline, timed_out: false });
+        let (printed, timed_out) = (Vec::new(), false);
+        self.helpers.push(Helper { task, handle, explains, output: reader, printed, timeout, deadline, timed_out });
         Ok(())
     }
 
