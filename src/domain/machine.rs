@@ -120,6 +120,8 @@ fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, 
             let mut run = Run::new(policy, at, now);
             if ready {
                 run.set_ready(now);
+            } else {
+                run.look_before_time_is_over(policy, now);
             }
             stay(m, Life::Up(run))
         }

@@ -184,8 +184,18 @@ impl Run {
         if policy.settings.ready_when().is_none() {
             self.set_ready(now);
         }
+        if policy.settings.health_check().is_none() && self.failures > 0 {
+            (self.failures, self.failure) = (0, None);
+        }
         if let Readiness::Awaited(probing) | Readiness::Overdue(probing) = &mut self.readiness {
             *probing = Probing::at(now);
+        }
+    }
+
+    /// Nobody looked for a while, so it may have been ready for long: it has the time of one look, at least.
+    pub fn look_before_time_is_over(&mut self, policy: &Policy, now: Moment) {
+        if self.ready_by(policy).is_some_and(|at| at <= now) {
+            self.extend(policy.settings.health_timeout.0, now);
         }
     }
 
@@ -384,6 +394,16 @@ mod tests {
             Due::Restart(reason) => reason,
             Due::Checks(checks) => format!("{checks:?}"),
         }
+    }
+
+    #[test]
+    fn one_that_was_taken_up_late_is_looked_at_before_its_time_is_over() {
+        let policy = policy(Settings { ready_when: Some("up".into()), ..Settings::default() });
+        let mut run = Run::new(&policy, at(0), at(100));
+        run.look_before_time_is_over(&policy, at(100));
+        assert_eq!(run.due(&policy, at(100)), Due::Checks(vec![Action::Probe]));
+        assert_eq!(run.deadline(&policy), Some(at(105)));
+        assert!(matches!(run.due(&policy, at(105)), Due::End(_)));
     }
 
     #[test]

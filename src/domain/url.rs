@@ -38,7 +38,7 @@ impl Url {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
             Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
                 return bad(&format!(
-                    "is HTTPS, and bgo speaks plain HTTP only: --health-cmd 'curl -fsS {text}' does it"
+                    "is HTTPS, and bgo speaks plain HTTP only: a command does it, --ready-when-cmd or --health-cmd 'curl -fsS {text}'"
                 ));
             }
             _ => return bad("is not a URL such as http://localhost:8080/health"),

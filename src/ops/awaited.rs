@@ -359,7 +359,7 @@ impl Awaited {
         match (phase, end) {
             (Phase::Lingering | Phase::Up { .. }, _) if awaits && is_ready(record) => Some(Ok(Reached::Ready)),
             (Phase::Up { orphan: false }, _) if awaits && record.state == State::Running => {
-                Some(Err(self.kept(record)))
+                Some(Err(self.kept(bgo, record)))
             }
             (Phase::Lingering, _) => None,
             (_, Some(exit)) if succeeded(exit) && !awaits => Some(Ok(Reached::Ended(exit.clone()))),
@@ -382,22 +382,26 @@ impl Awaited {
     }
 
     /// It was not ready in time, and goes on.
-    fn kept(&self, record: &Record) -> Error {
+    fn kept(&self, bgo: &Bgo, record: &Record) -> Error {
         let name = &self.name;
-        Error::new(ErrorKind::StartFailed, format!("\"{name}\" did not become ready"))
+        let mut error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" did not become ready"))
             .because(record.reason.clone().unwrap_or_default())
-            .hint(format!("it goes on; bgo stop {shell} stops it", shell = name.shell()))
+            .hint(format!("it goes on; bgo stop {shell} stops it", shell = name.shell()));
+        error.details = self.last_lines(bgo);
+        error
+    }
+
+    fn last_lines(&self, bgo: &Bgo) -> String {
+        last_lines(&bgo.store.logs(&self.name), self.first.as_ref().map_or([0, 0], |first| first.logs))
     }
 
     fn failed(&self, bgo: &Bgo, record: &Record, phase: Phase, exit: &Exit, how: &str) -> Error {
-        let before = self.first.as_ref().map_or([0, 0], |first| first.logs);
-        let details = last_lines(&bgo.store.logs(&self.name), before);
         let goes_on = phase != Phase::Down;
         let mut error = ended_badly(&self.name, how, record, goes_on).because(match &record.reason {
             Some(reason) if record.state == State::Errored => reason.clone(),
             _ => exit.to_string(),
         });
-        error.details = details;
+        error.details = self.last_lines(bgo);
         error
     }
 }

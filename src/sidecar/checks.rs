@@ -14,6 +14,9 @@ use crate::platform::{self, Listener, NotifySocket, ProcessHandle};
 use std::path::Path;
 use std::time::SystemTime;
 
+/// How many notices are taken in at a time.
+const NOTICES: usize = 64;
+
 impl Supervisor {
     /// Looks whether the process is ready. What follows at once is an event.
     pub(super) fn probe(&mut self) -> Option<Event> {
@@ -138,9 +141,10 @@ impl Supervisor {
         }
     }
 
-    /// Takes in what the process says of itself.
+    /// Takes in what the process says of itself, or a good part of it: one that never stops talking must not keep us
+    /// from anything else.
     pub(super) fn hear_notices(&mut self) {
-        loop {
+        for _ in 0..NOTICES {
             let message = match self.notify.as_ref().map(NotifySocket::receive) {
                 Some(Ok(Some(message))) => message,
                 Some(Err(e)) => return log(&format!("cannot hear notices: {}", crate::error::describe(&e))),

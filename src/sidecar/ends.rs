@@ -63,8 +63,9 @@ impl Supervisor {
         log(&format!("process pid={} ended: {exit}", leader.identity.pid));
         self.killed = false;
         self.scanner = None;
-        self.drop_checks();
         let descendants = self.find_strays();
+        // Not before: a zombie has no environment any more to tell that it is no part of the process.
+        self.drop_checks();
         if !descendants {
             self.ended = Some(exit.clone());
         }

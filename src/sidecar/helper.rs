@@ -1,9 +1,9 @@
 //! Short-lived commands beside the process: readiness and health checks that take a while, and hooks.
 //!
 //! Why it exists: an answer that takes ten seconds must delay nothing else, so every such check is a child of its own,
-//! and its end an event like any other. Invariants: a helper is killed, with its group, when its time is over; it is
-//! never taken for a part of the process (it carries `BGO_SIDECAR`, which marks what is not); what it prints is read
-//! as it comes, and only its end is kept.
+//! and its end an event like any other. Invariants: a helper is killed, with its group, when its time is over, and what
+//! a check leaves of its group goes with it; it is never taken for a part of the process (it carries `BGO_SIDECAR`,
+//! which marks what is not); what it prints is read as it comes, and only its end is kept.
 
 use super::log::log;
 use super::run::Supervisor;
@@ -26,6 +26,9 @@ const KEPT: usize = 1024;
 /// How much of that goes into a reason, in characters.
 const QUOTED: usize = 200;
 
+/// How often its output is read in one go, 4 KiB each: all that a pipe holds, but not all that can be written to it.
+const READS: usize = 16;
+
 /// What a helper is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
@@ -42,6 +45,8 @@ pub(super) enum Task {
 pub(super) struct Helper {
     task: Task,
     handle: ProcessHandle,
+    /// Whether it is bgo itself, which prints why it failed.
+    explains: bool,
     /// Where it prints; closed once it has nothing more to say.
     output: Option<File>,
     printed: Vec<u8>,
@@ -63,7 +68,8 @@ impl Helper {
 
     /// Reads what it has printed so far, without waiting for more.
     pub(super) fn read(&mut self) {
-        while let Some(pipe) = &mut self.output {
+        for _ in 0..READS {
+            let Some(pipe) = &mut self.output else { return };
             let more = platform::wait(&[(pipe.as_fd(), Interest::Readable)], Some(Duration::ZERO));
             if !more.is_ok_and(|ready| ready[0]) {
                 return;
@@ -93,6 +99,7 @@ impl Helper {
                 Some(format!("no answer within {}{said}", crate::domain::duration::Span(self.timeout)))
             }
             Outcome::Code(0) => None,
+            Outcome::Code(1) if self.explains && !printed.is_empty() => Some(printed),
             other => Some(format!("{other}{said}")),
         }
     }
@@ -157,6 +164,7 @@ impl Supervisor {
         let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| "it holds a NUL byte".to_owned());
         let broken = |e: io::Error| crate::error::describe(&e);
         let pair = |(key, value): (Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
+        let explains = arguments.get(1) == Some(&super::PROBE_ENTRY.as_bytes());
         let arguments = arguments.iter().map(|a| text(a)).collect::<Result<Vec<_>, _>>()?;
         // What a hook prints belongs into the watcher log; what a check prints is the reason it failed.
         let (reader, writer) = match task {
@@ -181,8 +189,8 @@ impl Supervisor {
             broken(e)
         })?;
         let deadline = platform::boot_clock().saturating_add(timeout);
-        let printed = Vec::new();
-        self.helpers.push(Helper { task, handle, output: reader, printed, timeout, deadline, timed_out: false });
+        let (printed, timed_out) = (Vec::new(), false);
+        self.helpers.push(Helper { task, handle, explains, output: reader, printed, timeout, deadline, timed_out });
         Ok(())
     }
 
@@ -221,6 +229,10 @@ impl Supervisor {
             let Some(at) = self.helpers.iter().position(|helper| helper.handle.pid() == end.pid) else { continue };
             let mut helper = self.helpers.remove(at);
             helper.read();
+            if !matches!(helper.task, Task::Hook(_)) {
+                // What a check leaves in the background, each check would leave again.
+                helper.kill();
+            }
             let failure = helper.failure(end.outcome);
             match (helper.task, failure) {
                 (Task::Ready, None) => self.events.push_back(Event::Ready),

@@ -119,8 +119,10 @@ impl Supervisor {
             attributes: given.plain,
             block_signals: false,
         };
+        // Before it can do anything: its readiness file is compared with this.
+        let begun = SystemTime::now();
         let pid = platform::spawn(&plan)?;
-        self.started_at = Some(Timestamp(SystemTime::now()));
+        self.started_at = Some(Timestamp(begun));
         let handle = ProcessHandle::of_child(pid).map_err(|e| {
             // Nothing may run that nobody can watch or stop.
             platform::abort_child(pid);
@@ -265,10 +267,21 @@ impl Supervisor {
     fn try_hand_over(&mut self) -> bool {
         let runs = matches!(self.machine.life, Life::Up { .. })
             && self.leader.as_ref().is_some_and(|leader| !leader.handle.has_ended());
-        let Some(ownership) = self.ownership.as_ref().filter(|_| runs) else { return false };
+        if !runs {
+            return false;
+        }
+        let taken = self.is_taken_over();
+        if !taken && self.notify.is_none() {
+            self.listen_again();
+        }
+        taken
+    }
+
+    fn is_taken_over(&mut self) -> bool {
+        let Some(ownership) = self.ownership.as_ref() else { return false };
+        // A path is the other's as soon as it wants it; a name can be used again only once nobody has it.
+        self.notify = self.notify.take().filter(|socket| socket.address().as_encoded_bytes().starts_with(b"/"));
         let deadline = platform::boot_clock() + HAND_OVER_WITHIN;
-        // An address in the abstract namespace can be used by one at a time.
-        self.notify = None;
         let launched =
             launch(&self.store, &platform::self_executable(), &self.name, &self.run_id, Purpose::Attach, ownership);
         let answer = launched.and_then(|mut launched| {
@@ -286,12 +299,10 @@ impl Supervisor {
             }
             Ok(other) => {
                 log(&format!("staying: the new sidecar did not take over ({other:?})"));
-                self.listen_again();
                 false
             }
             Err(e) => {
                 log(&format!("staying: {e}"));
-                self.listen_again();
                 false
             }
         }

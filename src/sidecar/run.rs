@@ -122,7 +122,9 @@ impl Supervisor {
     fn wait_once(&mut self) -> std::io::Result<()> {
         let over = matches!(self.machine.life, Life::Over(_));
         let helpers_due = self.helpers.iter().filter_map(Helper::deadline).min();
-        let deadline = [self.machine.deadline(&self.policy), self.retry_at, helpers_due].into_iter().flatten().min();
+        let unread = self.scanner.as_ref().filter(|scanner| scanner.is_behind()).map(|_| Duration::ZERO);
+        let due = [self.machine.deadline(&self.policy), self.retry_at, helpers_due, unread];
+        let deadline = due.into_iter().flatten().min();
         let attached = self.leader.as_ref().filter(|l| !l.child && !over);
         let mut fds = vec![(self.signals.as_fd(), Interest::Readable)];
         fds.extend(self.reports.as_ref().map(|pipe| (pipe.as_fd(), Interest::HangUp)));

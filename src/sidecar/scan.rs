@@ -2,7 +2,8 @@
 //!
 //! Why it exists: the logs are the process's own descriptors, so the sidecar sees output only by reading the files, as
 //! they grow (inotify), and only until the text has come. Invariants: only what the present run has written counts; a
-//! line is looked at also before its newline comes; a line longer than [`LONGEST`] is looked at in pieces that overlap.
+//! line is looked at also before its newline comes; a line longer than [`LONGEST`] is looked at in pieces that overlap; a
+//! process that writes faster than we read does not keep the sidecar from anything else.
 
 use crate::domain::row::Logs;
 use crate::domain::settings::ReadyWhen;
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 /// How much of a line is kept to look at.
 const LONGEST: usize = 64 * 1024;
+/// How much of each log is read in one go, in bytes.
+const AT_ONCE: u64 = 256 * 1024;
 
 /// What is looked for in a line.
 #[derive(Debug)]
@@ -50,6 +53,7 @@ pub(super) struct Scanner {
     pattern: Pattern,
     changes: FileWatch,
     streams: [Stream; 2],
+    behind: bool,
 }
 
 impl Scanner {
@@ -64,18 +68,26 @@ impl Scanner {
         let changes = FileWatch::new(folder, &[&logs.out, &logs.err])?;
         let stream = |path: &Path, position| Stream { path: path.to_owned(), file: None, position, line: Vec::new() };
         let streams = [stream(&logs.out, from[0]), stream(&logs.err, from[1])];
-        Ok(Some(Scanner { pattern, changes, streams }))
+        Ok(Some(Scanner { pattern, changes, streams, behind: false }))
     }
 
-    /// Reads what is new; whether what is looked for was there.
+    /// Reads what is new, or a good part of it; whether what is looked for was there.
     pub(super) fn look(&mut self) -> io::Result<bool> {
         self.changes.drain();
+        self.behind = false;
         for stream in &mut self.streams {
-            if stream.look(&self.pattern)? {
-                return Ok(true);
+            match stream.look(&self.pattern)? {
+                Look::Found => return Ok(true),
+                Look::Unfinished => self.behind = true,
+                Look::Nothing => {}
             }
         }
         Ok(false)
+    }
+
+    /// Whether the last look has left something unread, of which no change tells again.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind
     }
 }
 
@@ -85,25 +97,34 @@ impl AsFd for Scanner {
     }
 }
 
+/// What a look at a log came to.
+enum Look {
+    Found,
+    Nothing,
+    /// There is more to read.
+    Unfinished,
+}
+
 impl Stream {
-    fn look(&mut self, pattern: &Pattern) -> io::Result<bool> {
+    fn look(&mut self, pattern: &Pattern) -> io::Result<Look> {
         if self.file.is_none() {
             match File::open(&self.path) {
                 Ok(file) => self.file = Some(file),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Look::Nothing),
                 Err(e) => return Err(e),
             }
         }
-        let Some(file) = &self.file else { return Ok(false) };
+        let Some(file) = &self.file else { return Ok(Look::Nothing) };
         if file.metadata()?.len() < self.position {
             // Truncated: what is there now is new.
             (self.position, self.line) = (0, Vec::new());
         }
         let mut buffer = [0u8; 16 * 1024];
-        loop {
+        let enough = self.position.saturating_add(AT_ONCE);
+        while self.position < enough {
             let filled = file.read_at(&mut buffer, self.position)?;
             if filled == 0 {
-                return Ok(false);
+                return Ok(Look::Nothing);
             }
             self.position += filled as u64;
             for piece in buffer[..filled].split_inclusive(|&b| b == b'\n') {
@@ -114,13 +135,14 @@ impl Stream {
                 let ended = piece.ends_with(b"\n");
                 let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
                 if pattern.is_in(line) {
-                    return Ok(true);
+                    return Ok(Look::Found);
                 }
                 if ended {
                     self.line.clear();
                 }
             }
         }
+        Ok(Look::Unfinished)
     }
 }
 
@@ -160,6 +182,19 @@ mod tests {
         std::fs::write(&logs.out, "ready \u{e4}t").unwrap();
         let mut cut = Scanner::new(ReadyWhen::Text("ready \u{e4}t"), &logs, from).unwrap().unwrap();
         assert!(cut.look().unwrap(), "a truncated log is read from its beginning");
+    }
+
+    #[test]
+    fn much_output_is_read_in_several_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = logs(folder.path());
+        write(&logs.out, &b"starting\n".repeat(50_000));
+        write(&logs.out, b"ready");
+        let mut scanner = Scanner::new(ReadyWhen::Text("ready"), &logs, [0, 0]).unwrap().unwrap();
+        assert!(!scanner.look().unwrap() && scanner.is_behind());
+        assert!(scanner.look().unwrap());
+        let mut in_vain = Scanner::new(ReadyWhen::Text("never"), &logs, [0, 0]).unwrap().unwrap();
+        assert!(!in_vain.look().unwrap() && !in_vain.look().unwrap() && !in_vain.is_behind());
     }
 
     #[test]

@@ -5,16 +5,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod agent;
 mod crash;
 mod delete;
 mod direct;
 mod env;
+mod health;
 mod help;
 mod legacy;
 mod logs;
+mod notify;
 mod pick;
 mod probe;
 mod race;
+mod ready;
 mod restart;
 mod resurrect;
 mod run;

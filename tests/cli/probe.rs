@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Answers every request with what `answer` makes of it, until the test is over; returns the port.
-fn serve(address: &str, answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> u16 {
+pub fn serve(address: &str, answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> u16 {
     let listener = TcpListener::bind(address).unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -28,7 +28,7 @@ fn read_request(stream: &mut TcpStream) -> String {
     String::from_utf8(request).unwrap()
 }
 
-fn status(line: &str, rest: &str) -> Vec<u8> {
+pub fn status(line: &str, rest: &str) -> Vec<u8> {
     format!("HTTP/1.1 {line}\r\n{rest}").into_bytes()
 }
 
