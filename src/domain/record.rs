@@ -13,7 +13,7 @@ use super::spec::{Policy, Spec};
 use super::timestamp::Timestamp;
 pub use super::watch::Watch;
 pub use super::wish::{Ask, WireGrace, Wish};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::time::SystemTime;
@@ -43,55 +43,62 @@ pub enum Want {
     Down,
 }
 
-/// How a process is doing, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// The wish is written, the process not yet running.
-    Starting,
-    /// It runs.
-    Running,
-    /// It said that it is ready.
-    Ready,
-    /// It fails its health checks and is being ended for that.
-    Unhealthy,
-    /// It was told to hold still.
-    Paused,
-    /// The process that was started has ended; descendants of it run.
-    Detached,
-    /// It was asked to end.
-    Stopping,
-    /// It died and will be started again.
-    Backoff,
-    /// It ended by itself.
-    Exited,
-    /// It was stopped.
-    Stopped,
-    /// It could not be started, or died too often.
-    Errored,
-    /// Nobody can tell: the identity of the process cannot be proven.
-    Unknown,
-    /// The record cannot be read (in `status` only; never written).
-    Corrupt,
+/// Declares [`State`] with its words.
+macro_rules! states {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)*) => {
+        /// How a process is doing, in one word. A word that this bgo does not know, of a newer one, is `unknown`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum State { $($(#[doc = $doc])+ $variant,)* }
+
+        impl fmt::Display for State {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(State::$variant => $word,)* })
+            }
+        }
+
+        impl<'de> Deserialize<'de> for State {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<State, D::Error> {
+                Ok(match &*<std::borrow::Cow<'de, str>>::deserialize(d)? {
+                    $($word => State::$variant,)*
+                    _ => State::Unknown,
+                })
+            }
+        }
+    };
 }
 
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            State::Starting => "starting",
-            State::Running => "running",
-            State::Ready => "ready",
-            State::Unhealthy => "unhealthy",
-            State::Paused => "paused",
-            State::Detached => "detached",
-            State::Stopping => "stopping",
-            State::Backoff => "backoff",
-            State::Exited => "exited",
-            State::Stopped => "stopped",
-            State::Errored => "errored",
-            State::Unknown => "unknown",
-            State::Corrupt => "corrupt",
-        })
+states! {
+    /// The process does not run yet, or is not ready yet.
+    Starting = "starting",
+    /// It runs.
+    Running = "running",
+    /// It runs and is ready.
+    Ready = "ready",
+    /// It fails its health checks and is being ended for that.
+    Unhealthy = "unhealthy",
+    /// It was told to hold still.
+    Paused = "paused",
+    /// The process that was started has ended; descendants of it run.
+    Detached = "detached",
+    /// It was asked to end.
+    Stopping = "stopping",
+    /// It died and will be started again.
+    Backoff = "backoff",
+    /// It ended by itself.
+    Exited = "exited",
+    /// It was stopped.
+    Stopped = "stopped",
+    /// It could not be started, was ended by supervision, or died too often.
+    Errored = "errored",
+    /// Nobody can tell: the identity of the process cannot be proven.
+    Unknown = "unknown",
+    /// The record cannot be read (in `status` only; never written).
+    Corrupt = "corrupt",
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
     }
 }
 
@@ -494,6 +501,13 @@ mod tests {
         assert_eq!(value["future"]["a"][0], 1);
         assert_eq!(value["watch"]["mood"], "good");
         assert_eq!(value["spec"]["mood"], 5);
+    }
+
+    #[test]
+    fn a_state_of_a_newer_bgo_is_unknown() {
+        let text = r#"{"schema": 9, "name": "web", "command": ["/bin/true"], "cwd": "/", "status": "running",
+            "state": "levitating"}"#;
+        assert_eq!(Record::parse(text.as_bytes()).unwrap().state, State::Unknown);
     }
 
     #[test]

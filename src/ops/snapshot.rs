@@ -184,6 +184,7 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
     if seen.online {
         if !sidecar_lives && matches!(seen.state, State::Starting | State::Stopping) {
             seen.state = State::Running;
+            seen.reason = None; // It said what was awaited; nobody waits for it any more.
         }
         return seen;
     }

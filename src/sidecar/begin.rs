@@ -4,6 +4,7 @@
 //! ownership lock that its launcher held there is no sidecar; it does nothing before the launcher's wish is on disk;
 //! one that was launched to take up a process never starts one.
 
+use super::attributes::Given;
 use super::facts::Pending;
 use super::launch::Purpose;
 use super::log::log;
@@ -111,6 +112,7 @@ impl Supervisor {
             refused: None,
             killed: false,
             oom_kills: None,
+            given: Ok(Given::default()),
             helpers: Vec::new(),
             scanner: None,
             notify: None,

@@ -3,6 +3,7 @@
 //! Why it exists: the machine decides when to look and what follows; this is the looking. Invariant: nothing here
 //! blocks: what takes time is a helper, and its answer an event.
 
+use super::attributes::Given;
 use super::helper::Task;
 use super::log::log;
 use super::run::Supervisor;
@@ -135,8 +136,8 @@ impl Supervisor {
 
     /// Opens the socket that the running process was told of.
     pub(super) fn listen_again(&mut self) {
-        let account = super::attributes::of(&self.policy.settings).ok().and_then(|given| given.account);
-        if let Err(e) = self.listen(account.map(|account| account.uid)) {
+        let owner = self.given.as_ref().ok().and_then(Given::uid);
+        if let Err(e) = self.listen(owner) {
             log(&format!("cannot hear notices: {}", crate::error::describe(&e)));
         }
     }

@@ -130,14 +130,14 @@ impl Supervisor {
             Err(e) => return Err(e.message()),
         };
         let environment = self.store.environment(&self.name).map_err(|e| e.message())?.unwrap_or_default();
-        let attributes = super::attributes::of(&self.policy.settings).map_err(|e| e.to_string())?;
+        let given = self.given.clone().map_err(|e| e.to_string())?;
         let mut variables = environment.into_run(self.name.as_str(), "");
         variables.retain(|(key, _)| key.as_bytes() != b"BGO_RUN_ID");
         variables.extend(extra);
         variables.push((Raw::from("BGO_SIDECAR"), Raw::from(self.name.as_str())));
-        super::attributes::settle_in(&mut variables, attributes.account.as_ref());
+        given.settle_in(&mut variables);
         let arguments = ["/bin/sh", "-c", command].map(str::as_bytes);
-        self.start_helper(task, &arguments, variables, record.cwd.as_bytes(), attributes.plain, timeout)
+        self.start_helper(task, &arguments, variables, record.cwd.as_bytes(), given.plain, timeout)
     }
 
     /// Starts bgo itself to GET `url`.

@@ -3,6 +3,7 @@
 //! Why it exists: the actions of `domain::machine` as system calls. Invariant: nothing is signalled but the process
 //! and its descendants, each through a handle whose identity was checked.
 
+use super::attributes::Given;
 use super::launch::{Purpose, launch};
 use super::log::log;
 use super::run::{Leader, Supervisor, open_logs};
@@ -98,17 +99,17 @@ impl Supervisor {
         if let Some(marker) = marker {
             mark(&out, &self.store.logs(&self.name).out, marker);
         }
-        let given = super::attributes::of(&record.spec)?;
+        self.given = Given::of(&record.spec);
+        let given = self.given.clone()?;
         self.policy.settings = record.spec.clone();
-        let owner = given.account.as_ref().map(|account| account.uid);
-        self.listen(owner).map_err(at(Stage::Notify))?;
+        self.listen(given.uid()).map_err(at(Stage::Notify))?;
         self.log_start = [&out, &err].map(|log| log.metadata().map_or(0, |m| m.len()));
         let text =
             |bytes: &[u8]| CString::new(bytes).map_err(|_| LaunchFailure { stage: Stage::Record, errno: libc::EINVAL });
         // Each variable is dropped as it is turned into what exec takes: a sidecar keeps the pages it ever touched.
         let pair = |(key, value): (Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
         let mut variables = environment.into_run(&record.name, &self.run_id);
-        super::attributes::settle_in(&mut variables, given.account.as_ref());
+        given.settle_in(&mut variables);
         self.announce(&mut variables);
         let plan = SpawnPlan {
             program: text(record.command.first().map_or(b"", |c| c.as_bytes()))?,
@@ -169,6 +170,7 @@ impl Supervisor {
         (self.ready_at, self.log_start) = record.ready.as_ref().map_or((None, [0, 0]), |ready| (ready.at, ready.from));
         self.status_text = record.status_text.clone();
         self.policy.settings = record.spec.clone();
+        self.given = Given::of(&record.spec);
         self.listen_again();
         Some(Event::TakenUp { at: since, ready: self.ready_at.is_some() })
     }

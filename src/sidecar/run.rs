@@ -5,13 +5,14 @@
 //! of one wake-up are taken is fixed: being told to leave, wishes, ends, the clock. So an end that a shutdown caused
 //! is known as such, and a stop beats the restart of a process that died at the same moment.
 
+use super::attributes::Given;
 use super::facts::{Facts, Pending};
 use super::helper::Helper;
 use super::launch::open_log;
 use super::log::log;
 use super::scan::Scanner;
 use crate::domain::duration::Span;
-use crate::domain::launch::Report;
+use crate::domain::launch::{LaunchFailure, Report};
 use crate::domain::machine::{Action, End, Event, Grace, Life, Machine, step};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
@@ -77,6 +78,8 @@ pub(super) struct Supervisor {
     /// Whether this sidecar has sent SIGKILL to the present run.
     pub killed: bool,
     pub oom_kills: Option<u64>,
+    /// As whom and with which limits the process runs, and its checks and hooks.
+    pub given: std::result::Result<Given, LaunchFailure>,
     /// Commands that run beside the process: checks and hooks.
     pub helpers: Vec<Helper>,
     /// Looks through the output, while readiness depends on it.
