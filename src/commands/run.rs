@@ -36,6 +36,9 @@ fn in_foreground(bgo: &Bgo, args: RunArgs) -> Result<ExitStatus> {
     if let Some(lost) = &ended.lost {
         print_error(lost);
     }
+    if let Some(reason) = &ended.exit.reason {
+        note(&format!("bgo: \"{}\" was ended: {reason}", ended.name));
+    }
     let outcome = ended.exit.outcome();
     if outcome == Outcome::Unknown {
         note(&format!("bgo: \"{}\" has ended; nobody could see how", ended.name));

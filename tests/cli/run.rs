@@ -220,3 +220,10 @@ fn deleting_it_from_outside_ends_it() {
     let ended = run.finish();
     assert!([125, 143].contains(&ended.code), "{ended:?}");
 }
+
+#[test]
+fn why_supervision_ended_it_is_said() {
+    let env = TestEnv::new();
+    let ended = env.bgo(&["run", "--max-runtime", "100ms", "--", "sleep", "300"]).code(143);
+    assert_eq!(ended.stderr, "bgo: \"sleep\" was ended: killed: ran longer than --max-runtime 100ms\n");
+}
