@@ -222,7 +222,6 @@ fn a_url_that_does_not_answer_holds_nobody_up() {
     env.start_with(&flags, "slow", &["sleep", "300"]);
     let stopped = env.bgo(&["stop", "slow"]).ok();
     assert!(stopped.took < Duration::from_secs(10), "{stopped:?}");
-    env.assert_all_gone();
     let nobody = ["--ready-when-url", "http://127.0.0.1:1/", "--ready-timeout", "300ms"];
     let told = start_wait(&env, &nobody, "none", "exec sleep 300").code(1);
     assert!(told.stderr.contains("(--ready-when-url http://127.0.0.1:1/): connection refused\n"), "{told:?}");
@@ -290,6 +289,7 @@ fn a_command_that_hangs_ends_with_its_time_and_with_its_process() {
     });
     env.start_with(&[&flags[..], &["10m"]].concat(), "slow", &["sleep", "300"]);
     env.bgo(&["stop", "web", "slow"]).ok();
+    wait_until("the checks to be gone", || env.copies("sleep 4250").is_empty());
     env.assert_all_gone();
     // One that ends at once, while its check is under way, has ended at once.
     let told = env.bgo(&[&["start"], &flags[..], &["10m", "brief", "--", "sh", "-c", "exit 3"]].concat()).code(1);
