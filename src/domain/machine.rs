@@ -37,6 +37,7 @@ use super::backoff::{Budget, Death, Verdict};
 pub use super::life::{Action, End, Event, Grace, Hook, Life, Moment, Then};
 use super::outcome::Outcome;
 use super::run::{Cause, Due, Run};
+use super::settings::RestartOn;
 use super::spec::Policy;
 use std::time::Duration;
 
@@ -141,12 +142,15 @@ fn alive(policy: &Policy, mut m: Machine, life: Life, event: Event, now: Moment)
         other => return stay(m, other),
     };
     let again = |run: Run| if detached { Life::Detached(run) } else { Life::Up(run) };
+    let only_failures = policy.settings.restart_on == RestartOn::OnFailure;
     let mut actions = Vec::new();
     let cause = match event {
         Event::Exited { outcome, descendants } if !detached => {
             return leader_ended(policy, m, run, outcome, descendants, now);
         }
-        Event::Emptied if detached && policy.watch && m.leave_at.is_none() => return spawn(m, true),
+        Event::Emptied if detached && policy.watch && m.leave_at.is_none() && !(run.succeeded && only_failures) => {
+            return spawn(m, true);
+        }
         Event::Emptied if detached => return over(policy, m, End::Exited),
         Event::Stop(grace) => return begin_stop(m, again(run), Then::Down, None, grace, now),
         Event::Restart(grace) => {
@@ -271,16 +275,26 @@ fn backoff(policy: &Policy, mut m: Machine, until: Moment, event: Event, now: Mo
     }
 }
 
-fn leader_ended(policy: &Policy, mut m: Machine, run: Run, outcome: Outcome, descendants: bool, now: Moment) -> Step {
+fn leader_ended(
+    policy: &Policy,
+    mut m: Machine,
+    mut run: Run,
+    outcome: Outcome,
+    descendants: bool,
+    now: Moment,
+) -> Step {
+    let success = policy.settings.is_success(outcome);
     let then = if policy.watch && m.leave_at.is_none() {
         let uptime = now.saturating_sub(run.since);
-        let success = policy.settings.is_success(outcome);
         follow(policy, &mut m, Death { uptime, success, premature: false, cause: &outcome.to_string() }, now)
     } else {
         None
     };
     match then {
-        None if descendants => stay(m, Life::Detached(run)),
+        None if descendants => {
+            run.succeeded = success;
+            stay(m, Life::Detached(run))
+        }
         Some(then) if descendants => begin_stop(m, Life::Detached(run), then, None, policy.grace(), now),
         then => all_gone(policy, m, then, None, now),
     }

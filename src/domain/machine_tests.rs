@@ -362,7 +362,12 @@ fn failures_restart_and_success_does_not_where_that_was_asked_for() {
     let policy = supervised(true, Settings { restart_on: RestartOn::OnFailure, ..Settings::default() });
     let end = |outcome, descendants| step(&policy, machine(up()), Event::Exited { outcome, descendants }, at(9));
     assert_eq!(end(Outcome::Code(0), false).0.life, Life::Over(End::Exited));
-    assert_eq!(end(Outcome::Code(0), true).0.life, detached());
+    // What a leader that ended well left behind ends well, too.
+    let (m, _) = end(Outcome::Code(0), true);
+    assert!(matches!(m.life, Life::Detached(_)));
+    assert_eq!(step(&policy, m.clone(), Event::Emptied, at(10)).0.life, Life::Over(End::Exited));
+    let always = supervised(true, Settings::default());
+    assert_eq!(step(&always, m, Event::Emptied, at(10)).1, [Action::Spawn { counted: true }]);
     assert_eq!(end(Outcome::Code(1), false).1, [Action::Spawn { counted: true }]);
 }
 
