@@ -110,8 +110,11 @@ fn reset(record: &mut Record, setting: &str) -> Result<()> {
     if known {
         return Ok(());
     }
-    let names: Vec<String> = NAMES.iter().map(|name| name.replace('_', "-")).collect();
-    let near = super::nearest(setting, names.iter().map(String::as_str));
+    // `restart_on` is what `restart` comes to, not a setting of its own.
+    let names: Vec<String> =
+        NAMES.iter().filter(|name| **name != "restart_on").map(|name| name.replace('_', "-")).collect();
+    let more = ["restart", "interval", "min-uptime", "on-fast-crash"];
+    let near = super::nearest(setting, names.iter().map(String::as_str).chain(more));
     let hint = near.map_or_else(|| "bgo help set lists them".to_owned(), |near| format!("did you mean {near}?"));
     Err(Error::new(ErrorKind::Usage, format!("there is no setting \"{setting}\"")).hint(hint))
 }
