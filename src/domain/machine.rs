@@ -116,12 +116,13 @@ fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, 
                 Some(grace) => begin_stop(m, life, Then::Down, None, grace, now),
             }
         }
-        Event::TakenUp { at, ready } => {
+        Event::TakenUp { at, ready, paused } => {
             m.ran = true;
             let mut run = Run::new(policy, at, now);
             if ready {
                 run.set_ready(now);
             }
+            run.paused = paused.then_some(now);
             stay(m, Life::Up(run))
         }
         Event::SpawnFailed { transient: true, .. } if policy.watch && m.leave_at.is_none() && stop.is_none() => {
@@ -309,15 +310,22 @@ fn follow(policy: &Policy, m: &mut Machine, death: Death<'_>, now: Moment) -> Op
     }
 }
 
-fn begin_stop(mut m: Machine, was: Life, then: Then, why: Option<Cause>, grace: Grace, now: Moment) -> Step {
+fn begin_stop(mut m: Machine, mut was: Life, then: Then, why: Option<Cause>, grace: Grace, now: Moment) -> Step {
     let signal = grace.signal;
-    let (kill_at, action) = if grace.kills_at_once() {
-        (None, Action::KillAll)
+    let mut held = false;
+    if let Life::Up(run) | Life::Detached(run) = &mut was {
+        held = run.paused.is_some();
+        run.resume(now);
+    }
+    let (kill_at, actions) = if grace.kills_at_once() {
+        (None, vec![Action::KillAll])
     } else {
-        (Some(now.saturating_add(grace.timeout)), Action::Signal(signal))
+        // All must wake up to act on the signal: the leader may wait for one that left its group.
+        let wake = held.then_some(Action::Resume);
+        (Some(now.saturating_add(grace.timeout)), [Action::Signal(signal)].into_iter().chain(wake).collect())
     };
     m.life = Life::Stopping { then, why, kill_at, signal, was: Box::new(was) };
-    (m, vec![action])
+    (m, actions)
 }
 
 /// Everything of a run is gone.

@@ -377,7 +377,13 @@ fn a_pause_holds_every_deadline_and_a_stop_ends_what_is_paused() {
     let (m, actions) = step(&policy, machine(up()), Event::Pause, at(10));
     assert_eq!((actions, m.deadline(&policy)), (vec![Action::Pause], None));
     assert_eq!(step(&policy, m.clone(), Event::Pause, at(11)).1, []);
-    assert_eq!(step(&policy, m.clone(), Event::Stop(GRACE), at(11)).1, [Action::Signal(Signal::TERM)]);
+    let (stopping, actions) = step(&policy, m.clone(), Event::Stop(GRACE), at(11));
+    assert_eq!(actions, [Action::Signal(Signal::TERM), Action::Resume]);
+    let (refused, _) = step(&policy, stopping, Event::SignalRefused, at(11));
+    assert!(matches!(refused.life, Life::Up(run) if run.paused.is_none()), "it was woken up");
+    let taken_up = Event::TakenUp { at: at(0), ready: false, paused: true };
+    let (fresh, _) = step(&policy, machine(Life::default()), taken_up, at(11));
+    assert_eq!(step(&policy, fresh, Event::Resume, at(12)).1, [Action::Resume]);
     let (m, actions) = step(&policy, m, Event::Resume, at(110));
     assert_eq!((actions, m.deadline(&policy)), (vec![Action::Resume], Some(at(130))));
 }
@@ -422,7 +428,7 @@ impl World {
             }
             self.leader = true;
             return if dice.below(5) == 0 {
-                Event::TakenUp { at: now, ready: dice.below(2) == 0 }
+                Event::TakenUp { at: now, ready: dice.below(2) == 0, paused: dice.below(4) == 0 }
             } else {
                 Event::Spawned { at: now }
             };

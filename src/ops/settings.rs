@@ -140,7 +140,7 @@ pub fn resume(bgo: &Bgo, name: &Name) -> Result<Record> {
 
 /// Whether a pause can still come about.
 fn is_held_or_up(record: &Record) -> bool {
-    matches!(record.state, State::Starting | State::Running | State::Ready | State::Paused)
+    matches!(record.state, State::Starting | State::Running | State::Ready | State::Detached | State::Paused)
 }
 
 /// Lets `name` stay down from now on when it dies. The process goes on.
@@ -195,7 +195,8 @@ fn apply(
         match ownership {
             Some(ownership) if !running.is_empty() => {
                 attach(bgo, name, &ownership, &running)?;
-                return bgo.record(name);
+                // The fresh one acts on the wish like any other.
+                record = bgo.record(name)?;
             }
             Some(_) => return Ok(record),
             None => {}
