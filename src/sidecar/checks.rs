@@ -16,7 +16,10 @@ use std::time::SystemTime;
 
 impl Supervisor {
     /// Looks whether the process is ready. What follows at once is an event.
+    ///
+    /// After a change of settings that may be while a look is under way, which then counts no more.
     pub(super) fn probe(&mut self) -> Option<Event> {
+        self.drop_checks_for(Task::Ready);
         let settings = self.policy.settings.clone();
         let Some(when) = settings.ready_when() else { return Some(Event::Ready) };
         let timeout = settings.health_timeout.0;
