@@ -112,6 +112,10 @@ impl Supervisor {
 
     /// Measures the memory of the whole tree.
     pub(super) fn measure(&self) -> Event {
+        if !self.knows_all() {
+            // What it has daemonised became an orphan of somebody else.
+            return Event::Measured(self.whole_tree().iter().map(|process| process.rss_bytes).sum());
+        }
         let leader = self.leader.as_ref().and_then(|l| platform::stat(l.identity.pid).ok().flatten());
         let inherited = self.sidecar.parent.then_some(self.sidecar.pid);
         Event::Measured(platform::usage(leader.as_ref(), inherited, &self.run_id).rss_bytes)
