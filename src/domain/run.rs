@@ -187,6 +187,9 @@ impl Run {
         if policy.settings.ready_when().is_none() {
             self.set_ready(now);
         }
+        if policy.settings.health_check().is_none() && !self.is_awaited() {
+            (self.failures, self.failure) = (0, None);
+        }
         if let Readiness::Awaited(probing) | Readiness::Overdue(probing) = &mut self.readiness {
             *probing = Probing::at(now);
         }
