@@ -128,6 +128,8 @@ pub enum Event {
         at: Moment,
         /// Whether it has been ready.
         ready: bool,
+        /// Whether it was told to hold still.
+        paused: bool,
     },
     /// `Spawn` failed.
     SpawnFailed {

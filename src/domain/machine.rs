@@ -37,6 +37,7 @@ use super::backoff::{Budget, Death, Verdict};
 pub use super::life::{Action, End, Event, Grace, Hook, Life, Moment, Then};
 use super::outcome::Outcome;
 use super::run::{Cause, Due, Run};
+use super::settings::RestartOn;
 use super::spec::Policy;
 use std::time::Duration;
 
@@ -115,7 +116,7 @@ fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, 
                 Some(grace) => begin_stop(m, life, Then::Down, None, grace, now),
             }
         }
-        Event::TakenUp { at, ready } => {
+        Event::TakenUp { at, ready, paused } => {
             m.ran = true;
             let mut run = Run::new(policy, at, now);
             if ready {
@@ -123,6 +124,7 @@ fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, 
             } else {
                 run.look_before_time_is_over(policy, now);
             }
+            run.paused = paused.then_some(now);
             stay(m, Life::Up(run))
         }
         Event::SpawnFailed { transient: true, .. } if policy.watch && m.leave_at.is_none() && stop.is_none() => {
@@ -143,12 +145,15 @@ fn alive(policy: &Policy, mut m: Machine, life: Life, event: Event, now: Moment)
         other => return stay(m, other),
     };
     let again = |run: Run| if detached { Life::Detached(run) } else { Life::Up(run) };
+    let only_failures = policy.settings.restart_on == RestartOn::OnFailure;
     let mut actions = Vec::new();
     let cause = match event {
         Event::Exited { outcome, descendants } if !detached => {
             return leader_ended(policy, m, run, outcome, descendants, now);
         }
-        Event::Emptied if detached && policy.watch && m.leave_at.is_none() => return spawn(m, true),
+        Event::Emptied if detached && policy.watch && m.leave_at.is_none() && !(run.succeeded && only_failures) => {
+            return spawn(m, true);
+        }
         Event::Emptied if detached => return over(policy, m, End::Exited),
         Event::Stop(grace) => return begin_stop(m, again(run), Then::Down, None, grace, now),
         Event::Restart(grace) => {
@@ -273,16 +278,26 @@ fn backoff(policy: &Policy, mut m: Machine, until: Moment, event: Event, now: Mo
     }
 }
 
-fn leader_ended(policy: &Policy, mut m: Machine, run: Run, outcome: Outcome, descendants: bool, now: Moment) -> Step {
+fn leader_ended(
+    policy: &Policy,
+    mut m: Machine,
+    mut run: Run,
+    outcome: Outcome,
+    descendants: bool,
+    now: Moment,
+) -> Step {
+    let success = policy.settings.is_success(outcome);
     let then = if policy.watch && m.leave_at.is_none() {
         let uptime = now.saturating_sub(run.since);
-        let success = policy.settings.is_success(outcome);
         follow(policy, &mut m, Death { uptime, success, premature: false, cause: &outcome.to_string() }, now)
     } else {
         None
     };
     match then {
-        None if descendants => stay(m, Life::Detached(run)),
+        None if descendants => {
+            run.succeeded = success;
+            stay(m, Life::Detached(run))
+        }
         Some(then) if descendants => begin_stop(m, Life::Detached(run), then, None, policy.grace(), now),
         then => all_gone(policy, m, then, None, now),
     }
@@ -297,15 +312,22 @@ fn follow(policy: &Policy, m: &mut Machine, death: Death<'_>, now: Moment) -> Op
     }
 }
 
-fn begin_stop(mut m: Machine, was: Life, then: Then, why: Option<Cause>, grace: Grace, now: Moment) -> Step {
+fn begin_stop(mut m: Machine, mut was: Life, then: Then, why: Option<Cause>, grace: Grace, now: Moment) -> Step {
     let signal = grace.signal;
-    let (kill_at, action) = if grace.kills_at_once() {
-        (None, Action::KillAll)
+    let mut held = false;
+    if let Life::Up(run) | Life::Detached(run) = &mut was {
+        held = run.paused.is_some();
+        run.resume(now);
+    }
+    let (kill_at, actions) = if grace.kills_at_once() {
+        (None, vec![Action::KillAll])
     } else {
-        (Some(now.saturating_add(grace.timeout)), Action::Signal(signal))
+        // All must wake up to act on the signal: the leader may wait for one that left its group.
+        let wake = held.then_some(Action::Resume);
+        (Some(now.saturating_add(grace.timeout)), [Action::Signal(signal)].into_iter().chain(wake).collect())
     };
     m.life = Life::Stopping { then, why, kill_at, signal, was: Box::new(was) };
-    (m, vec![action])
+    (m, actions)
 }
 
 /// Everything of a run is gone.

@@ -362,7 +362,12 @@ fn failures_restart_and_success_does_not_where_that_was_asked_for() {
     let policy = supervised(true, Settings { restart_on: RestartOn::OnFailure, ..Settings::default() });
     let end = |outcome, descendants| step(&policy, machine(up()), Event::Exited { outcome, descendants }, at(9));
     assert_eq!(end(Outcome::Code(0), false).0.life, Life::Over(End::Exited));
-    assert_eq!(end(Outcome::Code(0), true).0.life, detached());
+    // What a leader that ended well left behind ends well, too.
+    let (m, _) = end(Outcome::Code(0), true);
+    assert!(matches!(m.life, Life::Detached(_)));
+    assert_eq!(step(&policy, m.clone(), Event::Emptied, at(10)).0.life, Life::Over(End::Exited));
+    let always = supervised(true, Settings::default());
+    assert_eq!(step(&always, m, Event::Emptied, at(10)).1, [Action::Spawn { counted: true }]);
     assert_eq!(end(Outcome::Code(1), false).1, [Action::Spawn { counted: true }]);
 }
 
@@ -372,7 +377,13 @@ fn a_pause_holds_every_deadline_and_a_stop_ends_what_is_paused() {
     let (m, actions) = step(&policy, machine(up()), Event::Pause, at(10));
     assert_eq!((actions, m.deadline(&policy)), (vec![Action::Pause], None));
     assert_eq!(step(&policy, m.clone(), Event::Pause, at(11)).1, []);
-    assert_eq!(step(&policy, m.clone(), Event::Stop(GRACE), at(11)).1, [Action::Signal(Signal::TERM)]);
+    let (stopping, actions) = step(&policy, m.clone(), Event::Stop(GRACE), at(11));
+    assert_eq!(actions, [Action::Signal(Signal::TERM), Action::Resume]);
+    let (refused, _) = step(&policy, stopping, Event::SignalRefused, at(11));
+    assert!(matches!(refused.life, Life::Up(run) if run.paused.is_none()), "it was woken up");
+    let taken_up = Event::TakenUp { at: at(0), ready: false, paused: true };
+    let (fresh, _) = step(&policy, machine(Life::default()), taken_up, at(11));
+    assert_eq!(step(&policy, fresh, Event::Resume, at(12)).1, [Action::Resume]);
     let (m, actions) = step(&policy, m, Event::Resume, at(110));
     assert_eq!((actions, m.deadline(&policy)), (vec![Action::Resume], Some(at(130))));
 }
@@ -417,7 +428,7 @@ impl World {
             }
             self.leader = true;
             return if dice.below(5) == 0 {
-                Event::TakenUp { at: now, ready: dice.below(2) == 0 }
+                Event::TakenUp { at: now, ready: dice.below(2) == 0, paused: dice.below(4) == 0 }
             } else {
                 Event::Spawned { at: now }
             };

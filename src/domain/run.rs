@@ -35,6 +35,8 @@ pub struct Run {
     pub leaving: bool,
     /// The kernel refused to signal it.
     pub refused: bool,
+    /// Its leader has ended, and well; what it left behind runs on.
+    pub succeeded: bool,
     /// When it became ready, or what stands for that.
     ready_at: Moment,
     /// When the last health check began, and whether it is still under way.
@@ -123,6 +125,7 @@ impl Run {
             paused: None,
             leaving: false,
             refused: false,
+            succeeded: false,
             ready_at: since,
             checked: None,
             checking: false,
@@ -184,7 +187,7 @@ impl Run {
         if policy.settings.ready_when().is_none() {
             self.set_ready(now);
         }
-        if policy.settings.health_check().is_none() && self.failures > 0 {
+        if policy.settings.health_check().is_none() && !self.is_awaited() {
             (self.failures, self.failure) = (0, None);
         }
         if let Readiness::Awaited(probing) | Readiness::Overdue(probing) = &mut self.readiness {

@@ -390,6 +390,17 @@ impl Settings {
                 return Some(format!("{flag} must be more than 0"));
             }
         }
+        let blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
+        for (flag, wrong) in [
+            ("--user", blank(&self.user)),
+            ("--on-exit", blank(&self.on_exit)),
+            ("--on-ready", blank(&self.on_ready)),
+            ("--on-errored", blank(&self.on_errored)),
+        ] {
+            if wrong {
+                return Some(format!("{flag} must not be empty"));
+            }
+        }
         if self.ready_when.as_deref() == Some("") || self.ready_when_regex.as_deref() == Some("") {
             return Some("an empty text to wait for is in every line: give --ready-when something to look for".into());
         }
@@ -494,6 +505,7 @@ mod tests {
             (Settings { health_interval: Span::secs(0), ..none.clone() }, "--health-interval"),
             (Settings { max_rss: Some(Size(0)), ..none.clone() }, "--max-rss"),
             (Settings { ready_when: Some(String::new()), ..none.clone() }, "--ready-when"),
+            (Settings { on_exit: Some(" ".into()), ..none.clone() }, "--on-exit"),
         ] {
             let why = settings.contradiction().unwrap_or_default();
             assert!(why.contains(named), "{named}: {why}");

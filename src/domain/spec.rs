@@ -121,10 +121,11 @@ impl Supervision {
                 {
                     "a restart policy: add --restart always (-w) or --restart on-failure"
                 }
+                "backoff" if settings.backoff.0 > settings.backoff_max.0 => "a --backoff-max that is at least as long",
                 "interval" if !restarts && settings.max_rss.is_none() => {
                     "something that must be polled: add -w, or --max-rss"
                 }
-                "ready-timeout" | "on-ready-timeout" if settings.ready_when().is_none() => {
+                "ready-timeout" | "on-ready-timeout" | "on-ready" if settings.ready_when().is_none() => {
                     "a way to tell readiness: add --ready-when or one like it"
                 }
                 "health-interval" | "health-threshold" | "health-grace" if settings.health_check().is_none() => {

@@ -84,7 +84,11 @@ pub fn end(record: &Record, running: Vec<ProcStat>, grace: Grace) -> Result<Exit
         let led = running.first().is_some_and(|p| p.pgid == p.pid);
         let ask = |signal| if led { leader.signal_group(signal) } else { leader.signal(signal) };
         ask(grace.signal).map_err(|e| refused(&e, leader.pid()))?;
+        // Paused ones must wake up to act on it; the leader may wait for one that left its group.
         let _ = ask(Signal::CONT);
+        for process in running.iter().skip(1).filter_map(open) {
+            let _ = process.signal(Signal::CONT);
+        }
         wait_for(&[leader], deadline)?;
     }
     // What outlived the leader (or is all there is) is asked too, in the time that is left.
@@ -103,6 +107,7 @@ pub fn end(record: &Record, running: Vec<ProcStat>, grace: Grace) -> Result<Exit
         for process in &left {
             let signal = if kill { Signal::KILL } else { grace.signal };
             process.signal(signal).map_err(|e| refused(&e, process.pid()))?;
+            let _ = process.signal(Signal::CONT);
         }
         asked = true;
         let until = if kill { kill_deadline } else { deadline };

@@ -110,8 +110,11 @@ fn reset(record: &mut Record, setting: &str) -> Result<()> {
     if known {
         return Ok(());
     }
-    let names: Vec<String> = NAMES.iter().map(|name| name.replace('_', "-")).collect();
-    let near = super::nearest(setting, names.iter().map(String::as_str));
+    // `restart_on` is what `restart` comes to, not a setting of its own.
+    let names: Vec<String> =
+        NAMES.iter().filter(|name| **name != "restart_on").map(|name| name.replace('_', "-")).collect();
+    let more = ["restart", "interval", "min-uptime", "on-fast-crash"];
+    let near = super::nearest(setting, names.iter().map(String::as_str).chain(more));
     let hint = near.map_or_else(|| "bgo help set lists them".to_owned(), |near| format!("did you mean {near}?"));
     Err(Error::new(ErrorKind::Usage, format!("there is no setting \"{setting}\"")).hint(hint))
 }
@@ -137,7 +140,7 @@ pub fn resume(bgo: &Bgo, name: &Name) -> Result<Record> {
 
 /// Whether a pause can still come about.
 fn is_held_or_up(record: &Record) -> bool {
-    matches!(record.state, State::Starting | State::Running | State::Ready | State::Paused)
+    matches!(record.state, State::Starting | State::Running | State::Ready | State::Detached | State::Paused)
 }
 
 /// Lets `name` stay down from now on when it dies. The process goes on.
@@ -192,7 +195,8 @@ fn apply(
         match ownership {
             Some(ownership) if !running.is_empty() => {
                 attach(bgo, name, &ownership, &running)?;
-                return bgo.record(name);
+                // The fresh one acts on the wish like any other.
+                record = bgo.record(name)?;
             }
             Some(_) => return Ok(record),
             None => {}

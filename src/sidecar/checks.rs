@@ -20,7 +20,10 @@ const NOTICES: usize = 64;
 
 impl Supervisor {
     /// Looks whether the process is ready. What follows at once is an event.
+    ///
+    /// After a change of settings that may be while a look is under way, which then counts no more.
     pub(super) fn probe(&mut self) -> Option<Event> {
+        self.drop_checks_for(Task::Ready);
         let settings = self.policy.settings.clone();
         let Some(when) = settings.ready_when() else { return Some(Event::Ready) };
         if self.is_under_way(Task::Ready) {
@@ -116,6 +119,10 @@ impl Supervisor {
 
     /// Measures the memory of the whole tree.
     pub(super) fn measure(&self) -> Event {
+        if !self.knows_all() {
+            // What it has daemonised became an orphan of somebody else.
+            return Event::Measured(self.whole_tree().iter().map(|process| process.rss_bytes).sum());
+        }
         let leader = self.leader.as_ref().and_then(|l| platform::stat(l.identity.pid).ok().flatten());
         let inherited = self.sidecar.parent.then_some(self.sidecar.pid);
         Event::Measured(platform::usage(leader.as_ref(), inherited, &self.run_id).rss_bytes)

@@ -169,6 +169,7 @@ fn state_of(life: &Life, policy: &Policy) -> (State, Option<String>) {
         Life::Starting { .. } => (State::Starting, None),
         Life::Up(run) => run.state(policy),
         Life::Over(_) => (State::Running, None),
+        Life::Detached(run) if run.paused.is_some() => (State::Paused, None),
         Life::Detached(_) => (State::Detached, None),
         Life::Stopping { why: Some(cause), .. } => {
             let state = if cause.unhealthy { State::Unhealthy } else { State::Stopping };

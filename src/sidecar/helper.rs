@@ -262,12 +262,14 @@ impl Supervisor {
 
     /// Ends the checks of a run that is over: their answers mean nothing any more.
     pub(super) fn drop_checks(&mut self) {
-        self.helpers.retain(|helper| {
-            let keeps = matches!(helper.task, Task::Hook(_));
-            if !keeps {
-                helper.kill();
-            }
-            keeps
-        });
+        self.drop_checks_for(Task::Ready);
+        self.drop_checks_for(Task::Health);
+    }
+
+    /// Ends the checks for `task`.
+    pub(super) fn drop_checks_for(&mut self, task: Task) {
+        for helper in self.helpers.extract_if(.., |helper| helper.task == task) {
+            helper.kill();
+        }
     }
 }

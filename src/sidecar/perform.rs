@@ -10,12 +10,13 @@ use super::run::{Leader, Supervisor, open_logs};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::machine::{Action, Event, Life};
 use crate::domain::raw::Raw;
-use crate::domain::record::{Identity, Record};
+use crate::domain::record::{Identity, Record, State};
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::Error;
 use crate::platform::{self, ProcStat, ProcessHandle, SpawnPlan};
 use crate::store::Durability;
+use std::collections::HashSet;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -34,8 +35,8 @@ impl Supervisor {
             Action::Spawn { counted } => Some(self.start_again(counted)),
             Action::Signal(signal) => self.signal(signal),
             Action::KillAll => self.kill_all(),
-            Action::Pause => self.signal_all(Signal::STOP, "paused"),
-            Action::Resume => self.signal_all(Signal::CONT, "goes on"),
+            Action::Pause => self.hold_all(),
+            Action::Resume => self.wake_all(),
             Action::Probe => self.probe(),
             Action::Check => self.check_health(),
             Action::Measure => Some(self.measure()),
@@ -172,7 +173,8 @@ impl Supervisor {
         self.policy.settings = record.spec.clone();
         self.given = Given::of(&record.spec);
         self.listen_again();
-        Some(Event::TakenUp { at: since, ready: self.ready_at.is_some() })
+        let paused = record.state == State::Paused;
+        Some(Event::TakenUp { at: since, ready: self.ready_at.is_some(), paused })
     }
 
     // ------------------------------------------------------------------------------------------ ending
@@ -228,9 +230,23 @@ impl Supervisor {
         }
     }
 
-    fn signal_all(&self, signal: Signal, done: &str) -> Option<Event> {
-        log(done);
-        self.signal_each(&self.whole_tree(), signal);
+    /// No process forks once SIGSTOP was sent to it, but others may have until then, or have ended and left us a child
+    /// while the tree was walked: there is another look until two of them find nothing new.
+    fn hold_all(&self) -> Option<Event> {
+        let mut held = HashSet::new();
+        let mut quiet = 0;
+        while quiet < 2 {
+            let fresh: Vec<ProcStat> = self.whole_tree().into_iter().filter(|p| held.insert(p.pid)).collect();
+            self.signal_each(&fresh, Signal::STOP);
+            quiet = if fresh.is_empty() { quiet + 1 } else { 0 };
+        }
+        log("paused");
+        None
+    }
+
+    fn wake_all(&self) -> Option<Event> {
+        log("goes on");
+        self.signal_each(&self.whole_tree(), Signal::CONT);
         None
     }
 

@@ -244,7 +244,9 @@ impl Supervisor {
             Some(why) if run.failures > was.failures => {
                 log(&format!("health check failed ({} of {threshold}): {why}", run.failures));
             }
-            None if was.failures > 0 => log("health check passed again"),
+            None if was.failures > 0 && self.policy.settings.health_check().is_some() => {
+                log("health check passed again");
+            }
             _ => {}
         }
     }
