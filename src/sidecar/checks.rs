@@ -26,9 +26,6 @@ impl Supervisor {
         self.drop_checks_for(Task::Ready);
         let settings = self.policy.settings.clone();
         let Some(when) = settings.ready_when() else { return Some(Event::Ready) };
-        if self.is_under_way(Task::Ready) {
-            return None;
-        }
         let timeout = settings.health_timeout.0;
         let started = match when {
             ReadyWhen::Text(_) | ReadyWhen::Regex(_) => return self.scan(when),

@@ -255,11 +255,6 @@ impl Supervisor {
         }
     }
 
-    /// Whether a helper for `task` has not answered yet.
-    pub(super) fn is_under_way(&self, task: Task) -> bool {
-        self.helpers.iter().any(|helper| helper.task == task)
-    }
-
     /// Ends the checks of a run that is over: their answers mean nothing any more.
     pub(super) fn drop_checks(&mut self) {
         self.drop_checks_for(Task::Ready);

@@ -163,7 +163,10 @@ impl Supervisor {
         self.mind_helpers(platform::boot_clock());
         self.collect_ends();
         if std::mem::take(&mut self.status_changed) {
+            // What it says of itself may change often, and need not outlive a power cut.
+            let unsettled = self.unsettled;
             self.publish(Durability::Atomic);
+            self.unsettled = unsettled;
         }
         if self.retry_at.is_some_and(|at| at <= platform::boot_clock()) {
             self.retry_at = None;
