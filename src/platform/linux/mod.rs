@@ -237,11 +237,17 @@ pub fn set_process_name() {
     let _ = nix::sys::prctl::set_name(c"bgo");
 }
 
-/// How often the OOM killer has struck in the memory cgroup of the caller; `None` without cgroup v2.
+/// How often the OOM killer has struck in the memory cgroup of the caller; `None` where that is not counted.
 pub fn oom_kills() -> Option<u64> {
     let cgroups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let own = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let events = fs::read_to_string(format!("/sys/fs/cgroup{own}/memory.events")).ok()?;
+    // `4:memory:/path` is a hierarchy of cgroup v1, `0::/path` that of v2.
+    let is_memory = |line: &&str| line.split(':').nth(1).is_some_and(|names| names.split(',').any(|n| n == "memory"));
+    let path = |line: &str| line.splitn(3, ':').nth(2).map(str::to_owned);
+    let file = match cgroups.lines().find(is_memory).and_then(path) {
+        Some(own) => format!("/sys/fs/cgroup/memory{own}/memory.oom_control"),
+        None => format!("/sys/fs/cgroup{}/memory.events", cgroups.lines().find_map(|line| line.strip_prefix("0::"))?),
+    };
+    let events = fs::read_to_string(file).ok()?;
     events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok())
 }
 
