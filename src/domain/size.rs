@@ -7,13 +7,50 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// A number of bytes. In JSON: that number.
+/// A number of bytes. In JSON: that number; text such as "500M" is read as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Wire<u64>", into = "u64")]
 pub struct Size(pub u64);
 
 /// The units, largest first.
 const UNITS: [(char, u32); 4] = [('T', 40), ('G', 30), ('M', 20), ('K', 10)];
+
+/// What people write in a file: the plain value, or the text of the command line.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Wire<T> {
+    /// As bgo writes it.
+    Plain(T),
+    /// As a person does.
+    Text(String),
+}
+
+impl<T> Wire<T> {
+    /// The value, from either form.
+    pub(super) fn value<V: FromStr<Err = String>>(
+        self,
+        plain: impl FnOnce(T) -> Result<V, String>,
+    ) -> Result<V, String> {
+        match self {
+            Wire::Plain(value) => plain(value),
+            Wire::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl TryFrom<Wire<u64>> for Size {
+    type Error = String;
+
+    fn try_from(wire: Wire<u64>) -> Result<Size, String> {
+        wire.value(|bytes| Ok(Size(bytes)))
+    }
+}
+
+impl From<Size> for u64 {
+    fn from(size: Size) -> u64 {
+        size.0
+    }
+}
 
 impl FromStr for Size {
     type Err = String;
@@ -84,6 +121,8 @@ mod tests {
             let size: Size = text.parse().unwrap();
             assert_eq!((size.0, size.to_string().as_str()), (bytes, written), "{text}");
             assert_eq!(size.to_string().parse(), Ok(size));
+            assert_eq!(serde_json::from_value::<Size>(serde_json::json!(text)).unwrap(), size);
+            assert_eq!(serde_json::from_value::<Size>(serde_json::json!(bytes)).unwrap(), size);
         }
         for bad in ["", "M", "x", "5X", "-1", "1e9", "99999999T", "5 M M"] {
             assert!(bad.parse::<Size>().is_err(), "{bad}");

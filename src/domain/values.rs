@@ -4,6 +4,7 @@
 //! back unchanged; what makes no sense is refused in one sentence that shows how it is written.
 
 use super::duration::Span;
+use super::size::Wire;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -72,10 +73,24 @@ words! {
     }
 }
 
-/// Exit codes, 0 to 255.
+/// Exit codes, 0 to 255. In JSON: a list; text such as "0,143" is read as well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Wire<Vec<u8>>", into = "Vec<u8>")]
 pub struct ExitCodes(pub Vec<u8>);
+
+impl TryFrom<Wire<Vec<u8>>> for ExitCodes {
+    type Error = String;
+
+    fn try_from(wire: Wire<Vec<u8>>) -> Result<ExitCodes, String> {
+        wire.value(|codes| Ok(ExitCodes(codes)))
+    }
+}
+
+impl From<ExitCodes> for Vec<u8> {
+    fn from(codes: ExitCodes) -> Vec<u8> {
+        codes.0
+    }
+}
 
 impl FromStr for ExitCodes {
     type Err = String;
@@ -93,10 +108,24 @@ impl fmt::Display for ExitCodes {
     }
 }
 
-/// A share, 0 to 100.
+/// A share, 0 to 100. In JSON: that number; text such as "20%" is read as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Wire<u8>", into = "u8")]
 pub struct Percent(pub u8);
+
+impl TryFrom<Wire<u8>> for Percent {
+    type Error = String;
+
+    fn try_from(wire: Wire<u8>) -> Result<Percent, String> {
+        wire.value(|percent| percent.to_string().parse())
+    }
+}
+
+impl From<Percent> for u8 {
+    fn from(percent: Percent) -> u8 {
+        percent.0
+    }
+}
 
 impl FromStr for Percent {
     type Err = String;
@@ -204,6 +233,10 @@ mod tests {
         }
         assert_eq!("20%".parse(), Ok(Percent(20)));
         assert!("101".parse::<Percent>().is_err());
+        assert!(serde_json::from_str::<Percent>("101").is_err());
+        assert_eq!(serde_json::from_str::<Percent>("\"20%\"").unwrap(), Percent(20));
+        assert_eq!(serde_json::from_str::<ExitCodes>("\"0,143\"").unwrap(), ExitCodes(vec![0, 143]));
+        assert_eq!(serde_json::from_str::<ExitCodes>("[0,143]").unwrap(), ExitCodes(vec![0, 143]));
         assert!("0,256".parse::<ExitCodes>().is_err());
         assert!("sometimes".parse::<Restart>().unwrap_err().contains("no, on-failure, always"));
     }
