@@ -168,8 +168,12 @@ impl Supervisor {
     fn is_ours(&self, pid: u32) -> bool {
         let leader = self.leader.as_ref().map(|leader| leader.identity.pid);
         let inherited = self.sidecar.parent && platform::is_within(pid, self.sidecar.pid);
-        (inherited || leader.is_some_and(|leader| platform::is_within(pid, leader)))
-            && !platform::is_foreign(pid, &self.run_id)
+        let descends = inherited || leader.is_some_and(|leader| platform::is_within(pid, leader));
+        if descends || self.knows_all() {
+            return descends && !platform::is_foreign(pid, &self.run_id);
+        }
+        // Orphans of a run that was taken up have other parents.
+        self.whole_tree().iter().any(|process| process.pid == pid)
     }
 
     fn note(&mut self, notice: Notice) {

@@ -62,11 +62,11 @@ impl Supervisor {
         exit.shutdown = self.machine.leave_at.is_some() || self.events.contains(&Event::Terminate);
         log(&format!("process pid={} ended: {exit}", leader.identity.pid));
         self.killed = false;
-        self.scanner = None;
         let descendants = self.find_strays();
-        // Not before: a zombie has no environment any more to tell that it is no part of the process.
-        self.drop_checks();
         if !descendants {
+            // While others of the run live it may get ready, and is checked on. And not before they were looked for: a
+            // zombie has no environment any more to tell that it is no part of the process.
+            self.drop_checks();
             self.ended = Some(exit.clone());
         }
         self.last_exit = Some(exit.clone());

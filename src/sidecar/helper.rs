@@ -257,6 +257,7 @@ impl Supervisor {
 
     /// Ends the checks of a run that is over: their answers mean nothing any more.
     pub(super) fn drop_checks(&mut self) {
+        self.scanner = None;
         self.drop_checks_for(Task::Ready);
         self.drop_checks_for(Task::Health);
     }

@@ -147,7 +147,7 @@ impl Supervisor {
         self.refused = None;
         self.ready_at = None;
         self.status_text = None;
-        self.scanner = None;
+        self.drop_checks();
     }
 
     /// Tells the process by its environment where it can notify us, and how often it must.

@@ -134,6 +134,7 @@ impl Stream {
                 }
                 let ended = piece.ends_with(b"\n");
                 let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
                 if pattern.is_in(line) {
                     return Ok(Look::Found);
                 }
@@ -207,6 +208,9 @@ mod tests {
         assert!(!scanner.look().unwrap());
         write(&logs.err, b"listening on 0.0.0.0:8080");
         assert!(scanner.look().unwrap());
+        let mut other = Scanner::new(ReadyWhen::Regex("^up$"), &logs, [0, 0]).unwrap().unwrap();
+        write(&logs.out, b"up\r\n");
+        assert!(other.look().unwrap(), "as a terminal's line ends");
         assert!(Scanner::new(ReadyWhen::Regex("("), &logs, [0, 0]).is_err());
         assert!(Scanner::new(ReadyWhen::Port(1), &logs, [0, 0]).unwrap().is_none());
     }

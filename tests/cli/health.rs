@@ -294,6 +294,22 @@ fn a_paused_process_is_not_checked() {
 }
 
 #[test]
+fn what_outlives_the_first_process_is_checked() {
+    let env = TestEnv::new();
+    // The first process ends while a check is under way.
+    let check = format!("touch leave; sleep 0.2; {CHECK}");
+    let script = "sleep 300 & while [ ! -e leave ]; do sleep 0.02; done; exit 0";
+    env.start_with(&["--health-cmd", &check, "--health-interval", "50ms"], "web", &["sh", "-c", script]);
+    env.wait_state("web", "detached");
+    let before = checks(&env);
+    wait_until("more checks", || checks(&env) > before + 1);
+    touch(&env, "bad");
+    env.wait_state("web", "errored");
+    assert_eq!(env.row("web")["reason"], "unhealthy: 3 failed checks in a row: exit code 3: it is broken");
+    env.assert_all_gone();
+}
+
+#[test]
 fn a_fresh_sidecar_goes_on_checking() {
     let env = TestEnv::new();
     let pid = start(&env, &["-w", "--min-uptime", "0", "--health-cmd", CHECK], "web");

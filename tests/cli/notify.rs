@@ -157,9 +157,10 @@ fn a_process_that_reports_itself_as_failed_is_ended_and_restarted_by_policy() {
 fn a_child_can_take_over_as_the_main_process() {
     let env = with_agent();
     // The first process forks the real one and leaves, as daemons do.
-    let script = "setsid sh -c 'agent \"notify MAINPID=$$\" \"notify READY=1\" \"wait go\"; exit 7' & while [ ! -e leave ]; do sleep 0.02; done; exit 0";
-    let first = env.start_with(&ASKED, "web", &["sh", "-c", script]);
+    let script = "echo $$; setsid sh -c 'agent \"notify MAINPID=$$\" \"notify READY=1\" \"wait go\"; exit 7' & while [ ! -e leave ]; do sleep 0.02; done; exit 0";
+    env.start_with(&ASKED, "web", &["sh", "-c", script]);
     env.wait_state("web", "ready");
+    let first: u32 = env.log("web", "out").trim().parse().unwrap();
     let main = env.pid("web");
     assert_ne!(main, first);
     fs::write(env.work().join("leave"), "").unwrap();
@@ -251,6 +252,18 @@ fn a_fresh_sidecar_hears_what_the_process_says() {
     assert_eq!(env.row("web")["state"], "ready");
     fs::write(env.work().join("on"), "").unwrap();
     wait_until("the status", || env.record("web")["status_text"] == "on");
+}
+
+#[test]
+fn a_fresh_sidecar_hears_a_process_that_has_left_its_parents() {
+    let env = with_agent();
+    let script = "(setsid agent 'wait go' 'notify READY=1' 'sleep 300' &); exec sleep 300";
+    env.start_with(&ASKED, "web", &["sh", "-c", script]);
+    wait_until("the daemon", || env.processes().iter().any(|process| process.command.contains("agent::act")));
+    kill9(env.sidecar("web"));
+    env.bgo(&["watch", "web"]).ok();
+    go(&env);
+    env.wait_state("web", "ready");
 }
 
 #[test]

@@ -296,6 +296,25 @@ fn a_command_that_hangs_ends_with_its_time_and_with_its_process() {
     assert!(told.stderr.starts_with("bgo: \"brief\" ended at once: exit code 3 after "), "{}", told.stderr);
 }
 
+#[test]
+fn what_outlives_the_first_process_can_get_ready() {
+    let env = TestEnv::new();
+    let leave = "& while [ ! -e leave ]; do sleep 0.02; done; exit 0";
+    for (name, flag, what, script) in [
+        ("text", "--ready-when", "up", "(while [ ! -e go ]; do sleep 0.02; done; echo up; exec sleep 300)"),
+        ("command", "--ready-when-cmd", "touch leave; sleep 0.3; [ -e go ]", "sleep 300"),
+        ("file", "--ready-when-file", "go", "sleep 300"),
+    ] {
+        env.start_with(&[flag, what], name, &["sh", "-c", &format!("{script} {leave}")]);
+    }
+    // While a check is under way, for one.
+    for name in ["text", "command", "file"] {
+        env.wait_state(name, "detached");
+    }
+    go(&env);
+    env.bgo(&["wait", "text", "command", "file", "--for", "ready", "--timeout", "20s"]).ok();
+}
+
 // ---------------------------------------------------------------------------------------------- usage
 
 #[test]
