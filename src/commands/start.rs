@@ -58,9 +58,12 @@ fn wait(bgo: &Bgo, name: &Name, run: Run, timeout: Option<Span>) -> Result<ExitC
         }
         Step::Reached(_, Err(error)) => return Err(error),
         Step::TimedOut => {
-            let state = waiter.pending().find_map(|(_, state)| state);
-            let error = Error::new(ErrorKind::TimedOut, format!("\"{name}\" is not done after {}", shown(timeout)));
-            return Err(state.map_or(error.clone(), |state| error.because(format!("it is {state}"))).hint(goes_on));
+            let mut error = Error::new(ErrorKind::TimedOut, format!("\"{name}\" is not done after {}", shown(timeout)));
+            if let Some(pending) = waiter.pending().next() {
+                error = error.because(format!("it is {}", pending.how()));
+                error.details = pending.last_lines;
+            }
+            return Err(error.hint(goes_on));
         }
         Step::Interrupted => {
             after_interrupt();

@@ -5,9 +5,8 @@ use crate::cli::{WaitArgs, WaitFor};
 use crate::domain::duration::Span;
 use crate::domain::name::Name;
 use crate::domain::outcome::{Exit, Outcome};
-use crate::domain::record::State;
 use crate::error::{Error, ErrorKind, ExitCode, ExitStatus, Result};
-use crate::ops::{Bgo, Goal, Reached, Step, Waiter, shell_status};
+use crate::ops::{Bgo, Goal, Pending, Reached, Step, Waiter, shell_status};
 use crate::platform::SignalQueue;
 
 /// Waits, says what got there as it does, and exits with the highest status (with `--any`: that of the first).
@@ -91,21 +90,24 @@ fn aim(goal: Goal) -> &'static str {
 }
 
 fn list(waiter: &Waiter<'_>) -> String {
-    waiter.pending().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+    waiter.pending().map(|pending| format!("\"{}\"", pending.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// Names that never came are not found; else it is the time that was too short.
 fn timed_out(waiter: &Waiter<'_>, goal: Goal, timeout: Option<Span>) -> Error {
     let after = timeout.map(|timeout| timeout.to_string()).unwrap_or_default();
-    let pending: Vec<(&Name, Option<State>)> = waiter.pending().collect();
-    let kind = if pending.iter().all(|(_, state)| state.is_none()) { ErrorKind::NotFound } else { ErrorKind::TimedOut };
-    let stands = |(name, state): &(&Name, Option<State>)| match state {
-        Some(state) => format!("\"{name}\" is {state}"),
-        None => format!("\"{name}\" was never started"),
+    let pending: Vec<Pending<'_>> = waiter.pending().collect();
+    let kind =
+        if pending.iter().all(|pending| pending.state.is_none()) { ErrorKind::NotFound } else { ErrorKind::TimedOut };
+    let stands = |pending: &Pending<'_>| match pending.state {
+        Some(_) => format!("\"{}\" is {}", pending.name, pending.how()),
+        None => format!("\"{}\" was never started", pending.name),
     };
     let cause = pending.iter().map(stands).collect::<Vec<_>>().join(", ");
     let hint = match pending.as_slice() {
-        [(name, Some(_))] => format!("bgo status {shell} shows how it is doing", shell = name.shell()),
+        [Pending { name, state: Some(_), .. }] => {
+            format!("bgo status {shell} shows how it is doing", shell = name.shell())
+        }
         _ => "bgo status shows how they are doing".to_owned(),
     };
     Error::new(kind, format!("waited {after} for {} {}", list(waiter), aim(goal))).because(cause).hint(hint)

@@ -280,15 +280,20 @@ impl fmt::Display for ReadyWhen<'_> {
     /// The flag and its value: `--ready-when-port 8080`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReadyWhen::Text(text) => write!(f, "--ready-when \"{text}\""),
-            ReadyWhen::Regex(pattern) => write!(f, "--ready-when-regex \"{pattern}\""),
+            ReadyWhen::Text(text) => write!(f, "--ready-when {}", quoted(text)),
+            ReadyWhen::Regex(pattern) => write!(f, "--ready-when-regex {}", quoted(pattern)),
             ReadyWhen::Port(port) => write!(f, "--ready-when-port {port}"),
             ReadyWhen::Url(url) => write!(f, "--ready-when-url {url}"),
             ReadyWhen::File(path) => write!(f, "--ready-when-file {}", path.lossy()),
-            ReadyWhen::Cmd(command) => write!(f, "--ready-when-cmd \"{command}\""),
+            ReadyWhen::Cmd(command) => write!(f, "--ready-when-cmd {}", quoted(command)),
             ReadyWhen::Notify => f.write_str("--ready-when-notify"),
         }
     }
+}
+
+/// A text as one word for a shell, by the quotes that it does not hold itself.
+fn quoted(text: &str) -> String {
+    if text.contains('"') { format!("'{}'", text.replace('\'', r"'\''")) } else { format!("\"{text}\"") }
 }
 
 /// How health is found out.
@@ -308,7 +313,7 @@ impl fmt::Display for HealthCheck<'_> {
         match self {
             HealthCheck::Url(url) => write!(f, "--health-url {url}"),
             HealthCheck::Port(port) => write!(f, "--health-port {port}"),
-            HealthCheck::Cmd(command) => write!(f, "--health-cmd \"{command}\""),
+            HealthCheck::Cmd(command) => write!(f, "--health-cmd {}", quoted(command)),
         }
     }
 }

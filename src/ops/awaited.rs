@@ -9,7 +9,7 @@ use super::end::{self, Orphan};
 use super::failure::{ended_badly, last_lines};
 use super::stop::unproven;
 use super::watched::Watched;
-use super::{Bgo, Goal, Reached, Run};
+use super::{Bgo, Goal, Pending, Reached, Run};
 use crate::domain::name::Name;
 use crate::domain::outcome::{Exit, Outcome};
 use crate::domain::record::{Identity, Record, State};
@@ -70,7 +70,9 @@ struct First {
 pub(super) struct Awaited {
     pub name: Name,
     /// Its state at the last look; `None`: there was no record.
-    pub state: Option<State>,
+    state: Option<State>,
+    /// Why, at the last look.
+    reason: Option<String>,
     /// Only this run counts.
     bound: bool,
     first: Option<First>,
@@ -91,6 +93,7 @@ impl Awaited {
         Awaited {
             name,
             state: None,
+            reason: None,
             bound: false,
             first: None,
             was_up: false,
@@ -115,12 +118,20 @@ impl Awaited {
         self.sidecar.fd().into_iter().chain(self.leader.fd()).chain(strays)
     }
 
+    /// What there is to say about it as long as it has not got there.
+    pub fn pending(&self, bgo: &Bgo) -> Pending<'_> {
+        let before = self.first.as_ref().map(|first| first.logs);
+        let last_lines = before.map(|before| last_lines(&bgo.store.logs(&self.name), before)).unwrap_or_default();
+        Pending { name: &self.name, state: self.state, reason: self.reason.as_deref(), last_lines }
+    }
+
     /// Looks whether it has got there.
     ///
     /// # Errors
     /// It cannot be looked at.
     pub fn look(&mut self, bgo: &Bgo, goal: Goal) -> Result<Look> {
         let Some((record, phase)) = self.observe(bgo)? else { return Ok(self.without_record(goal)) };
+        self.reason.clone_from(&record.reason);
         self.state = Some(if phase == Phase::Down && !is_settled(&record) { State::Exited } else { record.state });
         let is_first = self.first.is_none();
         if is_first && goal != Goal::Ready && never_ran(&record) {
@@ -378,7 +389,7 @@ impl Awaited {
         let name = &self.name;
         Error::new(ErrorKind::NotRunning, format!("cannot tell when \"{name}\" is ready"))
             .because("its sidecar is dead")
-            .hint(format!("bgo restart {shell} starts it anew, with a sidecar", shell = name.shell()))
+            .hint(format!("bgo resurrect gives it a new one; bgo restart {shell} starts it anew", shell = name.shell()))
     }
 
     /// It was not ready in time, and goes on.

@@ -112,11 +112,13 @@ impl Link {
             if let Some(found) = check(record.as_ref())? {
                 return Ok(Awaited::Got(found));
             }
-            if gone || self.handle.is_none() {
+            // One that has written its last may stay for its hooks; it answers no more.
+            let retired = record.as_ref().is_some_and(|record| record.sidecar.is_none());
+            if gone || retired || self.handle.is_none() {
                 // One that was still starting has registered itself by now, or another has taken over. Or whoever held
                 // the name is gone, without a word that could be waited for.
                 let successor = record.as_ref().map(Link::of).unwrap_or_default();
-                gone = successor.handle.is_none() && (gone || bgo.store.try_own(name)?.is_some());
+                gone = successor.handle.is_none() && (gone || own(bgo, name)?.is_some());
                 if gone {
                     return Ok(Awaited::SidecarGone);
                 }

@@ -36,7 +36,7 @@ pub use signal::{Signalled, signal};
 pub use snapshot::{snapshot, snapshot_of};
 pub use start::{StartOutcome, StartRequest, Started, start};
 pub use stop::{StopOutcome, StopRequest, stop};
-pub use wait::{Goal, Reached, Run, Step, Waiter, shell_status};
+pub use wait::{Goal, Pending, Reached, Run, Step, Waiter, shell_status};
 
 use crate::domain::name::Name;
 use crate::domain::record::Record;

@@ -66,6 +66,30 @@ pub enum Step {
     Interrupted,
 }
 
+/// What has not got where it was awaited.
+#[derive(Debug)]
+pub struct Pending<'a> {
+    /// Its name.
+    pub name: &'a Name,
+    /// Its state; `None`: it is not registered.
+    pub state: Option<State>,
+    /// Why, where the state alone does not say it.
+    pub reason: Option<&'a str>,
+    /// The last lines of both logs since the wait began, each under a title; empty if there are none.
+    pub last_lines: String,
+}
+
+impl Pending<'_> {
+    /// `starting: waiting for --ready-when-port 80: nothing listens on port 80`.
+    pub fn how(&self) -> String {
+        match (self.state, self.reason) {
+            (None, _) => "not registered".to_owned(),
+            (Some(state), None) => state.to_string(),
+            (Some(state), Some(reason)) => format!("{state}: {reason}"),
+        }
+    }
+}
+
 /// A wait for some processes.
 #[derive(Debug)]
 pub struct Waiter<'a> {
@@ -110,9 +134,9 @@ impl<'a> Waiter<'a> {
         Ok(Waiter { bgo, goal, changes, pending, may_come: timeout.is_some(), deadline, again: None })
     }
 
-    /// What has not got there, and its state at the last look; `None`: it is not registered.
-    pub fn pending(&self) -> impl Iterator<Item = (&Name, Option<State>)> {
-        self.pending.iter().map(|awaited| (&awaited.name, awaited.state))
+    /// What has not got there, as it was at the last look.
+    pub fn pending(&self) -> impl Iterator<Item = Pending<'_>> {
+        self.pending.iter().map(|awaited| awaited.pending(self.bgo))
     }
 
     /// The next that gets there, waiting for it. `signals` end the wait.

@@ -17,7 +17,7 @@ use crate::domain::record::Sidecar;
 use crate::error::{Error, Result};
 use crate::platform::{self, Interest, SignalQueue};
 use crate::store::{Durability, Ownership, Store};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -116,6 +116,7 @@ impl Supervisor {
             helpers: Vec::new(),
             scanner: None,
             notify: None,
+            strangers: HashSet::new(),
             log_start: [0, 0],
             ready_at: None,
             status_text: None,

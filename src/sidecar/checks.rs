@@ -156,12 +156,20 @@ impl Supervisor {
                 _ => return,
             };
             if !self.is_ours(message.pid) {
-                log(&format!("notice of pid={} passed over: it is not part of the process", message.pid));
+                self.note_stranger(message.pid);
                 continue;
             }
             for notice in notice::parse(&message.text) {
                 self.note(notice);
             }
+        }
+    }
+
+    /// Each is mentioned once, and not more than a few: who can send can send without end.
+    fn note_stranger(&mut self, pid: u32) {
+        const MENTIONED: usize = 32;
+        if self.strangers.len() < MENTIONED && self.strangers.insert(pid) {
+            log(&format!("notices of pid={pid} are passed over: it is not part of the process"));
         }
     }
 

@@ -23,7 +23,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::error::{ErrorKind, Result};
 use crate::platform::{self, Interest, NotifySocket, ProcessHandle, SignalQueue};
 use crate::store::{Durability, Ownership, Store};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -86,6 +86,8 @@ pub(super) struct Supervisor {
     pub scanner: Option<Scanner>,
     /// Where the process notifies us.
     pub notify: Option<NotifySocket>,
+    /// Senders of notices that are not part of the process.
+    pub strangers: HashSet<u32>,
     /// How long the logs were when the present run started.
     pub log_start: [u64; 2],
     pub ready_at: Option<Timestamp>,

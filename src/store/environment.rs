@@ -22,15 +22,26 @@ pub struct Environment {
     pub set: Vec<(Raw, Raw)>,
 }
 
-/// Variables that bgo gives every process; a captured value (from an outer bgo) is never passed on.
-const OURS: [&[u8]; 3] = [b"BGO_NAME", b"BGO_RUN_ID", b"BGO_SIDECAR"];
+/// Variables that bgo gives every process; a captured value (from an outer bgo) is never passed on. Nor is what the
+/// caller was given to talk to its own supervisor by: what is started here would speak in its name.
+const NOT_PASSED_ON: [&[u8]; 9] = [
+    b"BGO_NAME",
+    b"BGO_RUN_ID",
+    b"BGO_SIDECAR",
+    b"NOTIFY_SOCKET",
+    b"WATCHDOG_USEC",
+    b"WATCHDOG_PID",
+    b"LISTEN_FDS",
+    b"LISTEN_PID",
+    b"LISTEN_FDNAMES",
+];
 
 impl Environment {
     /// Today's environment of the calling command.
     pub fn capture() -> Vec<(Raw, Raw)> {
         std::env::vars_os()
             .map(|(k, v)| (Raw::from(k), Raw::from(v)))
-            .filter(|(k, _)| !OURS.contains(&k.as_bytes()))
+            .filter(|(k, _)| !NOT_PASSED_ON.contains(&k.as_bytes()))
             .collect()
     }
 

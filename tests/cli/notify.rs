@@ -192,7 +192,7 @@ fn a_stranger_can_neither_be_the_main_process_nor_speak_for_it() {
     send_as_stranger(&socket, b"READY=1");
     let refused = [
         format!("MAINPID={stranger} passed over: it is not part of the process"),
-        format!("notice of pid={stranger} passed over: it is not part of the process"),
+        format!("notices of pid={stranger} are passed over: it is not part of the process"),
     ];
     for line in refused {
         wait_until(&line, || env.log("web", "watcher").contains(&line));
@@ -200,7 +200,7 @@ fn a_stranger_can_neither_be_the_main_process_nor_speak_for_it() {
     assert_eq!((env.pid("web"), &env.row("web")["state"]), (pid, &json!("starting")));
     // Nor another process under bgo.
     env.start_with(&["--env", &format!("NOTIFY_SOCKET={socket}")], "other", &["agent", "notify READY=1", "sleep 300"]);
-    let other = format!("notice of pid={} passed over", env.pid("other"));
+    let other = format!("notices of pid={} are passed over", env.pid("other"));
     wait_until("the refusal", || env.log("web", "watcher").contains(&other));
     assert_eq!(env.row("web")["state"], "starting");
 }

@@ -371,8 +371,15 @@ fn a_start_that_waits_tells_of_an_end_and_of_too_little_time() {
     let told = start_wait(&env, &watched, "again", "echo why >&2; sleep 0.3; exit 7").code(1);
     assert!(told.stderr.contains("ended before it was ready: exit code 7"), "{}", told.stderr);
     assert!(told.stderr.contains("--- last lines of stderr ---\nwhy\n"), "{}", told.stderr);
-    let told = env.bgo(&["start", "--ready-when", "up", "--wait=200ms", "late", "--", "sleep", "300"]).code(124);
-    assert!(told.stderr.starts_with("bgo: \"late\" is not done after 200ms: it is starting\n"), "{}", told.stderr);
+    let told = env
+        .bgo(&["start", "--ready-when", "up", "--wait=200ms", "late", "--", "sh", "-c", "echo begun; exec sleep 300"])
+        .code(124);
+    assert!(
+        told.stderr.starts_with("bgo: \"late\" is not done after 200ms: it is starting: waiting for --ready-when"),
+        "{}",
+        told.stderr
+    );
+    assert!(told.stderr.contains("--- last lines of stdout ---\nbegun\n"), "{}", told.stderr);
     assert!(alive(env.pid("late")));
 }
 

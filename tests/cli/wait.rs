@@ -298,7 +298,7 @@ fn nobody_can_tell_when_it_is_ready_without_a_sidecar() {
     env.start("web", &["sleep", "600"]);
     replace_record(&env, "web", |record| record["state"] = "starting".into());
     orphan(&env, "web");
-    let hint = "hint: bgo restart web starts it anew, with a sidecar\n";
+    let hint = "hint: bgo resurrect gives it a new one; bgo restart web starts it anew\n";
     let said = format!("bgo: cannot tell when \"web\" is ready: its sidecar is dead\n{hint}");
     env.bgo(&["wait", "web", "--for", "ready"]).code(1).says("", &said);
 }
