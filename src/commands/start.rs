@@ -14,6 +14,18 @@ use std::time::Duration;
 /// Starts `command` as `text`.
 pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -> Result<ExitCode> {
     let name = name(text)?;
+    if flags.wait == Some(None)
+        && let Ok(span) = name.as_str().parse::<Span>()
+    {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("\"{name}\" would be the name of the process, not a time to wait"),
+        )
+        .hint(format!(
+            "--wait={span} takes a time; without, name the process first: bgo start {} --wait …",
+            name.shell()
+        )));
+    }
     let request = StartRequest {
         settle: if flags.wait.is_some() { Duration::ZERO } else { flags.settle.0 },
         if_not_running: flags.if_not_running,

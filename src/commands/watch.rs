@@ -42,7 +42,10 @@ pub fn set(bgo: &Bgo, args: SetArgs) -> Result<ExitCode> {
     }
     each(bgo, &args.names, |name| {
         let record = ops::set(bgo, name, &given, &args.unset)?;
-        let later: Vec<&str> = names.iter().map(String::as_str).filter(|name| counts_from_next_start(name)).collect();
+        // How readiness is told can still be changed while it is awaited.
+        let awaited = record.state == State::Starting;
+        let is_later = |name: &&str| counts_from_next_start(name) && !(awaited && name.starts_with("ready-when"));
+        let later: Vec<&str> = names.iter().map(String::as_str).filter(is_later).collect();
         let runs = !matches!(record.state, State::Exited | State::Stopped | State::Errored);
         let note = match later.as_slice() {
             _ if !runs => " from its next start on".to_owned(),

@@ -43,7 +43,7 @@ const STAGES: [(Stage, &str); 11] = [
     (Stage::Exec, "exec"),
     (Stage::Attach, "attach"),
     (Stage::Nice, "nice"),
-    (Stage::Nofile, "nofile"),
+    (Stage::Nofile, "limit-nofile"),
     (Stage::User, "user"),
     (Stage::Notify, "notify socket"),
 ];
@@ -76,6 +76,11 @@ pub struct LaunchFailure {
 }
 
 impl LaunchFailure {
+    /// Whether stage and errno say all there is to say.
+    pub fn explains_itself(self) -> bool {
+        matches!(self.stage, Stage::Chdir | Stage::Exec | Stage::Nice | Stage::Nofile | Stage::User)
+    }
+
     /// Whether the same launch may succeed a little later.
     pub fn is_transient(self) -> bool {
         matches!(self.errno, libc::EAGAIN | libc::ENOMEM | libc::ETXTBSY | libc::EMFILE | libc::ENFILE)

@@ -398,6 +398,9 @@ impl Settings {
         let blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
         for (flag, wrong) in [
             ("--user", blank(&self.user)),
+            ("--ready-when-cmd", blank(&self.ready_when_cmd)),
+            ("--ready-when-file", self.ready_when_file.as_ref().is_some_and(|path| path.as_bytes().is_empty())),
+            ("--health-cmd", blank(&self.health_cmd)),
             ("--on-exit", blank(&self.on_exit)),
             ("--on-ready", blank(&self.on_ready)),
             ("--on-errored", blank(&self.on_errored)),

@@ -58,6 +58,8 @@ pub fn begin(
 
     let lock = bgo.store.lock(name)?;
     let previous = lock.read().ok().flatten();
+    let logs = bgo.store.logs(name);
+    let had_logs = [&logs.out, &logs.err, &logs.watcher].iter().any(|log| log.exists());
     let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Start, &ownership)?;
     let written = environment
         .map_or(Ok(()), |environment| bgo.store.set_environment(name, environment))
@@ -76,7 +78,11 @@ pub fn begin(
             let _ = sidecar.next(None);
             let lock = bgo.store.lock(name)?;
             if lock.read()?.is_some_and(|now| now.run_id == record.run_id) {
-                restore(&lock, previous.as_ref())?;
+                match &previous {
+                    Some(previous) => lock.write(previous, Durability::Durable)?,
+                    // The watcher log stays where the error cannot say it all.
+                    None => bgo.store.remove(lock, ownership, had_logs || !failure.explains_itself())?,
+                }
             }
             Err(explain(name, &record, failure))
         }
@@ -139,6 +145,14 @@ fn explain(name: &Name, record: &Record, failure: LaunchFailure) -> Error {
         Stage::Attach if failure.errno == libc::ESRCH => {
             Error::new(ErrorKind::Conflict, format!("\"{name}\" has ended meanwhile"))
                 .hint(format!("bgo status {shell}", shell = name.shell()))
+        }
+        Stage::Nice | Stage::Nofile | Stage::User => {
+            let (flag, hint) = match failure.stage {
+                Stage::Nice => ("--nice", "only root may go below the present priority"),
+                Stage::Nofile => ("--limit-nofile", "ulimit -Hn shows how far it may be raised"),
+                _ => ("--user", "only root may become another user"),
+            };
+            cannot_start(name.as_str()).because(format!("{flag}: {}", crate::error::describe(&error))).hint(hint)
         }
         _ => cannot_start(name.as_str())
             .because(failure)

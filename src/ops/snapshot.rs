@@ -111,18 +111,22 @@ struct Observed {
     leader: Option<ProcStat>,
     /// Whether the registered sidecar lives.
     sidecar_lives: bool,
-    /// Whether the process has ended and its sidecar is about to write down how.
+    /// Whether the recorded process has ended and its sidecar is about to write that down.
     ending: bool,
 }
 
 fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Row {
     let logs = bgo.store.logs(name);
     let mut seen = observe(&record, machine, &logs);
-    if seen.ending
-        && let Some(fresh) = after_the_end(bgo, name, &record)
-    {
-        record = fresh;
-        seen = observe(&record, machine, &logs);
+    if seen.ending {
+        match after_the_end(bgo, name, &record) {
+            Some(fresh) => {
+                record = fresh;
+                seen = observe(&record, machine, &logs);
+            }
+            None if seen.online => seen.reason = Some("its record cannot be written".to_owned()),
+            None => {}
+        }
     }
     let uptime = seen.leader.map(|l| machine.now.saturating_sub(platform::moment_of_start(l.start_time)));
     let watcher = super::legacy::living_watcher(&record).map(|pid| (pid, true));
@@ -194,11 +198,11 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
             State::Starting if record.identity.is_none() => {}
             State::Starting | State::Running | State::Ready | State::Unhealthy | State::Paused => {
                 match replacement(record) {
-                    // It was restarted, and that could not be written down.
+                    // It was restarted, and that has not been written down yet, or cannot be.
                     Some(process) => {
                         seen.online = true;
                         seen.leader = Some(process);
-                        seen.reason = Some("its record cannot be written".to_owned());
+                        seen.ending = true;
                     }
                     None => {
                         seen.state = State::Exited;
