@@ -191,7 +191,7 @@ impl Supervisor {
             }
             // One that leads no group: it named itself as the main process.
             Ok(false) => {
-                let tree = self.whole_tree();
+                let tree = self.everyone();
                 self.signal_each(&tree, signal);
                 self.signal_each(&tree, Signal::CONT);
                 None
@@ -202,7 +202,7 @@ impl Supervisor {
 
     fn kill_all(&mut self) -> Option<Event> {
         self.killed = true;
-        let tree = self.whole_tree();
+        let tree = self.everyone();
         let why = self.why().map_or_else(String::new, |why| format!(": {why}"));
         log(&format!("killing {} process(es){why}", tree.len()));
         let refused = self.leader.as_ref().and_then(|leader| leader.handle.signal(Signal::KILL).err());
@@ -243,8 +243,21 @@ impl Supervisor {
 
     fn wake_all(&self) -> Option<Event> {
         log("goes on");
-        self.signal_each(&self.whole_tree(), Signal::CONT);
+        self.signal_each(&self.everyone(), Signal::CONT);
         None
+    }
+
+    /// The whole tree, with what one walk misses because its parent ends meanwhile: an orphan is found by the next.
+    fn everyone(&self) -> Vec<ProcStat> {
+        let mut seen = HashSet::new();
+        let mut tree = Vec::new();
+        loop {
+            let before = seen.len();
+            tree.extend(self.whole_tree().into_iter().filter(|p| seen.insert(p.pid)));
+            if seen.len() == before {
+                return tree;
+            }
+        }
     }
 
     pub(super) fn whole_tree(&self) -> Vec<ProcStat> {
