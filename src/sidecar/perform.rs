@@ -171,14 +171,19 @@ impl Supervisor {
             log(&format!("cannot hear notices: {}", crate::error::describe(&e)));
         }
         let paused = record.state == State::Paused;
-        Some(Event::TakenUp { at: since, ready: self.ready_at.is_some(), paused })
+        // What was not asked for when it started is not awaited now.
+        let unasked =
+            record.ready.is_none() && matches!(record.state, State::Running | State::Detached | State::Paused);
+        Some(Event::TakenUp { at: since, ready: self.ready_at.is_some() || unasked, paused })
     }
 
     // ------------------------------------------------------------------------------------------ ending
 
     fn signal(&mut self, signal: Signal) -> Option<Event> {
         let Some(leader) = &self.leader else {
-            self.signal_each(&self.whole_tree(), signal);
+            let tree = self.everyone();
+            self.signal_each(&tree, signal);
+            self.signal_each(&tree, Signal::CONT);
             return None;
         };
         let why = self.why().map_or_else(String::new, |why| format!(": {why}"));
