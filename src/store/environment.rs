@@ -22,8 +22,8 @@ pub struct Environment {
     pub set: Vec<(Raw, Raw)>,
 }
 
-/// Variables that bgo gives every process; a captured value (from an outer bgo) is never passed on.
-const OURS: [&[u8]; 3] = [b"BGO_NAME", b"BGO_RUN_ID", b"BGO_SIDECAR"];
+/// Variables that bgo gives processes and hooks; a captured value (from an outer bgo, or within a hook) is never passed on.
+const OURS: [&[u8]; 6] = [b"BGO_NAME", b"BGO_RUN_ID", b"BGO_SIDECAR", b"BGO_EXIT_CODE", b"BGO_SIGNAL", b"BGO_REASON"];
 
 impl Environment {
     /// Today's environment of the calling command.
