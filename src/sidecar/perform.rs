@@ -172,8 +172,8 @@ impl Supervisor {
         }
         let paused = record.state == State::Paused;
         // What was not asked for when it started is not awaited now.
-        let unasked =
-            record.ready.is_none() && matches!(record.state, State::Running | State::Detached | State::Paused);
+        let unasked = record.ready.is_none()
+            && matches!(record.state, State::Running | State::Ready | State::Detached | State::Paused);
         Some(Event::TakenUp { at: since, ready: self.ready_at.is_some() || unasked, paused })
     }
 
