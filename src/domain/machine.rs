@@ -322,9 +322,10 @@ fn begin_stop(mut m: Machine, mut was: Life, then: Then, why: Option<Cause>, gra
     let (kill_at, actions) = if grace.kills_at_once() {
         (None, vec![Action::KillAll])
     } else {
-        // All must wake up to act on the signal: the leader may wait for one that left its group.
+        // All must wake up to act on the signal: the leader may wait for one that left its group. First, while nobody
+        // ends and becomes an orphan that is hard to find.
         let wake = held.then_some(Action::Resume);
-        (Some(now.saturating_add(grace.timeout)), [Action::Signal(signal)].into_iter().chain(wake).collect())
+        (Some(now.saturating_add(grace.timeout)), wake.into_iter().chain([Action::Signal(signal)]).collect())
     };
     m.life = Life::Stopping { then, why, kill_at, signal, was: Box::new(was) };
     (m, actions)

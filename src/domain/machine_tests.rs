@@ -378,7 +378,7 @@ fn a_pause_holds_every_deadline_and_a_stop_ends_what_is_paused() {
     assert_eq!((actions, m.deadline(&policy)), (vec![Action::Pause], None));
     assert_eq!(step(&policy, m.clone(), Event::Pause, at(11)).1, []);
     let (stopping, actions) = step(&policy, m.clone(), Event::Stop(GRACE), at(11));
-    assert_eq!(actions, [Action::Signal(Signal::TERM), Action::Resume]);
+    assert_eq!(actions, [Action::Resume, Action::Signal(Signal::TERM)]);
     let (refused, _) = step(&policy, stopping, Event::SignalRefused, at(11));
     assert!(matches!(refused.life, Life::Up(run) if run.paused.is_none()), "it was woken up");
     let taken_up = Event::TakenUp { at: at(0), ready: false, paused: true };

@@ -425,9 +425,9 @@ fn awaits_readiness(record: &Record) -> bool {
 fn is_ready(record: &Record) -> bool {
     match record.state {
         State::Ready => true,
-        State::Running => !awaits_readiness(record),
-        State::Detached | State::Paused => {
-            !awaits_readiness(record) || record.ready.as_ref().is_some_and(|ready| ready.at.is_some())
+        // The record, not the spec: a readiness that was set while it ran counts from its next start on.
+        State::Running | State::Detached | State::Paused => {
+            record.ready.as_ref().is_none_or(|ready| ready.at.is_some())
         }
         _ => false,
     }

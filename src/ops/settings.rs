@@ -126,7 +126,13 @@ fn reset(record: &mut Record, setting: &str) -> Result<()> {
 pub fn pause(bgo: &Bgo, name: &Name) -> Result<Record> {
     let asked = |record: &mut Record| Ok(record.wish(Ask::Pause, None));
     let now = apply(bgo, name, asked, |record, _| record.state == State::Paused || !is_held_or_up(record), true)?;
-    if now.state == State::Paused { Ok(now) } else { Err(not_running(name)) }
+    match now.state {
+        State::Paused => Ok(now),
+        State::Stopping | State::Unhealthy => Err(Error::new(ErrorKind::Conflict, format!("cannot pause \"{name}\""))
+            .because(format!("it is {}", now.state))
+            .hint(format!("bgo status {shell}", shell = name.shell()))),
+        _ => Err(not_running(name)),
+    }
 }
 
 /// Lets `name` go on.

@@ -8,7 +8,7 @@
 //! page table is copied, which is most of the cost of a fork.
 
 use super::attributes::{self, Attributes};
-use super::os::{close_on_exec_from, run_child};
+use super::os::{close_on_exec_from, die_with_parent, run_child};
 use crate::domain::launch::{LaunchFailure, Stage};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -41,6 +41,8 @@ pub struct SpawnPlan<'a> {
     pub descriptors: Vec<Option<BorrowedFd<'a>>>,
     /// Priority, limits, umask and user, set before it enters the folder.
     pub attributes: Attributes,
+    /// Whether the kernel kills it when the caller dies (Linux; elsewhere it runs on).
+    pub dies_with_us: bool,
     /// Whether it starts with all signals blocked (the sidecar, until it can receive them) or with none.
     pub block_signals: bool,
 }
@@ -55,6 +57,7 @@ struct Prepared<'a> {
     sources: Vec<RawFd>,
     attributes: attributes::Prepared<'a>,
     block_signals: bool,
+    dies_with_us: bool,
     orphan: bool,
     /// The stack of the second child, if the first is to orphan it.
     stack: *mut c_void,
@@ -142,6 +145,7 @@ fn start(plan: &SpawnPlan<'_>, orphan: bool) -> Result<Pid, LaunchFailure> {
         sources: sources.iter().map(AsRawFd::as_raw_fd).collect(),
         attributes: plan.attributes.prepare().map_err(|(stage, errno)| LaunchFailure { stage, errno: errno as i32 })?,
         block_signals: plan.block_signals,
+        dies_with_us: plan.dies_with_us,
         orphan,
         stack: top(second),
         failure: failure.0.as_ptr().cast(),
@@ -207,6 +211,10 @@ unsafe fn execute(prepared: &Prepared<'_>) -> ! {
         reset_signals(prepared.block_signals);
         if let Err(stage) = prepared.attributes.apply() {
             fail(prepared, stage)
+        }
+        // After the change of user, which undoes it.
+        if prepared.dies_with_us {
+            die_with_parent();
         }
         if libc::chdir(prepared.cwd) == -1 {
             fail(prepared, Stage::Chdir)
@@ -292,6 +300,7 @@ mod tests {
             cwd: c"/".into(),
             descriptors: vec![None, Some(output.as_fd()), Some(output.as_fd())],
             attributes,
+            dies_with_us: false,
             block_signals: false,
         };
         wait_for(Pid::from_raw(spawn(&plan)? as i32));
@@ -360,6 +369,7 @@ mod tests {
             cwd: CString::new(private.path().to_str().unwrap()).unwrap(),
             descriptors: vec![None],
             attributes: Attributes { user: Some(user), ..Attributes::default() },
+            dies_with_us: false,
             block_signals: false,
         };
         assert_eq!(spawn(&plan), Err(LaunchFailure { stage: Stage::Chdir, errno: libc::EACCES }));

@@ -143,7 +143,8 @@ impl Facts<'_> {
 
     /// Readiness and health of the present run.
     fn note_run(&self, run: &Run, record: &mut Record) {
-        let asked = self.policy.settings.ready_when().is_some() || self.ready_at.is_some();
+        // Not what the settings say: those may have come after it had started.
+        let asked = run.is_awaited() || self.ready_at.is_some();
         record.ready = asked.then_some(Ready { at: self.ready_at, from: self.log_start });
         record.status_text = self.status_text.map(str::to_owned);
         let failing = run.failure.clone().filter(|_| run.failures > 0);

@@ -181,6 +181,8 @@ impl Supervisor {
             cwd: text(cwd)?,
             descriptors: vec![None, Some(writer.as_fd()), Some(writer.as_fd())],
             attributes,
+            // A hook is somebody's wish; a check is of no use to anybody else.
+            dies_with_us: !matches!(task, Task::Hook(_)),
             block_signals: false,
         };
         let pid = platform::spawn(&plan).map_err(|e: LaunchFailure| format!("cannot run it: {e}"))?;

@@ -84,6 +84,7 @@ pub fn launch(
             Some(reports_out.as_fd()),
         ],
         attributes: Attributes::default(),
+        dies_with_us: false,
         block_signals: true,
     };
     debug_assert_eq!((LOCK_FD, REPORT_FD), (3, 4));

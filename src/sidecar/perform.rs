@@ -119,6 +119,7 @@ impl Supervisor {
             cwd: text(record.cwd.as_bytes())?,
             descriptors: vec![None, Some(out.as_fd()), Some(err.as_fd())],
             attributes: given.plain,
+            dies_with_us: false,
             block_signals: false,
         };
         // Before it can do anything: its readiness file is compared with this.
@@ -174,14 +175,19 @@ impl Supervisor {
         self.given = Given::of(&record.spec);
         self.listen_again();
         let paused = record.state == State::Paused;
-        Some(Event::TakenUp { at: since, ready: self.ready_at.is_some(), paused })
+        // What was not asked for when it started is not awaited now.
+        let unasked = record.ready.is_none()
+            && matches!(record.state, State::Running | State::Ready | State::Detached | State::Paused);
+        Some(Event::TakenUp { at: since, ready: self.ready_at.is_some() || unasked, paused })
     }
 
     // ------------------------------------------------------------------------------------------ ending
 
     fn signal(&mut self, signal: Signal) -> Option<Event> {
         let Some(leader) = &self.leader else {
-            self.signal_each(&self.whole_tree(), signal);
+            let tree = self.everyone();
+            self.signal_each(&tree, signal);
+            self.signal_each(&tree, Signal::CONT);
             return None;
         };
         let why = self.why().map_or_else(String::new, |why| format!(": {why}"));
@@ -194,7 +200,7 @@ impl Supervisor {
             }
             // One that leads no group: it named itself as the main process.
             Ok(false) => {
-                let tree = self.whole_tree();
+                let tree = self.everyone();
                 self.signal_each(&tree, signal);
                 self.signal_each(&tree, Signal::CONT);
                 None
@@ -205,7 +211,7 @@ impl Supervisor {
 
     fn kill_all(&mut self) -> Option<Event> {
         self.killed = true;
-        let tree = self.whole_tree();
+        let tree = self.everyone();
         let why = self.why().map_or_else(String::new, |why| format!(": {why}"));
         log(&format!("killing {} process(es){why}", tree.len()));
         let refused = self.leader.as_ref().and_then(|leader| leader.handle.signal(Signal::KILL).err());
@@ -246,8 +252,21 @@ impl Supervisor {
 
     fn wake_all(&self) -> Option<Event> {
         log("goes on");
-        self.signal_each(&self.whole_tree(), Signal::CONT);
+        self.signal_each(&self.everyone(), Signal::CONT);
         None
+    }
+
+    /// The whole tree, with what one walk misses because its parent ends meanwhile: an orphan is found by the next.
+    fn everyone(&self) -> Vec<ProcStat> {
+        let mut seen = HashSet::new();
+        let mut tree = Vec::new();
+        loop {
+            let before = seen.len();
+            tree.extend(self.whole_tree().into_iter().filter(|p| seen.insert(p.pid)));
+            if seen.len() == before {
+                return tree;
+            }
+        }
     }
 
     pub(super) fn whole_tree(&self) -> Vec<ProcStat> {

@@ -22,12 +22,15 @@ pub struct Environment {
     pub set: Vec<(Raw, Raw)>,
 }
 
-/// Variables that bgo gives every process; a captured value (from an outer bgo) is never passed on. Nor is what the
-/// caller was given to talk to its own supervisor by: what is started here would speak in its name.
-const NOT_PASSED_ON: [&[u8]; 9] = [
+/// Variables that bgo gives processes and hooks; a captured value (from an outer bgo, or within a hook) is never passed
+/// on. Nor is what the caller was given to talk to its own supervisor by: what is started here would speak in its name.
+const NOT_PASSED_ON: [&[u8]; 12] = [
     b"BGO_NAME",
     b"BGO_RUN_ID",
     b"BGO_SIDECAR",
+    b"BGO_EXIT_CODE",
+    b"BGO_SIGNAL",
+    b"BGO_REASON",
     b"NOTIFY_SOCKET",
     b"WATCHDOG_USEC",
     b"WATCHDOG_PID",

@@ -593,7 +593,8 @@ fn on_a_full_disk_a_process_is_supervised_from_memory() {
     wait_until("the restart", || !bodies(&env, "web").is_empty());
     let second = bodies(&env, "web")[0];
     assert_eq!(env.pid("web"), first, "nothing could be written");
-    assert!(settled(&env, "web"), "it runs, and status is to say so");
+    // It says so only once the sidecar has had the time to write.
+    wait_until("status to say so", || env.row("web")["reason"] == "its record cannot be written");
     fs::remove_file(disk.filler()).unwrap();
     kill9(second); // Something happens, and is written down with what was kept.
     wait_until("the facts to be written", || ![first, second].contains(&env.pid("web")));

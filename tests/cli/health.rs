@@ -324,3 +324,16 @@ fn a_fresh_sidecar_goes_on_checking() {
     let reason: &Value = &env.row("web")["exits"][0]["reason"];
     assert_eq!(reason, "unhealthy: 3 failed checks in a row: exit code 3: it is broken");
 }
+
+/// A check is its sidecar's; nobody else would ever end it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_check_dies_with_its_sidecar() {
+    let env = TestEnv::new();
+    let flags = ["--health-cmd", "exec sleep 4471", "--health-interval", "50ms", "--health-timeout", "1h"];
+    env.start_with(&flags, "web", &["sleep", "300"]);
+    wait_until("the check", || env.copies("sleep 4471").len() == 1);
+    kill9(env.sidecar("web"));
+    wait_until("the end of the check", || env.copies("sleep 4471").is_empty());
+    assert!(alive(env.pid("web")));
+}

@@ -201,13 +201,16 @@ fn a_hook_can_restart_its_own_process() {
 #[test]
 fn a_hook_can_start_another_and_restart_its_own_process() {
     let env = TestEnv::new();
-    let hook =
-        format!("[ -e once ] || {{ touch once; {BGO} start other -- sh -c 'exec sleep 4611'; {BGO} restart web; }}");
+    let hook = format!(
+        "[ -e once ] || {{ touch once; {BGO} start other -- sh -c 'env; exec sleep 4611'; {BGO} restart web; }}"
+    );
     env.start_with(&["--on-exit", &hook], "web", &["sh", "-c", "[ -e once ] && exec sleep 4612; exit 3"]);
     wait_until("both", || env.copies("sleep 4611").len() == 1 && env.copies("sleep 4612").len() == 1);
     wait_until("the record", || env.row("web")["state"] == "running" && env.row("other")["state"] == "running");
     wait_until("the hook to end", || env.log("web", "watcher").contains("started \"other\""));
     assert_eq!(env.row("web")["sidecar_pid"], env.sidecar("web"));
+    let variables = env.log("other", "out");
+    assert!(variables.contains("BGO_NAME=other") && !variables.contains("BGO_EXIT_CODE"), "{variables}");
     // The other is not part of this one, nor the reverse.
     let other = env.pid("other");
     env.bgo(&["stop", "web"]).ok();
@@ -254,8 +257,8 @@ fn a_pause_does_not_hold_hooks() {
     wait_until("the hook", || hanging(&env) == 1);
     env.bgo(&["pause", "web"]).ok();
     let hook = all(&env, "sleep 4600")[0];
+    wait_until("it to be held", || crate::env::stat(env.pid("web"))[0] == "T");
     assert_eq!(crate::env::stat(hook)[0], "S");
-    assert_eq!(crate::env::stat(env.pid("web"))[0], "T");
 }
 
 #[test]

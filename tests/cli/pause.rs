@@ -21,6 +21,12 @@ fn is_held(pid: u32) -> bool {
     stat(pid).first().is_some_and(|state| state == "T")
 }
 
+/// A signal that was sent takes effect when the kernel next looks at the process.
+#[track_caller]
+fn wait_held(pids: &[u32]) {
+    wait_until("all to be held", || pids.iter().all(|&pid| is_held(pid)));
+}
+
 fn state(env: &TestEnv) -> String {
     env.row("web")["state"].as_str().unwrap().to_owned()
 }
@@ -31,7 +37,7 @@ fn a_pause_holds_the_whole_tree_and_a_resume_lets_it_go_on() {
     let family = family(&env, &[]);
     for _ in 0..2 {
         env.bgo(&["pause", "web"]).ok().says("paused \"web\"\n", "");
-        assert!(family.iter().all(|&pid| is_held(pid)));
+        wait_held(&family);
         assert_eq!((state(&env), env.record("web")["state"].clone()), ("paused".into(), json!("paused")));
         assert_eq!(env.row("web")["status"], "online");
         env.bgo(&["resume", "web"]).ok().says("\"web\" goes on\n", "");
@@ -50,7 +56,8 @@ fn a_second_pause_and_a_second_resume_change_nothing() {
     env.bgo(&["resume", "web"]).ok();
     for _ in 0..2 {
         env.bgo(&["pause", "web"]).ok();
-        assert_eq!((is_held(pid), state(&env)), (true, "paused".into()));
+        wait_held(&[pid]);
+        assert_eq!(state(&env), "paused");
     }
     for _ in 0..2 {
         env.bgo(&["resume", "web"]).ok();
@@ -139,7 +146,8 @@ fn what_a_leader_left_behind_can_be_paused() {
     env.wait_state("web", "detached");
     let left = env.copies("sleep 4321")[0];
     env.bgo(&["pause", "web"]).ok();
-    assert_eq!((is_held(left), state(&env)), (true, "paused".into()));
+    wait_held(&[left]);
+    assert_eq!(state(&env), "paused");
     env.bgo(&["resume", "web"]).ok();
     wait_until("it to go on", || !is_held(left));
     assert_eq!(state(&env), "detached");
@@ -154,7 +162,7 @@ fn pause_and_resume_replace_a_dead_sidecar() {
     let family = family(&env, &[]);
     kill9(env.sidecar("web"));
     env.bgo(&["pause", "web"]).ok().says("paused \"web\"\n", "");
-    assert!(family.iter().all(|&pid| is_held(pid)));
+    wait_held(&family);
     assert_eq!(state(&env), "paused");
     kill9(env.sidecar("web"));
     env.bgo(&["resume", "web"]).ok();
@@ -170,7 +178,7 @@ fn a_fresh_sidecar_finds_it_paused() {
         env.bgo(&["pause", "web"]).ok();
         kill9(env.sidecar("web"));
         env.bgo(fresh).ok();
-        assert!(is_held(pid), "{fresh:?}");
+        wait_held(&[pid]);
         assert_eq!(state(&env), "paused", "{fresh:?}");
         env.bgo(&["resume", "web"]).ok();
         wait_until("it to go on", || !is_held(pid));
@@ -183,7 +191,7 @@ fn a_paused_process_stays_paused_when_it_is_no_longer_watched() {
     let pid = env.start_with(&["-w"], "web", &["sleep", "300"]);
     env.bgo(&["pause", "web"]).ok();
     env.bgo(&["unwatch", "web"]).ok();
-    assert!(is_held(pid));
+    wait_held(&[pid]);
     assert_eq!(state(&env), "paused");
     env.bgo(&["resume", "web"]).ok();
     wait_until("it to go on", || !is_held(pid));
@@ -206,6 +214,17 @@ fn what_does_not_run_cannot_be_paused() {
 }
 
 #[test]
+fn one_that_is_being_stopped_cannot_be_paused() {
+    let env = TestEnv::new();
+    let deaf = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
+    let pid = env.start_script(&["--max-runtime", "50ms", "--stop-timeout", "1h"], "web", deaf);
+    env.wait_state("web", "stopping");
+    let told = env.bgo(&["pause", "web"]).code(1).stderr;
+    assert!(told.contains("cannot pause \"web\": it is stopping"), "{told}");
+    assert!(!is_held(pid));
+}
+
+#[test]
 fn limits_hold_while_it_is_paused() {
     let env = TestEnv::new();
     let pid = env.start_with(&["--max-runtime", "1h"], "web", &["sleep", "300"]);
@@ -214,7 +233,7 @@ fn limits_hold_while_it_is_paused() {
         env.bgo(&[&["set", "web"], &limit[..]].concat()).ok();
         assert_eq!((state(&env), env.pid("web")), ("paused".into(), pid));
     }
-    assert!(is_held(pid));
+    wait_held(&[pid]);
     // What is over by then ends it when it goes on.
     env.bgo(&["resume", "web"]).ok();
     wait_until("its end", || env.record("web")["exits"][0]["reason"].is_string());
@@ -227,7 +246,7 @@ fn a_pause_is_no_part_of_the_time_it_may_run() {
     let pid = env.start_with(&["--max-runtime", "2s"], "web", &["sleep", "300"]);
     env.bgo(&["pause", "web"]).ok();
     wait_until("more than its time", || env.row("web")["uptime_ms"].as_u64() > Some(2100));
-    assert!(is_held(pid));
+    wait_held(&[pid]);
     env.bgo(&["resume", "web"]).ok();
     env.wait_state("web", "errored");
     let uptime = env.record("web")["exits"][0]["uptime_ms"].as_u64().unwrap();
@@ -251,7 +270,8 @@ fn health_is_not_checked_while_it_is_paused() {
     for _ in 0..10 {
         assert_eq!(state(&env), "paused");
     }
-    assert_eq!((checks(), is_held(pid)), (before, true));
+    wait_held(&[pid]);
+    assert_eq!(checks(), before);
     env.bgo(&["resume", "web"]).ok();
     env.wait_state("web", "errored");
     assert!(env.record("web")["reason"].as_str().unwrap().starts_with("unhealthy: 2 failed checks"));
@@ -288,8 +308,8 @@ fn a_signal_reaches_a_paused_process_when_it_goes_on() {
     let script = "trap 'echo heard; exit 4' USR1; echo ready; while :; do sleep 0.02; done";
     let pid = env.start_script(&[], "web", script);
     env.bgo(&["pause", "web"]).ok();
+    wait_held(&[pid]);
     signal(pid, Signal::SIGUSR1);
-    assert!(is_held(pid));
     env.bgo(&["resume", "web"]).ok();
     env.wait_state("web", "exited");
     assert_eq!(env.record("web")["exits"][0]["code"], 4);

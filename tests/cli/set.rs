@@ -87,6 +87,26 @@ fn what_cannot_take_effect_at_once_is_said_to_come_with_the_next_start() {
 }
 
 #[test]
+fn readiness_that_counts_from_the_next_start_does_not_end_the_present_run() {
+    let env = TestEnv::new();
+    let pid = env.start_with(&["-w"], "web", &["sleep", "300"]);
+    env.bgo(&["set", "web", "--ready-when", "never", "--ready-timeout", "1ms"]).ok();
+    assert_eq!(env.record("web")["ready"], json!(null));
+    env.bgo(&["wait", "web", "--for", "ready", "--timeout", "10"]).ok();
+    for take_over in [&["unwatch", "web"][..], &["resurrect"]] {
+        kill9(env.sidecar("web"));
+        env.bgo(take_over).ok();
+        // By then it has looked at what is due.
+        env.bgo(&["set", "web", "--max-runtime", "1h"]).ok();
+        env.bgo(&["pause", "web"]).ok();
+        env.bgo(&["resume", "web"]).ok();
+        assert!(alive(pid), "{take_over:?}: {}", env.log("web", "watcher"));
+    }
+    env.bgo(&["restart", "web"]);
+    env.wait_state("web", "errored");
+}
+
+#[test]
 fn one_that_is_down_takes_settings_along_to_its_next_start() {
     let env = TestEnv::new();
     env.start("web", &["sleep", "300"]);

@@ -54,6 +54,14 @@ pub(in super::super) fn keep_dumpable<T>(start: impl FnOnce() -> T) -> T {
     started
 }
 
+/// Has the kernel kill the caller when its parent dies. If that has died already, nothing happens.
+///
+/// SAFETY: async-signal-safe; meant for the time between fork and exec.
+pub(in super::super) unsafe fn die_with_parent() {
+    // SAFETY: prctl takes only numbers here.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
 /// Marks every descriptor from `first` on as closing at exec.
 ///
 /// SAFETY: async-signal-safe; meant for the time between fork and exec.

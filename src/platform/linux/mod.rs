@@ -13,7 +13,7 @@ mod notify;
 mod resolve;
 
 pub use account::account;
-pub(super) use child::{close_on_exec_from, keep_dumpable, run_child, set_user};
+pub(super) use child::{close_on_exec_from, die_with_parent, keep_dumpable, run_child, set_user};
 pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 pub use resolve::resolve;

@@ -99,6 +99,11 @@ pub(super) fn keep_dumpable<T>(start: impl FnOnce() -> T) -> T {
     start()
 }
 
+/// There is no such service here: the child runs on.
+///
+/// SAFETY: does nothing.
+pub(super) unsafe fn die_with_parent() {}
+
 /// Marks every descriptor from `first` on as closing at exec.
 ///
 /// SAFETY: async-signal-safe; meant for the time between fork and exec.
