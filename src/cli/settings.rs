@@ -17,34 +17,34 @@ use std::ffi::OsString;
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct RestartFlags {
     /// Upper bound for checks that must poll; exits are noticed at once [default: 3]
-    #[arg(long, value_name = "TIME", help_heading = "Restart policy")]
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME", help_heading = "Restart policy")]
     pub interval: Option<Span>,
     /// A death before this is a fast crash [default: 2]
-    #[arg(long, value_name = "TIME", help_heading = "Restart policy")]
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME", help_heading = "Restart policy")]
     pub min_uptime: Option<Span>,
     /// After a fast crash: backoff (wait 2, 4, 8 s, then give up), stop, or retry [default: backoff]
     #[arg(long, value_name = "MODE", help_heading = "Restart policy")]
     pub on_fast_crash: Option<FastCrash>,
     /// Exit codes that mean success (128+n: signal n) [default: 0]
-    #[arg(long, value_name = "CODES", help_heading = "Restart policy")]
+    #[arg(long, allow_negative_numbers = true, value_name = "CODES", help_heading = "Restart policy")]
     pub success_exit: Option<ExitCodes>,
     /// Wait after the first fast crash; doubles with each [default: 2s]
-    #[arg(long, value_name = "TIME", help_heading = "Restart policy")]
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME", help_heading = "Restart policy")]
     pub backoff: Option<Span>,
     /// Longest wait [default: 8s]
-    #[arg(long, value_name = "TIME", help_heading = "Restart policy")]
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME", help_heading = "Restart policy")]
     pub backoff_max: Option<Span>,
     /// Shorten waits at random by up to this share [default: 0%]
-    #[arg(long, value_name = "PERCENT", help_heading = "Restart policy")]
+    #[arg(long, allow_negative_numbers = true, value_name = "PERCENT", help_heading = "Restart policy")]
     pub backoff_jitter: Option<Percent>,
     /// Give up at this many fast crashes in a row [default: 4]
-    #[arg(long, value_name = "N", help_heading = "Restart policy")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", help_heading = "Restart policy")]
     pub max_fast_crashes: Option<u32>,
     /// Give up at more than N restarts within TIME, for example 10/1m
-    #[arg(long, value_name = "N/TIME", help_heading = "Restart policy")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N/TIME", help_heading = "Restart policy")]
     pub restart_limit: Option<RestartLimit>,
     /// Restart it, gracefully, after each such time
-    #[arg(long, value_name = "TIME", help_heading = "Restart policy")]
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME", help_heading = "Restart policy")]
     pub restart_every: Option<Span>,
 }
 
@@ -56,7 +56,7 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "SIGNAL", help_heading = "Stopping")]
     pub stop_signal: Option<Signal>,
     /// Time it then has before SIGKILL [default: 5s]
-    #[arg(long, value_name = "TIME", help_heading = "Stopping")]
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME", help_heading = "Stopping")]
     pub stop_timeout: Option<Span>,
     /// What the restart policy is.
     #[command(flatten)]
@@ -69,7 +69,13 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "REGEX", group = "readiness", help_heading = "Readiness (one of these)")]
     pub ready_when_regex: Option<String>,
     /// Ready when it listens on this TCP port of the loopback address
-    #[arg(long, value_name = "PORT", group = "readiness", help_heading = "Readiness (one of these)")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "PORT",
+        group = "readiness",
+        help_heading = "Readiness (one of these)"
+    )]
     pub ready_when_port: Option<u16>,
     /// Ready when this URL answers with 2xx
     #[arg(long, value_name = "URL", group = "readiness", help_heading = "Readiness (one of these)")]
@@ -84,7 +90,7 @@ pub struct SettingsFlags {
     #[arg(long, group = "readiness", help_heading = "Readiness (one of these)")]
     pub ready_when_notify: bool,
     /// Time it has to get ready; 0: any [default: 60s]
-    #[arg(long, value_name = "TIME", help_heading = "Readiness (one of these)")]
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME", help_heading = "Readiness (one of these)")]
     pub ready_timeout: Option<Span>,
     /// When that is over: fail (end it) or keep [default: fail]
     #[arg(long, value_name = "ACTION", help_heading = "Readiness (one of these)")]
@@ -94,38 +100,64 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "URL", group = "health", help_heading = "Health (checked once it is ready)")]
     pub health_url: Option<String>,
     /// Healthy while this TCP port of the loopback address accepts connections
-    #[arg(long, value_name = "PORT", group = "health", help_heading = "Health (checked once it is ready)")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "PORT",
+        group = "health",
+        help_heading = "Health (checked once it is ready)"
+    )]
     pub health_port: Option<u16>,
     /// Healthy while this shell command succeeds
     #[arg(long, value_name = "CMD", group = "health", help_heading = "Health (checked once it is ready)")]
     pub health_cmd: Option<String>,
     /// Time between two checks [default: 10s]
-    #[arg(long, value_name = "TIME", help_heading = "Health (checked once it is ready)")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "TIME",
+        help_heading = "Health (checked once it is ready)"
+    )]
     pub health_interval: Option<Span>,
     /// Time a check may take [default: 5s]
-    #[arg(long, value_name = "TIME", help_heading = "Health (checked once it is ready)")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "TIME",
+        help_heading = "Health (checked once it is ready)"
+    )]
     pub health_timeout: Option<Span>,
     /// Failed checks in a row that make it unhealthy [default: 3]
-    #[arg(long, value_name = "N", help_heading = "Health (checked once it is ready)")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", help_heading = "Health (checked once it is ready)")]
     pub health_threshold: Option<u32>,
     /// Time after it is ready without checks [default: 0]
-    #[arg(long, value_name = "TIME", help_heading = "Health (checked once it is ready)")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "TIME",
+        help_heading = "Health (checked once it is ready)"
+    )]
     pub health_grace: Option<Span>,
     /// It must say WATCHDOG=1 by sd_notify at least this often
-    #[arg(long, value_name = "TIME", help_heading = "Health (checked once it is ready)")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "TIME",
+        help_heading = "Health (checked once it is ready)"
+    )]
     pub watchdog: Option<Span>,
 
     /// End it when all its processes together use more memory
-    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    #[arg(long, allow_negative_numbers = true, value_name = "SIZE", help_heading = "Limits")]
     pub max_rss: Option<Size>,
     /// End it when it has run this long
-    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME", help_heading = "Limits")]
     pub max_runtime: Option<Span>,
     /// Scheduling priority, -20 (first) to 19 (last)
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-20..=19), help_heading = "Limits")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = clap::value_parser!(i32).range(-20..=19), help_heading = "Limits")]
     pub nice: Option<i32>,
     /// How many files it may have open
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", help_heading = "Limits")]
     pub limit_nofile: Option<u64>,
     /// File mode creation mask, in octal
     #[arg(long, value_name = "MASK", help_heading = "Limits")]

@@ -4,7 +4,7 @@ use super::output::{after_interrupt, awaiting, name, note, say};
 use crate::cli::{ProcessFlags, StartFlags};
 use crate::domain::duration::Span;
 use crate::domain::name::Name;
-use crate::domain::settings::Restart;
+use crate::domain::settings::{Restart, Settings};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, Goal, Reached, Run, StartOutcome, StartRequest, Step, Waiter};
 use crate::platform::SignalQueue;
@@ -37,6 +37,9 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
         Some(Restart::OnFailure) => ", restarted when it fails",
         Some(Restart::Always) => ", restarted when it dies",
     };
+    let mut settings = Settings::default();
+    settings.apply(&request.supervision.settings);
+    let awaits_readiness = settings.ready_when().is_some();
     let started = ops::start(bgo, &request)?;
     say(&match started.outcome {
         StartOutcome::Running => {
@@ -46,7 +49,7 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
         StartOutcome::AlreadyRunning => format!("\"{name}\" is already running (pid {})", started.pid),
     });
     match flags.wait {
-        Some(timeout) => wait(bgo, &name, started.run, timeout),
+        Some(timeout) => wait(bgo, &name, started.run, timeout, awaits_readiness),
         None => Ok(ExitCode::Done),
     }
 }
@@ -58,11 +61,12 @@ pub fn request(name: &Name, flags: ProcessFlags, command: Vec<OsString>) -> Star
 }
 
 /// Stays until the run is ready or has ended well.
-fn wait(bgo: &Bgo, name: &Name, run: Run, timeout: Option<Span>) -> Result<ExitCode> {
+fn wait(bgo: &Bgo, name: &Name, run: Run, timeout: Option<Span>, awaits_readiness: bool) -> Result<ExitCode> {
     let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM]).map_err(|e| Error::io("cannot wait", &e))?;
     let mut waiter = Waiter::of_run(bgo, name, run, Goal::Success, timeout.map(|timeout| timeout.0))?;
     let shell = name.shell();
-    let goes_on = format!("it goes on; bgo wait {shell} waits for its end, bgo stop {shell} stops it");
+    let waits = if awaits_readiness { format!("bgo wait {shell} --for ready") } else { format!("bgo wait {shell}") };
+    let goes_on = format!("it goes on; {waits} waits on, bgo stop {shell} stops it");
     match awaiting(&format!("waiting for {name}"), || waiter.next(&signals))? {
         Step::Reached(_, Ok(Reached::Ready)) => say(&format!("\"{name}\" is ready")),
         Step::Reached(_, Ok(Reached::Ended(exit) | Reached::Down(exit) | Reached::Deleted(exit))) => {

@@ -6,7 +6,7 @@ use crate::domain::duration::Span;
 use crate::domain::name::Name;
 use crate::domain::outcome::{Exit, Outcome};
 use crate::error::{Error, ErrorKind, ExitCode, ExitStatus, Result};
-use crate::ops::{Bgo, Goal, Pending, Reached, Step, Waiter, shell_status};
+use crate::ops::{self, Bgo, Goal, Pending, Reached, Step, Waiter, shell_status};
 use crate::platform::SignalQueue;
 
 /// Waits, says what got there as it does, and exits with the highest status (with `--any`: that of the first).
@@ -28,6 +28,13 @@ pub fn run(bgo: &Bgo, args: &WaitArgs) -> Result<ExitStatus> {
     let mut waiter = Waiter::new(bgo, &names, goal, args.timeout.map(|timeout| timeout.0))?;
     for name in names.iter().filter(|name| !bgo.store.record_path(name).exists()) {
         note(&format!("bgo: \"{name}\" is not registered yet; waiting for somebody to start it"));
+    }
+    if goal == Goal::Ready {
+        for name in names.iter().filter(|name| bgo.store.record_path(name).exists()) {
+            if !ops::is_up(bgo, name)? {
+                note(&format!("bgo: \"{name}\" is down; waiting for somebody to start it"));
+            }
+        }
     }
     let mut highest = 0;
     loop {
@@ -75,9 +82,10 @@ fn sentence(name: &Name, reached: &Reached) -> String {
 }
 
 fn ended(exit: &Exit) -> String {
-    match exit.outcome() {
-        Outcome::Unknown => "has ended; nobody could see how".to_owned(),
-        outcome => format!("ended with {outcome}"),
+    match (exit.outcome(), &exit.reason) {
+        (Outcome::Unknown, _) => "has ended; nobody could see how".to_owned(),
+        (outcome, None) => format!("ended with {outcome}"),
+        (outcome, Some(reason)) => format!("ended with {outcome} ({reason})"),
     }
 }
 

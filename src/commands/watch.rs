@@ -36,7 +36,13 @@ pub fn unwatch(bgo: &Bgo, args: &NameArgs) -> Result<ExitCode> {
 pub fn set(bgo: &Bgo, args: SetArgs) -> Result<ExitCode> {
     let given = args.settings.supervision(args.restart);
     let unset = args.unset.iter().map(|name| name.trim_start_matches("--").to_owned());
-    let names: Vec<String> = given.names().into_iter().chain(unset).collect();
+    let names: Vec<String> = given.names().into_iter().chain(unset.clone()).collect();
+    let (set, unset) = (given.names().join(", "), unset.collect::<Vec<_>>().join(", "));
+    let done = match (set.is_empty(), unset.is_empty()) {
+        (false, true) => format!("set {set}"),
+        (true, _) => format!("unset {unset}"),
+        (false, false) => format!("set {set}, unset {unset}"),
+    };
     if names.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "nothing to set was given").hint("bgo help set lists all settings"));
     }
@@ -53,7 +59,7 @@ pub fn set(bgo: &Bgo, args: SetArgs) -> Result<ExitCode> {
             some if some.len() == names.len() => " from its next start on".to_owned(),
             some => format!(" ({} from its next start on)", some.join(", ")),
         };
-        Ok(format!("set {} of \"{name}\"{note}", names.join(", ")))
+        Ok(format!("{done} of \"{name}\"{note}"))
     })
 }
 

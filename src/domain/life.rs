@@ -233,3 +233,14 @@ pub enum Hook {
     /// It was given up.
     Errored,
 }
+
+impl Hook {
+    /// The flag that asks for it.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Hook::Exit => "--on-exit",
+            Hook::Ready => "--on-ready",
+            Hook::Errored => "--on-errored",
+        }
+    }
+}

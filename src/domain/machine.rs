@@ -121,8 +121,6 @@ fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, 
             let mut run = Run::new(policy, at, now);
             if ready {
                 run.set_ready(now);
-            } else {
-                run.look_before_time_is_over(policy, now);
             }
             run.paused = paused.then_some(now);
             stay(m, Life::Up(run))

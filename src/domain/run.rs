@@ -8,13 +8,15 @@
 use super::duration::Span;
 use super::machine::{Action, Moment};
 use super::record::State;
-use super::settings::OnReadyTimeout;
+use super::settings::{OnReadyTimeout, ReadyWhen};
 use super::size::{Size, measured};
 use super::spec::Policy;
 use std::time::Duration;
 
 /// The wait after the first readiness check that fails; it doubles up to [`SLOWEST_PROBE`].
 const FIRST_PROBE: Duration = Duration::from_millis(20);
+/// How long a look at its readiness may take that needs nobody's answer.
+const ONE_LOOK: Duration = Duration::from_millis(100);
 /// The longest wait between two readiness checks.
 const SLOWEST_PROBE: Duration = Duration::from_millis(500);
 
@@ -49,6 +51,8 @@ pub struct Run {
     measured: Moment,
     /// It asked for time until then.
     extended: Option<Moment>,
+    /// The first look at its readiness has time until then.
+    look_until: Option<Moment>,
     /// How long it was paused so far: that does not count.
     held: Duration,
 }
@@ -133,6 +137,7 @@ impl Run {
             beat: now,
             measured: now,
             extended: None,
+            look_until: None,
             held: Duration::ZERO,
         }
     }
@@ -192,13 +197,6 @@ impl Run {
         }
         if let Readiness::Awaited(probing) | Readiness::Overdue(probing) = &mut self.readiness {
             *probing = Probing::at(now);
-        }
-    }
-
-    /// Nobody looked for a while, so it may have been ready for long: it has the time of one look, at least.
-    pub fn look_before_time_is_over(&mut self, policy: &Policy, now: Moment) {
-        if self.ready_by(policy).is_some_and(|at| at <= now) {
-            self.extend(policy.settings.health_timeout.0, now);
         }
     }
 
@@ -268,6 +266,14 @@ impl Run {
             return Due::Checks(Vec::new());
         }
         if !self.refused {
+            if past(self.ready_by(policy)) && self.is_unseen() {
+                let answers = if policy.settings.ready_when().is_some_and(ReadyWhen::takes_time) {
+                    policy.settings.health_timeout.0
+                } else {
+                    ONE_LOOK
+                };
+                self.look_until = Some(now.saturating_add(answers));
+            }
             if past(self.ready_by(policy)) {
                 match policy.settings.on_ready_timeout {
                     OnReadyTimeout::Fail => {
@@ -310,7 +316,7 @@ impl Run {
     fn ready_by(&self, policy: &Policy) -> Option<Moment> {
         let timeout = policy.settings.ready_timeout.0;
         let awaited = matches!(self.readiness, Readiness::Awaited(_)) && !timeout.is_zero() && !self.leaving;
-        awaited.then(|| self.after(timeout))
+        awaited.then(|| self.after(timeout).max(self.look_until.unwrap_or_default()))
     }
 
     fn overdue(&self, policy: &Policy) -> String {
@@ -320,6 +326,13 @@ impl Run {
 
     fn because(&self) -> String {
         self.failure.as_ref().map_or_else(String::new, |why| format!(": {why}"))
+    }
+
+    /// Whether nobody has looked yet whether it is ready: on a busy machine, or while there was no sidecar, its time may
+    /// be over before. It has the time of one look at least.
+    fn is_unseen(&self) -> bool {
+        let first = |probing: &Probing| probing.next.is_some() && probing.wait == FIRST_PROBE;
+        matches!(&self.readiness, Readiness::Awaited(probing) if first(probing))
     }
 
     fn give_time(&mut self) {
@@ -403,10 +416,9 @@ mod tests {
     fn one_that_was_taken_up_late_is_looked_at_before_its_time_is_over() {
         let policy = policy(Settings { ready_when: Some("up".into()), ..Settings::default() });
         let mut run = Run::new(&policy, at(0), at(100));
-        run.look_before_time_is_over(&policy, at(100));
         assert_eq!(run.due(&policy, at(100)), Due::Checks(vec![Action::Probe]));
-        assert_eq!(run.deadline(&policy), Some(at(105)));
-        assert!(matches!(run.due(&policy, at(105)), Due::End(_)));
+        assert_eq!(run.deadline(&policy), Some(at(100) + ONE_LOOK));
+        assert!(matches!(run.due(&policy, at(101)), Due::End(_)));
     }
 
     #[test]
@@ -459,6 +471,16 @@ mod tests {
         assert_eq!(waits, [20, 40, 80, 160, 320, 500, 500, 500]);
         assert!(run.set_ready(now) && !run.set_ready(now));
         assert_eq!(run.deadline(&policy), None);
+    }
+
+    #[test]
+    fn there_is_a_look_before_it_is_too_late() {
+        let policy =
+            policy(Settings { ready_when_port: Some(80), ready_timeout: Span::secs(1), ..Settings::default() });
+        let mut run = Run::new(&policy, at(0), at(5));
+        assert_eq!(run.due(&policy, at(5)), Due::Checks(vec![Action::Probe]));
+        run.not_yet("nobody listens".into(), at(5));
+        assert_eq!(reason(run.due(&policy, at(6))), "not ready within 1s (--ready-when-port 80): nobody listens");
     }
 
     #[test]

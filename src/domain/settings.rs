@@ -270,9 +270,9 @@ pub enum ReadyWhen<'a> {
 }
 
 impl ReadyWhen<'_> {
-    /// Whether it has to be tried again and again, because nothing tells when it comes true.
-    pub fn is_polled(self) -> bool {
-        !matches!(self, ReadyWhen::Text(_) | ReadyWhen::Regex(_) | ReadyWhen::Notify)
+    /// Whether a look is an answer that somebody else has to give.
+    pub fn takes_time(self) -> bool {
+        matches!(self, ReadyWhen::Url(_) | ReadyWhen::Cmd(_))
     }
 }
 
@@ -351,6 +351,14 @@ impl Settings {
         ]
         .into_iter()
         .flatten()
+    }
+
+    /// Whether anything was asked for that only a living sidecar can do while the process runs.
+    pub fn needs_sidecar(&self) -> bool {
+        self.health_check().is_some()
+            || [self.max_runtime, self.restart_every, self.watchdog].iter().any(Option::is_some)
+            || self.max_rss.is_some()
+            || [&self.on_exit, &self.on_ready, &self.on_errored].into_iter().any(Option::is_some)
     }
 
     /// Whether the process is given a socket to notify its sidecar by.

@@ -119,11 +119,14 @@ impl Supervision {
                 | "restart-limit"
                     if !restarts =>
                 {
-                    "a restart policy: add --restart always (-w) or --restart on-failure"
+                    "a restart policy: add --restart always or --restart on-failure"
                 }
                 "backoff" if settings.backoff.0 > settings.backoff_max.0 => "a --backoff-max that is at least as long",
+                "max-fast-crashes" if self.watch.on_fast_crash.is_some_and(|mode| mode != FastCrash::Backoff) => {
+                    "--on-fast-crash backoff"
+                }
                 "interval" if !restarts && settings.max_rss.is_none() => {
-                    "something that must be polled: add -w, or --max-rss"
+                    "something that must be polled: add --restart always, or --max-rss"
                 }
                 "ready-timeout" | "on-ready-timeout" | "on-ready" if settings.ready_when().is_none() => {
                     "a way to tell readiness: add --ready-when or one like it"

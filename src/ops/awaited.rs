@@ -7,6 +7,7 @@
 
 use super::end::{self, Orphan};
 use super::failure::{ended_badly, last_lines};
+use super::link::UNREGISTERED;
 use super::stop::unproven;
 use super::watched::Watched;
 use super::{Bgo, Goal, Pending, Reached, Run};
@@ -19,8 +20,6 @@ use crate::platform::{self, ProcessHandle};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, SystemTime};
 
-/// How often a name is looked at whose holder has not registered: nothing tells when such a one dies.
-const UNREGISTERED: Duration = Duration::from_millis(50);
 /// How long a sidecar may take to write down an end before the kernel is asked instead (a full disk).
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 

@@ -37,7 +37,12 @@ fn tail_since(log: &Path, before: u64) -> Option<String> {
     const LINES: usize = 10;
     let new = length(log).saturating_sub(before).min(4096);
     let text = if new == 0 { return None } else { tail_text(log, new)? };
-    let lines: Vec<&str> = text.lines().collect();
+    // The marker of a restart by watch mode is ours, not the process's.
+    let ours = |line: &&str| line.starts_with("=== [") && line.contains("] watch restart ");
+    let lines: Vec<&str> = text.lines().filter(|line| !ours(line)).collect();
+    if lines.is_empty() {
+        return None;
+    }
     Some(lines[lines.len().saturating_sub(LINES)..].join("\n"))
 }
 

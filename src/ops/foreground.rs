@@ -5,6 +5,7 @@
 //! what is written last; whatever becomes of us, the process is its sidecar's. A request to end goes to the process, and
 //! its end is what ends us.
 
+use super::link::UNREGISTERED;
 use super::logs::Source;
 use super::start::{StartRequest, Started, start};
 use super::stop::{StopRequest, stop};
@@ -14,7 +15,7 @@ use crate::domain::name::{MAX_BYTES, Name};
 use crate::domain::outcome::Exit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, FileWatch, Interest, SignalQueue};
-use std::io::{self, PipeReader, Write};
+use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread::{Scope, ScopedJoinHandle};
@@ -119,12 +120,13 @@ fn accompany(bgo: &Bgo, name: &Name, run: Run, signals: &SignalQueue, streams: &
     std::thread::scope(|scope| {
         let (over, under_way) = io::pipe().map_err(|e| broken(&e))?;
         let (left, attending) = io::pipe().map_err(|e| broken(&e))?;
+        let (unread, reader) = io::pipe().map_err(|e| broken(&e))?;
         let attendant = scope.spawn(move || {
-            let attended = attend(bgo, name, signals, &over);
+            let attended = attend(bgo, name, signals, &over, &unread);
             drop(attending);
             attended
         });
-        let exit = copy_until_down(&mut waiter, streams, &left)?;
+        let exit = copy_until_down(&mut waiter, streams, &left, reader)?;
         drop(under_way);
         let attended = attendant.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match exit {
@@ -136,22 +138,37 @@ fn accompany(bgo: &Bgo, name: &Name, run: Run, signals: &SignalQueue, streams: &
 }
 
 /// Copies the streams until the run is down, and then what is left. `None`: the other end of `left` was closed first.
-fn copy_until_down(waiter: &mut Waiter<'_>, streams: &mut [Stream<'_>; 2], left: &PipeReader) -> Result<Option<Exit>> {
+/// `reader` is closed once nobody reads its stdout any more.
+fn copy_until_down(
+    waiter: &mut Waiter<'_>,
+    streams: &mut [Stream<'_>; 2],
+    left: &PipeReader,
+    reader: PipeWriter,
+) -> Result<Option<Exit>> {
+    let mut reader = Some(reader);
     let files: Vec<PathBuf> = streams.iter().map(|stream| stream.path.clone()).collect();
     let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     let folder = files[0].parent().unwrap_or(Path::new("/"));
-    let changes = FileWatch::new(folder, &files).map_err(|e| broken(&e))?;
+    let changes = FileWatch::new(folder, &files).ok();
     loop {
-        changes.drain();
-        changes.add(&files);
+        if let Some(changes) = &changes {
+            changes.drain();
+            changes.add(&files);
+        }
         let more = pump(streams);
+        if !streams[0].open {
+            drop(reader.take());
+        }
         if let Some((_, reached)) = waiter.look() {
             // All that could write is gone.
             while pump(streams) {}
             return reached.map(|reached| Some(exit_of(reached)));
         }
-        let until = if more { Some(Duration::ZERO) } else { waiter.until() };
-        let mut fds = vec![(left.as_fd(), Interest::Readable), (changes.as_fd(), Interest::Readable)];
+        // The kernel gives out a limited number of these; without, the logs are looked at now and then.
+        let look = changes.is_none().then(|| platform::boot_clock() + UNREGISTERED);
+        let until = if more { Some(Duration::ZERO) } else { [waiter.until(), look].into_iter().flatten().min() };
+        let mut fds = vec![(left.as_fd(), Interest::Readable)];
+        fds.extend(changes.iter().map(|changes| (changes.as_fd(), Interest::Readable)));
         fds.extend(waiter.fds().map(|fd| (fd, Interest::Readable)));
         if platform::wait(&fds, until).map_err(|e| broken(&e))?[0] {
             return Ok(None);
@@ -159,24 +176,32 @@ fn copy_until_down(waiter: &mut Waiter<'_>, streams: &mut [Stream<'_>; 2], left:
     }
 }
 
-/// Turns requests to end into stops, until the other end of `over` is closed.
+/// Turns requests to end into stops, until the other end of `over` is closed. That nobody reads the output any more
+/// (`unread` hangs up) is one, as SIGPIPE would be for a program in a pipe.
 ///
 /// # Errors
 /// A stop failed.
-fn attend(bgo: &Bgo, name: &Name, signals: &SignalQueue, over: &PipeReader) -> Result<()> {
+fn attend(bgo: &Bgo, name: &Name, signals: &SignalQueue, over: &PipeReader, unread: &PipeReader) -> Result<()> {
     std::thread::scope(|scope| {
         let mut stops: Vec<Stop<'_>> = Vec::new();
         let mut asked = false;
         loop {
             let mut fds = vec![(signals.as_fd(), Interest::Readable), (over.as_fd(), Interest::Readable)];
+            // Once it has hung up there is nothing more to hear from it.
+            fds.extend((!asked).then_some((unread.as_fd(), Interest::Readable)));
+            let first = fds.len();
             fds.extend(stops.iter().map(|stop| (stop.over.as_fd(), Interest::Readable)));
             let ready = platform::wait(&fds, None).map_err(|e| broken(&e))?;
             if ready[1] {
                 return Ok(());
             }
-            let done = (0..stops.len()).rev().filter(|index| ready[2 + index]).collect::<Vec<_>>();
+            let done = (0..stops.len()).rev().filter(|index| ready[first + index]).collect::<Vec<_>>();
             for index in done {
                 stops.remove(index).result()?;
+            }
+            if !asked && ready[2] {
+                stops.push(Stop::begin(scope, bgo, name, false).map_err(|e| broken(&e))?);
+                asked = true;
             }
             for signal in signals.drain() {
                 // At logout SIGTERM and SIGHUP may come together: only who insists by hand wants it killed.

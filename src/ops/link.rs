@@ -10,14 +10,16 @@ use crate::domain::record::Record;
 use crate::domain::signal::Signal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, FileWatch, Interest, ProcessHandle};
+use crate::sidecar;
 use crate::store::{Ownership, WriteLock};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// How long a killed sidecar may take to vanish.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
-/// How often a name is looked at whose holder has not registered: nothing tells when such a one dies.
-const UNREGISTERED: Duration = Duration::from_millis(50);
+/// How often a name is looked at when nothing tells of changes: its holder has not registered, or the kernel gives no
+/// means to watch the record.
+pub(super) const UNREGISTERED: Duration = Duration::from_millis(50);
 
 /// What ended a wait.
 #[derive(Debug)]
@@ -52,6 +54,11 @@ pub fn lock_or_free<'a>(bgo: &'a Bgo, name: &Name) -> Result<WriteLock<'a>> {
 /// The locks cannot be taken.
 pub fn own(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
     if let Some(ownership) = bgo.store.try_own(name)? {
+        // A sidecar holds its lock for life. Where one lives and the lock was free, somebody has removed the lock file:
+        // there must not be a second sidecar, so the first ends. Its process runs on.
+        if let Ok(Some(record)) = bgo.store.read(name) {
+            Link::of(&record).kill();
+        }
         return Ok(Some(ownership));
     }
     if bgo.store.read(name).is_ok_and(|record| record.is_some_and(|r| r.identity.is_none() && r.sidecar.is_none())) {
@@ -59,6 +66,14 @@ pub fn own(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
         return bgo.store.try_own(name);
     }
     Ok(None)
+}
+
+/// Whether `pid` says of itself that it is a sidecar of `name`. Start times are counted in ticks of 10 ms, and this one is
+/// about to be signalled: besides the proof of its identity, what it is called costs little to look at.
+fn is_sidecar(pid: u32, name: &str) -> bool {
+    let arguments = platform::arguments(pid).unwrap_or_default();
+    let mut arguments = arguments.split(|&b| b == 0).skip(1);
+    arguments.next() == Some(sidecar::ENTRY.as_bytes()) && arguments.next() == Some(name.as_bytes())
 }
 
 /// A registered sidecar that lives.
@@ -70,7 +85,7 @@ pub struct Link {
 impl Link {
     /// The living sidecar of `record`, if one is registered.
     pub fn of(record: &Record) -> Link {
-        let identity = record.sidecar.as_ref().map(|s| s.identity());
+        let identity = record.sidecar.as_ref().map(|s| s.identity()).filter(|id| is_sidecar(id.pid, &record.name));
         Link { handle: identity.and_then(|id| ProcessHandle::open(&id).ok().flatten()) }
     }
 
@@ -104,7 +119,8 @@ impl Link {
     ) -> Result<Awaited<T>> {
         let broken = |e: &std::io::Error| Error::io(format!("cannot wait for \"{name}\""), e);
         let deadline = platform::boot_clock().saturating_add(within);
-        let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).map_err(|e| broken(&e))?;
+        // The kernel gives out a limited number of these, and a stop must work without.
+        let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).ok();
         loop {
             // Asked before the record is read: a sidecar writes its last facts before it ends.
             let mut gone = self.handle.as_ref().is_some_and(ProcessHandle::has_ended);
@@ -129,11 +145,14 @@ impl Link {
             if now >= deadline {
                 return Ok(Awaited::TimedOut);
             }
-            let until = if self.handle.is_some() { deadline } else { deadline.min(now + UNREGISTERED) };
-            let mut fds = vec![(changes.as_fd(), Interest::Readable)];
+            let is_told = self.handle.is_some() && changes.is_some();
+            let until = if is_told { deadline } else { deadline.min(now + UNREGISTERED) };
+            let mut fds: Vec<_> = changes.iter().map(|changes| (changes.as_fd(), Interest::Readable)).collect();
             fds.extend(self.handle.as_ref().map(|h| (h.as_fd(), Interest::Readable)));
             platform::wait(&fds, Some(until)).map_err(|e| broken(&e))?;
-            changes.drain();
+            if let Some(changes) = &changes {
+                changes.drain();
+            }
         }
     }
 }

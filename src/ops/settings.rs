@@ -48,6 +48,20 @@ pub fn watch(bgo: &Bgo, name: &Name, given: &Supervision, reset: bool) -> Result
     apply(bgo, name, set, taken_up, true)
 }
 
+/// The ways to tell readiness.
+const READY_SETTINGS: [&str; 7] = [
+    "ready_when",
+    "ready_when_regex",
+    "ready_when_port",
+    "ready_when_url",
+    "ready_when_file",
+    "ready_when_cmd",
+    "ready_when_notify",
+];
+
+/// The ways to check health.
+const HEALTH_SETTINGS: [&str; 3] = ["health_url", "health_port", "health_cmd"];
+
 /// What `watch --reset` gives its default again.
 const RESTART_SETTINGS: [&str; 8] = [
     "restart_on",
@@ -76,6 +90,14 @@ pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Res
         }
         if !given.watch.is_empty() {
             record.watch.get_or_insert_with(|| Watch { enabled: false, ..Watch::default() }).apply(&given.watch);
+        }
+        // One way to tell readiness, one health check: what is given takes the place of what was.
+        for kind in [&READY_SETTINGS[..], &HEALTH_SETTINGS] {
+            if given.settings.names().iter().any(|name| kind.contains(&name.replace('-', "_").as_str())) {
+                kind.iter().for_each(|setting| {
+                    record.spec.reset(setting);
+                });
+            }
         }
         record.spec.apply(&given.settings);
         check_settings(name.as_str(), &record.spec, given, record.is_watched())?;
@@ -230,10 +252,8 @@ fn apply(
 }
 
 fn not_running(name: &Name) -> Error {
-    Error::new(ErrorKind::NotRunning, format!("\"{name}\" is not running")).hint(format!(
-        "bgo restart {shell} starts it; bgo start -w {shell} -- COMMAND starts one that is watched",
-        shell = name.shell()
-    ))
+    Error::new(ErrorKind::NotRunning, format!("\"{name}\" is not running"))
+        .hint(format!("bgo restart {shell} starts it", shell = name.shell()))
 }
 
 /// Whether `name` is restarted when it dies.

@@ -196,6 +196,7 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
         match record.state {
             State::Detached => seen.online = true,
             State::Starting if record.identity.is_none() => {}
+            State::Paused if record.identity.is_none() => seen.online = true,
             State::Starting | State::Running | State::Ready | State::Unhealthy | State::Paused => {
                 match replacement(record) {
                     // It was restarted, and that has not been written down yet, or cannot be.
@@ -206,6 +207,7 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
                     }
                     None => {
                         seen.state = State::Exited;
+                        seen.reason = None;
                         seen.ending = true;
                     }
                 }

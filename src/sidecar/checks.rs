@@ -42,7 +42,10 @@ impl Supervisor {
         match Scanner::new(when, &self.store.logs(&self.name), self.log_start) {
             Ok(scanner) => {
                 self.scanner = scanner;
-                self.scan_on()
+                let unwatched = self.scanner.as_ref().is_some_and(|scanner| scanner.fd().is_none());
+                let found = self.scan_on();
+                let ask_again = || Event::NotYet("its output cannot be watched, only looked at".to_owned());
+                found.or_else(|| unwatched.then(ask_again))
             }
             Err(e) => Some(Event::NeverReady(format!("cannot look at its output: {e}"))),
         }

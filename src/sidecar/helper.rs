@@ -99,20 +99,32 @@ impl Helper {
                 Some(format!("no answer within {}{said}", crate::domain::duration::Span(self.timeout)))
             }
             Outcome::Code(0) => None,
-            Outcome::Code(1) if self.explains && !printed.is_empty() => Some(printed),
+            Outcome::Code(1) if self.explains && !printed.is_empty() => Some(beginning(&self.printed)),
             other => Some(format!("{other}{said}")),
         }
     }
 }
 
-/// The end of what was printed, as one line.
-fn one_line(printed: &[u8]) -> String {
+/// What was printed, without control characters and line breaks.
+fn flat(printed: &[u8]) -> String {
     let text = String::from_utf8_lossy(printed);
     let words: Vec<&str> =
         text.split(|c: char| c.is_control()).map(str::trim).filter(|part| !part.is_empty()).collect();
-    let line = words.join(" ");
+    words.join(" ")
+}
+
+/// The end of what was printed, as one line.
+fn one_line(printed: &[u8]) -> String {
+    let line = flat(printed);
     let surplus = line.chars().count().saturating_sub(QUOTED);
     if surplus == 0 { line } else { format!("…{}", line.chars().skip(surplus).collect::<String>()) }
+}
+
+/// The beginning of what was printed, as one line: bgo's own reasons say the most important first.
+fn beginning(printed: &[u8]) -> String {
+    let line = flat(printed);
+    let kept: String = line.chars().take(QUOTED).collect();
+    if kept.len() == line.len() { kept } else { format!("{kept}…") }
 }
 
 impl Supervisor {
@@ -199,10 +211,11 @@ impl Supervisor {
     /// Runs the command that was asked for on this occasion.
     pub(super) fn run_hook(&mut self, hook: Hook) {
         let settings = &self.policy.settings;
-        let (flag, command) = match hook {
-            Hook::Exit => ("--on-exit", &settings.on_exit),
-            Hook::Ready => ("--on-ready", &settings.on_ready),
-            Hook::Errored => ("--on-errored", &settings.on_errored),
+        let flag = hook.flag();
+        let command = match hook {
+            Hook::Exit => &settings.on_exit,
+            Hook::Ready => &settings.on_ready,
+            Hook::Errored => &settings.on_errored,
         };
         let Some(command) = command.clone() else { return };
         let exit = self.last_exit.as_ref().filter(|_| hook != Hook::Ready);
@@ -220,6 +233,9 @@ impl Supervisor {
         use crate::domain::machine::{End, Life};
         match (&self.machine.life, &self.last_exit) {
             (Life::Over(End::Errored(reason)), _) if hook == Hook::Errored => reason.clone(),
+            (Life::Over(End::Stopped), Some(exit)) if hook == Hook::Exit && exit.reason.is_none() => {
+                "stopped".to_owned()
+            }
             (_, Some(exit)) if hook == Hook::Exit => exit.reason.clone().unwrap_or_else(|| exit.outcome().to_string()),
             _ => String::new(),
         }
@@ -240,7 +256,7 @@ impl Supervisor {
                 (Task::Ready, None) => self.events.push_back(Event::Ready),
                 (Task::Ready, Some(why)) => self.events.push_back(Event::NotYet(why)),
                 (Task::Health, failure) => self.events.push_back(Event::Checked(failure)),
-                (Task::Hook(hook), Some(why)) => log(&format!("the command for {hook:?} failed: {why}")),
+                (Task::Hook(hook), Some(why)) => log(&format!("{} failed: {why}", hook.flag())),
                 (Task::Hook(_), None) => {}
             }
         }

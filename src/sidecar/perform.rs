@@ -186,6 +186,8 @@ impl Supervisor {
     fn signal(&mut self, signal: Signal) -> Option<Event> {
         let Some(leader) = &self.leader else {
             let tree = self.everyone();
+            let why = self.why().map_or_else(String::new, |why| format!(": {why}"));
+            log(&format!("ending {} process(es) that it left behind with {signal}{why}", tree.len()));
             self.signal_each(&tree, signal);
             self.signal_each(&tree, Signal::CONT);
             return None;

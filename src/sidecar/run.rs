@@ -135,7 +135,7 @@ impl Supervisor {
         fds.extend(self.reports.as_ref().map(|pipe| (pipe.as_fd(), Interest::HangUp)));
         fds.extend(attached.map(|l| (l.handle.as_fd(), Interest::Readable)));
         fds.extend(self.notify.as_ref().map(|socket| (socket.as_fd(), Interest::Readable)));
-        fds.extend(self.scanner.as_ref().map(|scanner| (scanner.as_fd(), Interest::Readable)));
+        fds.extend(self.scanner.as_ref().and_then(Scanner::fd).map(|fd| (fd, Interest::Readable)));
         fds.extend(self.helpers.iter().filter_map(|helper| Some((helper.output()?, Interest::Readable))));
         fds.extend(self.strays.iter().map(|stray| (stray.as_fd(), Interest::Readable)));
         if self.reports.is_none() {

@@ -30,11 +30,27 @@ enum Pattern {
 impl Pattern {
     fn is_in(&self, line: &[u8]) -> bool {
         let line = String::from_utf8_lossy(line);
+        // Colours are for eyes; what is looked for is what these read.
+        self.matches(&line) || line.contains('\u{1b}') && self.matches(&without_colours(&line))
+    }
+
+    fn matches(&self, line: &str) -> bool {
         match self {
             Pattern::Text(text) => line.contains(text.as_str()),
-            Pattern::Regex(regex) => regex.is_match(&line),
+            Pattern::Regex(regex) => regex.is_match(line),
         }
     }
+}
+
+/// `line` without the control sequences of a terminal (ECMA-48: `ESC [`, parameters, a final byte).
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| ('@'..='~').contains(&c)).map_or(part.len(), |at| at + 1);
+        plain.push_str(&part[end..]);
+    }
+    plain
 }
 
 /// One log, read up to a position.
@@ -51,7 +67,8 @@ struct Stream {
 #[derive(Debug)]
 pub(super) struct Scanner {
     pattern: Pattern,
-    changes: FileWatch,
+    /// `None`: the kernel has no more of these to give, so the machine has to ask again and again.
+    changes: Option<FileWatch>,
     streams: [Stream; 2],
     behind: bool,
 }
@@ -65,7 +82,7 @@ impl Scanner {
             _ => return Ok(None),
         };
         let folder = logs.out.parent().unwrap_or(Path::new("/"));
-        let changes = FileWatch::new(folder, &[&logs.out, &logs.err])?;
+        let changes = FileWatch::new(folder, &[&logs.out, &logs.err]).ok();
         let stream = |path: &Path, position| Stream { path: path.to_owned(), file: None, position, line: Vec::new() };
         let streams = [stream(&logs.out, from[0]), stream(&logs.err, from[1])];
         Ok(Some(Scanner { pattern, changes, streams, behind: false }))
@@ -73,7 +90,9 @@ impl Scanner {
 
     /// Reads what is new, or a good part of it; whether what is looked for was there.
     pub(super) fn look(&mut self) -> io::Result<bool> {
-        self.changes.drain();
+        if let Some(changes) = &self.changes {
+            changes.drain();
+        }
         self.behind = false;
         for stream in &mut self.streams {
             match stream.look(&self.pattern)? {
@@ -85,15 +104,14 @@ impl Scanner {
         Ok(false)
     }
 
+    /// What becomes readable when there is something new; `None`: nothing does.
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.changes.as_ref().map(AsFd::as_fd)
+    }
+
     /// Whether the last look has left something unread, of which no change tells again.
     pub(super) fn is_behind(&self) -> bool {
         self.behind
-    }
-}
-
-impl AsFd for Scanner {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.changes.as_fd()
     }
 }
 
@@ -196,6 +214,16 @@ mod tests {
         assert!(scanner.look().unwrap());
         let mut in_vain = Scanner::new(ReadyWhen::Text("never"), &logs, [0, 0]).unwrap().unwrap();
         assert!(!in_vain.look().unwrap() && !in_vain.look().unwrap() && !in_vain.is_behind());
+    }
+
+    #[test]
+    fn colours_do_not_hide_a_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = logs(folder.path());
+        let mut scanner = Scanner::new(ReadyWhen::Text("ready in 300 ms"), &logs, [0, 0]).unwrap().unwrap();
+        write(&logs.out, "\u{1b}[1;32mready\u{1b}[0m in \u{1b}[1m300\u{1b}[22m ms".as_bytes());
+        assert!(scanner.look().unwrap());
+        assert_eq!(without_colours("a\u{1b}[31"), "a");
     }
 
     #[test]

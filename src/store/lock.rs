@@ -153,8 +153,10 @@ fn lock_current(store: &Store, path: &Path, take: impl Fn(&File) -> io::Result<b
     let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     loop {
         let file = match open() {
-            // On a read-only file system what exists can still be locked, so that a process can be stopped.
-            Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(path).map_err(|_| refused(e))?,
+            // On a read-only file system, or after a chmod, what exists can still be locked: a process can be stopped.
+            Err(e) if matches!(e.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => {
+                File::open(path).map_err(|_| refused(e))?
+            }
             // The folder of a first start, or of bgo-cli 0.2.0, which had no locks.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 store.ensure()?;

@@ -116,6 +116,10 @@ impl Page<'_> {
         }
         match row.sidecar {
             Some((pid, true)) => self.fact("Sidecar", format_args!("PID {pid} (alive)")),
+            Some((pid, false)) if row.online => {
+                let dead = format_args!("PID {pid} (dead; bgo resurrect gives it a new one)");
+                self.fact("Sidecar", self.style.bad(dead));
+            }
             Some((pid, false)) => self.fact("Sidecar", self.style.bad(format_args!("PID {pid} (dead)"))),
             None => self.fact("Sidecar", "none"),
         }
@@ -238,6 +242,7 @@ fn status(row: &Row, style: &Style) -> (String, Paint) {
     let exit = end_of(row).filter(|_| row.state != State::Stopped).map(Exit::to_string);
     let reason = reason.or(exit).map(|reason| text::clean(&reason).into_owned());
     let more = match (state, reason) {
+        (Some(state), Some(reason)) if reason.starts_with(&format!("{state}:")) => format!(" ({reason})"),
         (Some(state), Some(reason)) => format!(" ({state}: {reason})"),
         (Some(only), None) | (None, Some(only)) => format!(" ({only})"),
         (None, None) => String::new(),

@@ -186,9 +186,11 @@ pub(super) fn status_paint(row: &Row) -> Paint {
     }
 }
 
-/// Whether watch mode is on and nobody does the watching.
+/// Whether supervision was asked for (watch mode, checks, limits) and nobody does it: the sidecar is dead.
 fn has_dead_watcher(row: &Row) -> bool {
-    row.online && row.watch.as_ref().is_some_and(|watch| watch.enabled) && !row.watcher_lives()
+    let watched = row.watch.as_ref().is_some_and(|watch| watch.enabled);
+    let cut_off = row.state == State::Exited && row.end.is_none() && row.sidecar.is_some();
+    (row.online && (watched || row.settings.needs_sidecar()) || watched && cut_off) && !row.watcher_lives()
 }
 
 fn watch_cell(out: &mut String, row: &Row, style: &Style) -> Paint {
@@ -197,7 +199,7 @@ fn watch_cell(out: &mut String, row: &Row, style: &Style) -> Paint {
             out.push_str(style.glyph("⚠ errored", "[!] errored"));
             Paint::Bad
         }
-        Some(_) if has_dead_watcher(row) => {
+        _ if has_dead_watcher(row) => {
             out.push_str("! dead");
             Paint::Bad
         }
@@ -407,7 +409,9 @@ fn notes(out: &mut String, rows: &[Row], style: &Style) {
     }
     for row in rows.iter().filter(|row| has_dead_watcher(row)) {
         let (name, word) = (text::clean(&row.name), text::quote(&row.name));
-        let note = format!("sidecar of \"{name}\" is dead; bgo watch {word} brings it back");
+        let help =
+            if row.online { "bgo resurrect gives it a new one".to_owned() } else { format!("bgo restart {word}") };
+        let note = format!("sidecar of \"{name}\" is dead; {help}");
         line(out, style, Paint::Warn, &note);
     }
 }
@@ -601,7 +605,7 @@ Total: 4 | online: 2 | stopped: 1 | corrupt: 1
      bgo logs 'a b' --watcher   |   bgo restart 'a b'
 \"full\" is degraded: disk\\nfull
 corrupt record: /h/procs/broken.json: EOF at line 1
-sidecar of \"it works\" is dead; bgo watch 'it works' brings it back
+sidecar of \"it works\" is dead; bgo resurrect gives it a new one
 "
         );
         assert!(table.contains("corrupt      -") && table.contains("/h/procs/broken.json\n"));

@@ -51,7 +51,7 @@ fn on_exit_is_told_why_supervision_or_a_person_ended_it() {
     let env = TestEnv::new();
     env.start_with(&["--on-exit", TELL], "web", &["sleep", "300"]);
     env.bgo(&["stop", "web"]).ok();
-    wait_told(&env, "web||SIGTERM|SIGTERM\n");
+    wait_told(&env, "web||SIGTERM|stopped\n");
 }
 
 #[test]

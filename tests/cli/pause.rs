@@ -314,3 +314,16 @@ fn a_signal_reaches_a_paused_process_when_it_goes_on() {
     env.wait_state("web", "exited");
     assert_eq!(env.record("web")["exits"][0]["code"], 4);
 }
+
+#[test]
+fn what_is_detached_is_paused_for_no_other_reason() {
+    let env = TestEnv::new();
+    env.start_with(&[], "web", &["sh", "-c", "sleep 300 & exit 0"]);
+    env.wait_state("web", "detached");
+    env.bgo(&["pause", "web"]).ok();
+    let row = env.row("web");
+    assert_eq!(
+        (&row["state"], &row["status"], &row["reason"]),
+        (&"paused".into(), &"online".into(), &serde_json::Value::Null)
+    );
+}

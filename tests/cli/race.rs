@@ -418,3 +418,22 @@ fn a_process_that_hops_is_not_taken_for_gone() {
         env.record("hop")
     );
 }
+
+/// A cleaner of temporary files may do this. The lock that proves the sidecar's life is gone then, but not the sidecar.
+#[test]
+fn a_removed_lock_file_makes_no_second_sidecar() {
+    let env = TestEnv::new();
+    let pid = env.start_with(&["-w", "--min-uptime", "0"], "web", &["sleep", "4272"]);
+    let old = env.sidecar("web");
+    for file in env.entries("run") {
+        std::fs::remove_file(env.state().join("run").join(file)).unwrap();
+    }
+    env.bgo(&["set", "web", "--max-runtime", "1h"]).ok();
+    wait_until("one sidecar, a fresh one", || !alive(old) && env.sidecar("web") != old);
+    assert_eq!(env.pid("web"), pid);
+    kill9(pid);
+    wait_until("the restart", || env.pid("web") != pid && alive(env.pid("web")));
+    assert_eq!(env.copies("sleep 4272").len(), 1);
+    env.bgo(&["stop", "web"]).ok();
+    env.assert_all_gone();
+}

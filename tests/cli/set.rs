@@ -138,7 +138,7 @@ fn unset_gives_a_setting_its_default_again() {
     let flags =
         ["--max-rss", "1G", "--interval", "1", "--stop-timeout", "9", "-w", "--min-uptime", "7", "--backoff", "1s"];
     env.start_with(&flags, "web", &["sleep", "300"]);
-    env.bgo(&["set", "web", "--unset", "stop-timeout"]).ok().says("set stop-timeout of \"web\"\n", "");
+    env.bgo(&["set", "web", "--unset", "stop-timeout"]).ok().says("unset stop-timeout of \"web\"\n", "");
     for setting in ["--unset=max-rss", "--unset=--interval", "--unset=min-uptime", "--unset=backoff"] {
         env.bgo(&["set", "web", setting]).ok();
     }
@@ -179,7 +179,7 @@ fn what_contradicts_itself_is_refused_and_changes_nothing() {
     env.start_with(&["--health-cmd", "true"], "web", &["sleep", "300"]);
     let before = env.record("web");
     for (bad, named) in [
-        (&["--max-rss", "1G", "--health-port", "80"][..], "--health-port"),
+        (&["--max-rss", "1G", "--health-port", "80", "--health-cmd", "true"][..], "--health-port"),
         (&["--max-rss", "1G", "--health-threshold", "0"], "--health-threshold"),
         (&["--max-rss", "1G", "--backoff", "1"], "--backoff"),
         (&["--max-rss", "1G", "--ready-timeout", "1"], "--ready-timeout"),
@@ -196,6 +196,18 @@ fn what_contradicts_itself_is_refused_and_changes_nothing() {
         assert!(told.contains(named), "{bad:?}: {told}");
         assert_eq!(env.record("web"), before, "{bad:?}");
     }
+}
+
+#[test]
+fn another_kind_of_check_takes_the_place_of_the_one_before() {
+    let env = TestEnv::new();
+    env.start_with(&["--health-cmd", "true", "--ready-when", "up"], "web", &["sh", "-c", "echo up; exec sleep 300"]);
+    env.wait_state("web", "ready");
+    env.bgo(&["set", "web", "--health-port", "80", "--ready-when-file", "up"]).ok();
+    let spec = spec(&env, "web");
+    assert_eq!((&spec["health_port"], &spec["health_cmd"]), (&80.into(), &serde_json::Value::Null));
+    assert_eq!((&spec["ready_when_file"], &spec["ready_when"]), (&"up".into(), &serde_json::Value::Null));
+    assert_eq!(env.row("web")["state"], "ready");
 }
 
 #[test]

@@ -277,7 +277,7 @@ fn what_cannot_start_is_explained_and_leaves_nothing() {
         (
             &["start", "--interval", "3", "web", "--", "sleep", "300"],
             2,
-            "--interval means nothing without something that must be polled: add -w, or --max-rss\n\
+            "--interval means nothing without something that must be polled: add --restart always, or --max-rss\n\
              hint: bgo help start lists all settings\n",
         ),
     ] {

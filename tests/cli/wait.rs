@@ -260,7 +260,8 @@ fn what_is_down_or_in_a_backoff_is_waited_for_until_it_is_ready() {
     env.bgo(&["stop", "web"]).ok();
     let wait = waiting(&env, &["web", "--for", "ready"]);
     env.bgo(&["restart", "web"]).ok();
-    wait.finish().ok().says("\"web\" is ready\n", "");
+    let note = "bgo: \"web\" is down; waiting for somebody to start it\n";
+    wait.finish().ok().says("\"web\" is ready\n", note);
     env.start_with(&["-w"], "flappy", &["sh", "-c", "[ -e go ] && exec sleep 600"]);
     env.wait_state("flappy", "backoff");
     let wait = waiting(&env, &["flappy", "--for", "ready"]);
@@ -311,7 +312,9 @@ fn what_is_deleted_does_not_become_ready() {
     let wait = waiting(&env, &["web", "--for", "ready"]);
     env.bgo(&["delete", "web"]).ok();
     let failed = wait.finish().code(1);
-    assert!(failed.stderr.starts_with("bgo: \"web\" did not become ready: it was deleted\n"), "{}", failed.stderr);
+    let note = "bgo: \"web\" is down; waiting for somebody to start it\n";
+    let told = failed.stderr.strip_prefix(note).unwrap_or_default();
+    assert!(told.starts_with("bgo: \"web\" did not become ready: it was deleted\n"), "{}", failed.stderr);
 }
 
 // ---- names, time, signals ---------------------------------------------------------------------------------------
@@ -436,7 +439,7 @@ fn the_first_bad_end_counts_also_if_watch_mode_tries_again() {
 fn after_the_timeout_the_process_goes_on() {
     let env = TestEnv::new();
     let late = env.bgo(&["start", "job", "--wait=100ms", "--", "sleep", "600"]).code(124);
-    let hint = "hint: it goes on; bgo wait job waits for its end, bgo stop job stops it\n";
+    let hint = "hint: it goes on; bgo wait job waits on, bgo stop job stops it\n";
     assert_eq!(late.stderr, format!("bgo: \"job\" is not done after 100ms: it is running\n{hint}"));
     assert_eq!(env.row("job")["status"], "online");
 }

@@ -183,7 +183,7 @@ fn watch_needs_a_running_process_and_good_settings() {
     }
     env.bgo(&["stop", "web"]).ok();
     let told = "bgo: \"web\" is not running\n\
-                hint: bgo restart web starts it; bgo start -w web -- COMMAND starts one that is watched\n";
+                hint: bgo restart web starts it\n";
     env.bgo(&["watch", "web"]).code(1).says("", told);
     env.bgo(&["watch", "nope"]).code(3);
     env.bgo(&["unwatch", "nope"]).code(3);
