@@ -261,40 +261,42 @@ impl Run {
 
     /// What is due at `now`; the checks that are returned are under way from then on.
     pub fn due(&mut self, policy: &Policy, now: Moment) -> Due {
-        let past = |at: Option<Moment>| at.is_some_and(|at| at <= now);
         if self.paused.is_some() {
             return Due::Checks(Vec::new());
         }
-        if !self.refused {
-            if past(self.ready_by(policy)) && self.is_unseen() {
-                let answers = if policy.settings.ready_when().is_some_and(ReadyWhen::takes_time) {
-                    policy.settings.health_timeout.0
-                } else {
-                    ONE_LOOK
-                };
-                self.look_until = Some(now.saturating_add(answers));
-            }
-            if past(self.ready_by(policy)) {
-                match policy.settings.on_ready_timeout {
-                    OnReadyTimeout::Fail => {
-                        return Due::End(Cause { reason: self.overdue(policy), unhealthy: false, premature: true });
-                    }
-                    OnReadyTimeout::Keep => self.give_time(),
+        let end = if self.refused { None } else { self.end_due(policy, now) };
+        end.unwrap_or_else(|| Due::Checks(self.checks_due(policy, now)))
+    }
+
+    /// Which time limit is over, if any.
+    fn end_due(&mut self, policy: &Policy, now: Moment) -> Option<Due> {
+        let past = |at: Option<Moment>| at.is_some_and(|at| at <= now);
+        let settings = &policy.settings;
+        if past(self.ready_by(policy)) && self.is_unseen() {
+            let is_slow = settings.ready_when().is_some_and(ReadyWhen::takes_time);
+            let look = if is_slow { settings.health_timeout.0 } else { ONE_LOOK };
+            self.look_until = Some(now.saturating_add(look));
+        }
+        if past(self.ready_by(policy)) {
+            match settings.on_ready_timeout {
+                OnReadyTimeout::Keep => self.give_time(),
+                OnReadyTimeout::Fail => {
+                    return Some(Due::End(Cause { reason: self.overdue(policy), unhealthy: false, premature: true }));
                 }
             }
-            if past(self.alive_by()) {
-                let span = self.watchdog.map(Span).unwrap_or(Span::secs(0));
-                return Due::End(Cause::killed(format!("no sign of life for {span} (--watchdog {span})")));
-            }
-            if past(self.ends_by(policy)) {
-                let span = policy.settings.max_runtime.unwrap_or(Span::secs(0));
-                return Due::End(Cause::killed(format!("ran longer than --max-runtime {span}")));
-            }
-            if past(self.restarts_at(policy)) {
-                let span = policy.settings.restart_every.unwrap_or(Span::secs(0));
-                return Due::Restart(format!("planned restart (--restart-every {span})"));
-            }
         }
+        if let Some(span) = self.watchdog.map(Span).filter(|_| past(self.alive_by())) {
+            return Some(Due::End(Cause::killed(format!("no sign of life for {span} (--watchdog {span})"))));
+        }
+        if let Some(span) = settings.max_runtime.filter(|_| past(self.ends_by(policy))) {
+            return Some(Due::End(Cause::killed(format!("ran longer than --max-runtime {span}"))));
+        }
+        let span = settings.restart_every.filter(|_| past(self.restarts_at(policy)))?;
+        Some(Due::Restart(format!("planned restart (--restart-every {span})")))
+    }
+
+    fn checks_due(&mut self, policy: &Policy, now: Moment) -> Vec<Action> {
+        let past = |at: Option<Moment>| at.is_some_and(|at| at <= now);
         let mut checks = Vec::new();
         if past(self.probe_at()) {
             if let Readiness::Awaited(probing) | Readiness::Overdue(probing) = &mut self.readiness {
@@ -310,7 +312,7 @@ impl Run {
             self.measured = now;
             checks.push(Action::Measure);
         }
-        Due::Checks(checks)
+        checks
     }
 
     fn ready_by(&self, policy: &Policy) -> Option<Moment> {
