@@ -195,7 +195,7 @@ fn has_dead_watcher(row: &Row) -> bool {
 
 fn watch_cell(out: &mut String, row: &Row, style: &Style) -> Paint {
     match &row.watch {
-        Some(watch) if watch.errored || watch.enabled && row.state == State::Errored => {
+        _ if row.is_errored() => {
             out.push_str(style.glyph("⚠ errored", "[!] errored"));
             Paint::Bad
         }
@@ -577,7 +577,7 @@ Total: 3 | ● online: 2 | ○ stopped: 1
             (Row { sidecar: Some((7, false)), ..watched("web") }, "! dead", "! dead"),
             (Row { watch: watched("web").watch, ..exited("web") }, "✓ 2", "[W] 2"),
             (errored("web"), "⚠ errored", "[!] errored"),
-            (Row { state: State::Errored, ..exited("web") }, "·", "-"),
+            (Row { state: State::Errored, ..exited("web") }, "⚠ errored", "[!] errored"),
         ] {
             for (style, expected) in [(FANCY, fancy), (NORMAL, ascii), (PLAIN, ascii)] {
                 let mut cell = String::new();
