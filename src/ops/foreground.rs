@@ -140,7 +140,7 @@ fn copy_until_down(waiter: &mut Waiter<'_>, streams: &mut [Stream<'_>; 2], left:
     let files: Vec<PathBuf> = streams.iter().map(|stream| stream.path.clone()).collect();
     let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     let folder = files[0].parent().unwrap_or(Path::new("/"));
-    let changes = FileWatch::new(folder, &files).map_err(|e| broken(&e))?;
+    let mut changes = FileWatch::new(folder, &files).map_err(|e| broken(&e))?;
     loop {
         changes.drain();
         changes.add(&files);
