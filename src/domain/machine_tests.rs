@@ -389,6 +389,15 @@ fn a_pause_holds_every_deadline_and_a_stop_ends_what_is_paused() {
 }
 
 #[test]
+fn a_start_that_failed_for_want_of_something_is_not_tried_again_at_once() {
+    let mut policy = supervised(true, Settings { backoff: Span::secs(0), ..Settings::default() });
+    policy.on_fast_crash = FastCrash::Retry;
+    let failed = Event::SpawnFailed { reason: "no".into(), transient: true };
+    let (m, actions) = step(&policy, Machine::new(), failed, at(3));
+    assert_eq!((actions, m.life), (vec![], Life::Backoff { until: at(3) + Duration::from_millis(500) }));
+}
+
+#[test]
 fn hooks_run_when_it_ends_is_ready_and_is_given_up() {
     let command = || Some("true".to_owned());
     let settings = Settings {

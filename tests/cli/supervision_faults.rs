@@ -5,8 +5,11 @@
 //! strace(1), as in `crash.rs`.
 
 use super::crash::{Tracer, can_trace, with_fault};
-use super::env::TestEnv;
+use super::env::{TestEnv, signal, wait_until};
+use nix::sys::signal::Signal;
 use std::time::Duration;
+
+const FORKS: &str = "clone,?clone3,?vfork,?fork";
 
 // ---------------------------------------------------------------------------------------------- nothing to watch files with
 
@@ -54,4 +57,41 @@ fn a_text_is_noticed_where_no_file_can_be_watched() {
     env.bgo(&["restart", "web"]).ok();
     env.bgo(&["wait", "--for", "ready", "--timeout", "10s", "web"]).ok();
     env.bgo(&["stop", "web"]).ok();
+}
+
+// ---------------------------------------------------------------------------------------------- starts that fail
+
+#[test]
+fn a_restart_that_fails_for_want_of_processes_is_tried_in_peace() {
+    if !can_trace() {
+        return;
+    }
+    let env = TestEnv::new();
+    let flags = ["-w", "--min-uptime", "0", "--backoff", "0", "--on-fast-crash", "retry"];
+    let pid = env.start_with(&flags, "web", &["sleep", "1000"]);
+    let Some(tracer) = Tracer::attach(env.sidecar("web"), FORKS, "error=EAGAIN") else { return };
+    signal(pid, Signal::SIGKILL);
+    wait_until("a restart that fails", || env.log("web", "watcher").contains("restart failed: fork"));
+    let stop = env.bgo(&["stop", "web"]).ok();
+    assert!(stop.took < Duration::from_secs(3), "stop took {:?}", stop.took);
+    let attempts = env.log("web", "watcher").matches("restart failed").count();
+    assert!(attempts < 10, "{attempts} attempts");
+    drop(tracer);
+    env.assert_all_gone();
+}
+
+#[test]
+fn a_process_that_cannot_be_watched_goes_with_all_that_it_has_started() {
+    if !can_trace() {
+        return;
+    }
+    let env = TestEnv::new();
+    let body = ["sh", "-c", "sleep 1000 & wait"];
+    let pid = env.start_with(&["-w", "--min-uptime", "0", "--on-fast-crash", "stop"], "web", &body);
+    // Long enough for it to start another before it is found that it cannot be kept.
+    let fault = "error=EMFILE:delay_enter=300000";
+    let Some(_tracer) = Tracer::attach(env.sidecar("web"), "pidfd_open", fault) else { return };
+    nix::sys::signal::killpg(nix::unistd::Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap();
+    wait_until("it to be given up", || env.record("web")["state"] == "errored");
+    env.assert_all_gone();
 }
