@@ -175,6 +175,8 @@ pub enum Event {
     NeverReady(String),
     /// A health check has ended: what it said if it failed.
     Checked(Option<String>),
+    /// A health check could not be made.
+    Unchecked,
     /// So many bytes its processes have in memory.
     Measured(u64),
     /// It says that it is alive.

@@ -216,6 +216,10 @@ fn alive(policy: &Policy, mut m: Machine, life: Life, event: Event, now: Moment)
             actions.push(Action::Resume);
             None
         }
+        Event::Unchecked => {
+            run.unchecked();
+            None
+        }
         Event::PolicyChanged => {
             run.look_again(policy, now);
             None

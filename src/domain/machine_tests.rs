@@ -398,6 +398,16 @@ fn a_start_that_failed_for_want_of_something_is_not_tried_again_at_once() {
 }
 
 #[test]
+fn a_check_that_cannot_be_made_counts_for_nothing() {
+    let policy = supervised(false, Settings { health_port: Some(80), health_threshold: 1, ..Settings::default() });
+    let (m, actions) = step(&policy, machine(up()), Event::Timer, at(10));
+    assert_eq!(actions, [Action::Check]);
+    let (m, actions) = step(&policy, m, Event::Unchecked, at(10));
+    assert_eq!((actions, m.deadline(&policy)), (vec![], Some(at(20))), "the next is due as ever");
+    assert!(matches!(m.life, Life::Up(run) if run.failures == 0));
+}
+
+#[test]
 fn hooks_run_when_it_ends_is_ready_and_is_given_up() {
     let command = || Some("true".to_owned());
     let settings = Settings {
@@ -462,7 +472,11 @@ impl World {
             11 if dice.below(10) == 0 => Event::NeverReady("no".into()),
             12 | 13 if self.checking => {
                 self.checking = false;
-                Event::Checked((dice.below(3) > 0).then(|| "bad".into()))
+                if dice.below(4) == 0 {
+                    Event::Unchecked
+                } else {
+                    Event::Checked((dice.below(3) > 0).then(|| "bad".into()))
+                }
             }
             14 => Event::Measured(dice.below(120)),
             15 => Event::Beat,

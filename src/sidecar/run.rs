@@ -84,6 +84,8 @@ pub(super) struct Supervisor {
     pub helpers: Vec<Helper>,
     /// Looks through the output, while readiness depends on it.
     pub scanner: Option<Scanner>,
+    /// Why its health cannot be checked.
+    pub unchecked: Option<String>,
     /// Where the process notifies us.
     pub notify: Option<NotifySocket>,
     /// Senders of notices that are not part of the process.
@@ -275,7 +277,11 @@ impl Supervisor {
         match self.store.read(&self.name) {
             Ok(Some(record)) if record.run_id == self.run_id => self.note_wish(&record),
             Ok(_) => self.forget_wishes(),
-            Err(e) => log(&format!("cannot read the record: {e}")),
+            Err(e) => {
+                log(&format!("cannot read the record: {e}"));
+                // Whoever nudged us does so once only.
+                self.retry_at.get_or_insert(platform::boot_clock() + RETRY);
+            }
         }
     }
 

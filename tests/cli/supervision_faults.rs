@@ -5,8 +5,9 @@
 //! strace(1), as in `crash.rs`.
 
 use super::crash::{Tracer, can_trace, with_fault};
-use super::env::{TestEnv, signal, wait_until};
+use super::env::{TestEnv, alive, signal, wait_until};
 use nix::sys::signal::Signal;
+use std::fs;
 use std::time::Duration;
 
 const FORKS: &str = "clone,?clone3,?vfork,?fork";
@@ -56,6 +57,45 @@ fn a_text_is_noticed_where_no_file_can_be_watched() {
     let Some(_tracer) = Tracer::attach(env.sidecar("web"), calls, "error=EMFILE") else { return };
     env.bgo(&["restart", "web"]).ok();
     env.bgo(&["wait", "--for", "ready", "--timeout", "10s", "web"]).ok();
+    env.bgo(&["stop", "web"]).ok();
+}
+
+// ---------------------------------------------------------------------------------------------- checks that cannot be made
+
+#[test]
+fn a_process_whose_record_is_lost_or_corrupt_is_not_taken_for_unhealthy() {
+    let env = TestEnv::new();
+    let health = ["--health-cmd", "true", "--health-interval", "10ms", "--health-threshold", "1"];
+    for (name, content) in [("lost", None), ("corrupt", Some("{"))] {
+        let pid = env.start_with(&health, name, &["sleep", "1000"]);
+        let record = fs::read_to_string(env.record_path(name)).unwrap();
+        match content {
+            Some(text) => env.put_record(name, text),
+            None => fs::remove_file(env.record_path(name)).unwrap(),
+        }
+        wait_until("a check that cannot be made", || env.log(name, "watcher").contains("cannot check its health"));
+        env.put_record(name, &record);
+        env.bgo(&["set", name, "--max-rss", "1G"]).ok();
+        assert!(alive(pid), "{}", env.log(name, "watcher"));
+        env.bgo(&["stop", name]).ok();
+    }
+}
+
+#[test]
+fn a_process_is_not_unhealthy_because_its_check_cannot_be_started() {
+    if !can_trace() {
+        return;
+    }
+    let env = TestEnv::new();
+    let health = ["--health-cmd", "true", "--health-interval", "10ms", "--health-threshold", "1"];
+    let pid = env.start_with(&health, "web", &["sleep", "1000"]);
+    let said = || env.log("web", "watcher").matches("cannot check its health: cannot run it: fork").count();
+    {
+        let Some(_tracer) = Tracer::attach(env.sidecar("web"), FORKS, "error=EAGAIN") else { return };
+        wait_until("checks that cannot be started", || said() > 0);
+        env.bgo(&["set", "web", "--max-rss", "1G"]).ok();
+    }
+    assert_eq!((env.record("web")["state"].as_str(), alive(pid), said()), (Some("running"), true, 1));
     env.bgo(&["stop", "web"]).ok();
 }
 
