@@ -161,7 +161,7 @@ pub enum Event {
     Resume,
     /// The policy was changed.
     PolicyChanged,
-    /// The kernel refused the stop signal (the process became another user).
+    /// The kernel refused the signal (the process became another user).
     SignalRefused,
     /// Another sidecar has taken over.
     HandedOver,

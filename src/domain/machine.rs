@@ -211,7 +211,14 @@ fn alive(policy: &Policy, mut m: Machine, life: Life, event: Event, now: Moment)
             actions.push(Action::Pause);
             None
         }
-        Event::Resume if run.paused.is_some() => {
+        // Also of one that is not known to be paused: somebody else, or a sidecar that died then, may have stopped it.
+        Event::Resume => {
+            run.resume(now);
+            actions.push(Action::Resume);
+            None
+        }
+        // It cannot be held: whoever of it was goes on.
+        Event::SignalRefused if run.paused.is_some() => {
             run.resume(now);
             actions.push(Action::Resume);
             None

@@ -389,6 +389,16 @@ fn a_pause_holds_every_deadline_and_a_stop_ends_what_is_paused() {
 }
 
 #[test]
+fn what_cannot_be_held_goes_on_and_what_somebody_else_held_is_woken_up() {
+    let policy = supervised(false, Settings::default());
+    assert_eq!(step(&policy, machine(up()), Event::Resume, at(3)).1, [Action::Resume]);
+    let (paused, _) = step(&policy, machine(up()), Event::Pause, at(3));
+    let (m, actions) = step(&policy, paused, Event::SignalRefused, at(3));
+    assert_eq!(actions, [Action::Resume]);
+    assert!(matches!(m.life, Life::Up(run) if run.paused.is_none()));
+}
+
+#[test]
 fn a_start_that_failed_for_want_of_something_is_not_tried_again_at_once() {
     let mut policy = supervised(true, Settings { backoff: Span::secs(0), ..Settings::default() });
     policy.on_fast_crash = FastCrash::Retry;

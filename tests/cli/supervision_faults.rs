@@ -5,7 +5,7 @@
 //! strace(1), as in `crash.rs`.
 
 use super::crash::{Tracer, can_trace, with_fault};
-use super::env::{TestEnv, alive, signal, wait_until};
+use super::env::{TestEnv, alive, signal, stat, wait_until};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::time::Duration;
@@ -134,4 +134,40 @@ fn a_process_that_cannot_be_watched_goes_with_all_that_it_has_started() {
     nix::sys::signal::killpg(nix::unistd::Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap();
     wait_until("it to be given up", || env.record("web")["state"] == "errored");
     env.assert_all_gone();
+}
+
+// ---------------------------------------------------------------------------------------------- pauses
+
+#[test]
+fn resume_wakes_up_what_somebody_else_has_stopped() {
+    let env = TestEnv::new();
+    let pid = env.start("web", &["sleep", "1000"]);
+    for sidecar_lives in [true, false] {
+        signal(pid, Signal::SIGSTOP);
+        wait_until("the stop", || stat(pid)[0] == "T");
+        if !sidecar_lives {
+            super::env::kill9(env.sidecar("web"));
+        }
+        env.bgo(&["resume", "web"]).ok();
+        wait_until("it to go on", || stat(pid)[0] != "T");
+    }
+    env.bgo(&["stop", "web"]).ok();
+}
+
+#[test]
+fn a_pause_that_is_refused_is_not_said_to_have_worked() {
+    if !can_trace() {
+        return;
+    }
+    let env = TestEnv::new();
+    let pid = env.start("web", &["sleep", "1000"]);
+    {
+        let Some(_tracer) = Tracer::attach(env.sidecar("web"), "pidfd_send_signal", "error=EPERM") else { return };
+        let pause = env.bgo(&["pause", "web"]).code(1);
+        let says = "bgo: cannot pause \"web\": it cannot be signalled: Operation not permitted";
+        assert!(pause.stderr.starts_with(says), "{}", pause.stderr);
+    }
+    assert_eq!((env.row("web")["state"].as_str(), stat(pid)[0].as_str()), (Some("running"), "S"));
+    env.bgo(&["pause", "web"]).ok();
+    env.bgo(&["stop", "web"]).ok();
 }
