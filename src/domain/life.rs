@@ -161,7 +161,7 @@ pub enum Event {
     Resume,
     /// The policy was changed.
     PolicyChanged,
-    /// The kernel refused the stop signal (the process became another user).
+    /// The kernel refused the signal (the process became another user).
     SignalRefused,
     /// Another sidecar has taken over.
     HandedOver,
@@ -175,6 +175,8 @@ pub enum Event {
     NeverReady(String),
     /// A health check has ended: what it said if it failed.
     Checked(Option<String>),
+    /// A health check could not be made.
+    Unchecked,
     /// So many bytes its processes have in memory.
     Measured(u64),
     /// It says that it is alive.

@@ -44,6 +44,9 @@ use std::time::Duration;
 /// How long a sidecar that was told to terminate waits for its process to end too, so that it can record how.
 pub const LEAVE_GRACE: Duration = Duration::from_secs(2);
 
+/// How long it is waited at least before a start is tried again that failed for want of memory, processes or files.
+const SHORTAGE: Duration = Duration::from_millis(500);
+
 /// The supervisor's whole memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Machine {
@@ -127,7 +130,11 @@ fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, 
         }
         Event::SpawnFailed { transient: true, .. } if policy.watch && m.leave_at.is_none() && stop.is_none() => {
             let death = Death { uptime: Duration::ZERO, success: false, premature: true, cause: "cannot start" };
-            let then = follow(policy, &mut m, death, now);
+            let then = match follow(policy, &mut m, death, now) {
+                // What the system is short of is not back at once, however short a wait was asked for.
+                Some(Then::Respawn { delay, counted }) => Some(Then::Respawn { delay: delay.max(SHORTAGE), counted }),
+                other => other,
+            };
             all_gone(policy, m, then, None, now)
         }
         Event::SpawnFailed { reason, .. } => over(policy, m, End::Errored(reason)),
@@ -202,9 +209,20 @@ fn alive(policy: &Policy, mut m: Machine, life: Life, event: Event, now: Moment)
             actions.push(Action::Pause);
             None
         }
-        Event::Resume if run.paused.is_some() => {
+        // Also of one that is not known to be paused: somebody else, or a sidecar that died then, may have stopped it.
+        Event::Resume => {
             run.resume(now);
             actions.push(Action::Resume);
+            None
+        }
+        // It cannot be held: whoever of it was goes on.
+        Event::SignalRefused if run.paused.is_some() => {
+            run.resume(now);
+            actions.push(Action::Resume);
+            None
+        }
+        Event::Unchecked => {
+            run.unchecked();
             None
         }
         Event::PolicyChanged => {

@@ -389,6 +389,35 @@ fn a_pause_holds_every_deadline_and_a_stop_ends_what_is_paused() {
 }
 
 #[test]
+fn what_cannot_be_held_goes_on_and_what_somebody_else_held_is_woken_up() {
+    let policy = supervised(false, Settings::default());
+    assert_eq!(step(&policy, machine(up()), Event::Resume, at(3)).1, [Action::Resume]);
+    let (paused, _) = step(&policy, machine(up()), Event::Pause, at(3));
+    let (m, actions) = step(&policy, paused, Event::SignalRefused, at(3));
+    assert_eq!(actions, [Action::Resume]);
+    assert!(matches!(m.life, Life::Up(run) if run.paused.is_none()));
+}
+
+#[test]
+fn a_start_that_failed_for_want_of_something_is_not_tried_again_at_once() {
+    let mut policy = supervised(true, Settings { backoff: Span::secs(0), ..Settings::default() });
+    policy.on_fast_crash = FastCrash::Retry;
+    let failed = Event::SpawnFailed { reason: "no".into(), transient: true };
+    let (m, actions) = step(&policy, Machine::new(), failed, at(3));
+    assert_eq!((actions, m.life), (vec![], Life::Backoff { until: at(3) + Duration::from_millis(500) }));
+}
+
+#[test]
+fn a_check_that_cannot_be_made_counts_for_nothing() {
+    let policy = supervised(false, Settings { health_port: Some(80), health_threshold: 1, ..Settings::default() });
+    let (m, actions) = step(&policy, machine(up()), Event::Timer, at(10));
+    assert_eq!(actions, [Action::Check]);
+    let (m, actions) = step(&policy, m, Event::Unchecked, at(10));
+    assert_eq!((actions, m.deadline(&policy)), (vec![], Some(at(20))), "the next is due as ever");
+    assert!(matches!(m.life, Life::Up(run) if run.failures == 0));
+}
+
+#[test]
 fn hooks_run_when_it_ends_is_ready_and_is_given_up() {
     let command = || Some("true".to_owned());
     let settings = Settings {
@@ -453,7 +482,11 @@ impl World {
             11 if dice.below(10) == 0 => Event::NeverReady("no".into()),
             12 | 13 if self.checking => {
                 self.checking = false;
-                Event::Checked((dice.below(3) > 0).then(|| "bad".into()))
+                if dice.below(4) == 0 {
+                    Event::Unchecked
+                } else {
+                    Event::Checked((dice.below(3) > 0).then(|| "bad".into()))
+                }
             }
             14 => Event::Measured(dice.below(120)),
             15 => Event::Beat,

@@ -215,6 +215,11 @@ impl Run {
         Some(Cause { reason: format!("unhealthy: {count}: {why}"), unhealthy: true, premature: false })
     }
 
+    /// A health check could not be made, which says nothing about the process. The next is due as ever.
+    pub fn unchecked(&mut self) {
+        self.checking = false;
+    }
+
     /// Its memory was measured. The cause, if that is too much.
     pub fn uses(&self, policy: &Policy, rss_bytes: u64) -> Option<Cause> {
         let Size(limit) = policy.settings.max_rss.filter(|_| !self.refused)?;

@@ -5,7 +5,6 @@
 //! what is written last; whatever becomes of us, the process is its sidecar's. A request to end goes to the process, and
 //! its end is what ends us.
 
-use super::link::UNREGISTERED;
 use super::logs::Source;
 use super::start::{StartRequest, Started, start};
 use super::stop::{StopRequest, stop};
@@ -149,12 +148,10 @@ fn copy_until_down(
     let files: Vec<PathBuf> = streams.iter().map(|stream| stream.path.clone()).collect();
     let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     let folder = files[0].parent().unwrap_or(Path::new("/"));
-    let changes = FileWatch::new(folder, &files).ok();
+    let mut changes = FileWatch::new(folder, &files).map_err(|e| broken(&e))?;
     loop {
-        if let Some(changes) = &changes {
-            changes.drain();
-            changes.add(&files);
-        }
+        changes.drain();
+        changes.add(&files);
         let more = pump(streams);
         if !streams[0].open {
             drop(reader.take());
@@ -164,11 +161,8 @@ fn copy_until_down(
             while pump(streams) {}
             return reached.map(|reached| Some(exit_of(reached)));
         }
-        // The kernel gives out a limited number of these; without, the logs are looked at now and then.
-        let look = changes.is_none().then(|| platform::boot_clock() + UNREGISTERED);
-        let until = if more { Some(Duration::ZERO) } else { [waiter.until(), look].into_iter().flatten().min() };
-        let mut fds = vec![(left.as_fd(), Interest::Readable)];
-        fds.extend(changes.iter().map(|changes| (changes.as_fd(), Interest::Readable)));
+        let until = if more { Some(Duration::ZERO) } else { waiter.until() };
+        let mut fds = vec![(left.as_fd(), Interest::Readable), (changes.as_fd(), Interest::Readable)];
         fds.extend(waiter.fds().map(|fd| (fd, Interest::Readable)));
         if platform::wait(&fds, until).map_err(|e| broken(&e))?[0] {
             return Ok(None);

@@ -17,8 +17,7 @@ use std::time::Duration;
 
 /// How long a killed sidecar may take to vanish.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
-/// How often a name is looked at when nothing tells of changes: its holder has not registered, or the kernel gives no
-/// means to watch the record.
+/// How often a name is looked at whose holder has not registered: nothing tells when such a one dies.
 pub(super) const UNREGISTERED: Duration = Duration::from_millis(50);
 
 /// What ended a wait.
@@ -119,8 +118,7 @@ impl Link {
     ) -> Result<Awaited<T>> {
         let broken = |e: &std::io::Error| Error::io(format!("cannot wait for \"{name}\""), e);
         let deadline = platform::boot_clock().saturating_add(within);
-        // The kernel gives out a limited number of these, and a stop must work without.
-        let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).ok();
+        let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).map_err(|e| broken(&e))?;
         loop {
             // Asked before the record is read: a sidecar writes its last facts before it ends.
             let mut gone = self.handle.as_ref().is_some_and(ProcessHandle::has_ended);
@@ -145,14 +143,11 @@ impl Link {
             if now >= deadline {
                 return Ok(Awaited::TimedOut);
             }
-            let is_told = self.handle.is_some() && changes.is_some();
-            let until = if is_told { deadline } else { deadline.min(now + UNREGISTERED) };
-            let mut fds: Vec<_> = changes.iter().map(|changes| (changes.as_fd(), Interest::Readable)).collect();
+            let until = if self.handle.is_some() { deadline } else { deadline.min(now + UNREGISTERED) };
+            let mut fds = vec![(changes.as_fd(), Interest::Readable)];
             fds.extend(self.handle.as_ref().map(|h| (h.as_fd(), Interest::Readable)));
             platform::wait(&fds, Some(until)).map_err(|e| broken(&e))?;
-            if let Some(changes) = &changes {
-                changes.drain();
-            }
+            changes.drain();
         }
     }
 }

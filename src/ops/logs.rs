@@ -45,7 +45,7 @@ pub fn follow(paths: &[PathBuf], lines: u64, out: &mut dyn Write) -> Result<Foll
     let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM]).map_err(|e| broken(&e))?;
     let folder = paths.first().and_then(|p| p.parent()).unwrap_or(Path::new("/"));
     let files: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-    let changes = FileWatch::new(folder, &files).map_err(|e| broken(&e))?;
+    let mut changes = FileWatch::new(folder, &files).map_err(|e| broken(&e))?;
     let mut sources: Vec<(PathBuf, Option<Source>)> = Vec::new();
     for path in paths {
         let mut source = Source::open(path)?;

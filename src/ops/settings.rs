@@ -144,12 +144,16 @@ fn reset(record: &mut Record, setting: &str) -> Result<()> {
 /// Holds `name`, with everything it started, until [`resume`].
 ///
 /// # Errors
-/// It does not run, or its sidecar does not answer.
+/// It does not run, or may not be signalled, or its sidecar does not answer.
 pub fn pause(bgo: &Bgo, name: &Name) -> Result<Record> {
     let asked = |record: &mut Record| Ok(record.wish(Ask::Pause, None));
-    let now = apply(bgo, name, asked, |record, _| record.state == State::Paused || !is_held_or_up(record), true)?;
+    let settled = |record: &Record, id| record.state == State::Paused || record.refused >= id || !is_held_or_up(record);
+    let now = apply(bgo, name, asked, settled, true)?;
     match now.state {
         State::Paused => Ok(now),
+        _ if now.refused >= now.wish.pause => Err(Error::new(ErrorKind::Conflict, format!("cannot pause \"{name}\""))
+            .because(now.reason.clone().unwrap_or_default())
+            .hint("it became another user; try as root")),
         State::Stopping | State::Unhealthy => Err(Error::new(ErrorKind::Conflict, format!("cannot pause \"{name}\""))
             .because(format!("it is {}", now.state))
             .hint(format!("bgo status {shell}", shell = name.shell()))),

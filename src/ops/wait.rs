@@ -7,7 +7,6 @@
 
 use super::Bgo;
 use super::awaited::{Awaited, Look};
-use super::link::UNREGISTERED;
 use crate::domain::name::Name;
 use crate::domain::outcome::{Exit, Outcome};
 use crate::domain::record::State;
@@ -96,8 +95,7 @@ impl Pending<'_> {
 pub struct Waiter<'a> {
     bgo: &'a Bgo,
     goal: Goal,
-    /// `None`: the kernel has no more of these to give.
-    changes: Option<FileWatch>,
+    changes: FileWatch,
     pending: Vec<Awaited>,
     /// Whether a name that is not registered may still come.
     may_come: bool,
@@ -131,7 +129,7 @@ impl<'a> Waiter<'a> {
     }
 
     fn over(bgo: &'a Bgo, pending: Vec<Awaited>, goal: Goal, timeout: Option<Duration>) -> Result<Waiter<'a>> {
-        let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).ok();
+        let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).map_err(|e| broken(&e))?;
         let deadline = timeout.map(|timeout| platform::boot_clock().saturating_add(timeout));
         Ok(Waiter { bgo, goal, changes, pending, may_come: timeout.is_some(), deadline, again: None })
     }
@@ -167,11 +165,8 @@ impl<'a> Waiter<'a> {
 
     /// One that has got there by now, without waiting.
     pub(super) fn look(&mut self) -> Option<(Name, Result<Reached>)> {
+        self.changes.drain();
         self.again = None;
-        match &self.changes {
-            Some(changes) => changes.drain(),
-            None => self.again = Some(platform::boot_clock() + UNREGISTERED),
-        }
         for index in 0..self.pending.len() {
             let awaited = &mut self.pending[index];
             let reached = match awaited.look(self.bgo, self.goal) {
@@ -191,7 +186,7 @@ impl<'a> Waiter<'a> {
 
     /// What becomes readable when it is worth to look again.
     pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.changes.iter().map(AsFd::as_fd).chain(self.pending.iter().flat_map(Awaited::fds))
+        std::iter::once(self.changes.as_fd()).chain(self.pending.iter().flat_map(Awaited::fds))
     }
 
     /// When to look again at the latest.

@@ -35,12 +35,12 @@ pub fn has_children() -> bool {
     Errno::result(looked) != Err(Errno::ECHILD)
 }
 
-/// Kills and reaps a child that was just started and cannot be kept.
+/// Kills and reaps a child that was just started and cannot be kept, with what it has started by now in its session.
 pub fn abort_child(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().filter(|&pid| pid > 0) {
         let pid = nix::unistd::Pid::from_raw(pid);
-        // An unreaped child's pid is nobody else's.
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        // An unreaped child's pid is nobody else's, nor is the group that it leads.
+        let _ = nix::sys::signal::killpg(pid, nix::sys::signal::Signal::SIGKILL);
         while nix::sys::wait::waitpid(pid, None) == Err(Errno::EINTR) {}
     }
 }

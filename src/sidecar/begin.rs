@@ -115,6 +115,7 @@ impl Supervisor {
             given: Ok(Given::default()),
             helpers: Vec::new(),
             scanner: None,
+            unchecked: None,
             notify: None,
             strangers: HashSet::new(),
             log_start: [0, 0],

@@ -42,10 +42,7 @@ impl Supervisor {
         match Scanner::new(when, &self.store.logs(&self.name), self.log_start) {
             Ok(scanner) => {
                 self.scanner = scanner;
-                let unwatched = self.scanner.as_ref().is_some_and(|scanner| scanner.fd().is_none());
-                let found = self.scan_on();
-                let ask_again = || Event::NotYet("its output cannot be watched, only looked at".to_owned());
-                found.or_else(|| unwatched.then(ask_again))
+                self.scan_on()
             }
             Err(e) => Some(Event::NeverReady(format!("cannot look at its output: {e}"))),
         }
@@ -114,7 +111,17 @@ impl Supervisor {
             HealthCheck::Url(url) => self.start_get(Task::Health, url, timeout),
             HealthCheck::Cmd(command) => self.start_command(Task::Health, command, Vec::new(), timeout),
         };
-        started.err().map(|why| Event::Checked(Some(why)))
+        self.note_unchecked(started.err())
+    }
+
+    /// A check that cannot be made (no process left to be had, no record to be read) is no reason to end anything. Said
+    /// once, and not with every check.
+    fn note_unchecked(&mut self, why: Option<String>) -> Option<Event> {
+        if let Some(why) = why.as_ref().filter(|_| why != self.unchecked) {
+            log(&format!("cannot check its health: {why}"));
+        }
+        self.unchecked = why;
+        self.unchecked.is_some().then_some(Event::Unchecked)
     }
 
     /// Measures the memory of the whole tree.

@@ -240,7 +240,10 @@ impl Supervisor {
 
     /// No process forks once SIGSTOP was sent to it, but others may have until then, or have ended and left us a child
     /// while the tree was walked: there is another look until two of them find nothing new.
-    fn hold_all(&self) -> Option<Event> {
+    fn hold_all(&mut self) -> Option<Event> {
+        if let Some(Err(e)) = self.leader.as_ref().map(|leader| leader.handle.signal(Signal::STOP)) {
+            return Some(self.refused(&e));
+        }
         let mut held = HashSet::new();
         let mut quiet = 0;
         while quiet < 2 {

@@ -84,6 +84,8 @@ pub(super) struct Supervisor {
     pub helpers: Vec<Helper>,
     /// Looks through the output, while readiness depends on it.
     pub scanner: Option<Scanner>,
+    /// Why its health cannot be checked.
+    pub unchecked: Option<String>,
     /// Where the process notifies us.
     pub notify: Option<NotifySocket>,
     /// Senders of notices that are not part of the process.
@@ -135,7 +137,7 @@ impl Supervisor {
         fds.extend(self.reports.as_ref().map(|pipe| (pipe.as_fd(), Interest::HangUp)));
         fds.extend(attached.map(|l| (l.handle.as_fd(), Interest::Readable)));
         fds.extend(self.notify.as_ref().map(|socket| (socket.as_fd(), Interest::Readable)));
-        fds.extend(self.scanner.as_ref().and_then(Scanner::fd).map(|fd| (fd, Interest::Readable)));
+        fds.extend(self.scanner.as_ref().map(|scanner| (scanner.as_fd(), Interest::Readable)));
         fds.extend(self.helpers.iter().filter_map(|helper| Some((helper.output()?, Interest::Readable))));
         fds.extend(self.strays.iter().map(|stray| (stray.as_fd(), Interest::Readable)));
         if self.reports.is_none() {
@@ -275,7 +277,11 @@ impl Supervisor {
         match self.store.read(&self.name) {
             Ok(Some(record)) if record.run_id == self.run_id => self.note_wish(&record),
             Ok(_) => self.forget_wishes(),
-            Err(e) => log(&format!("cannot read the record: {e}")),
+            Err(e) => {
+                log(&format!("cannot read the record: {e}"));
+                // Whoever nudged us does so once only.
+                self.retry_at.get_or_insert(platform::boot_clock() + RETRY);
+            }
         }
     }
 

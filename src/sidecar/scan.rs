@@ -67,8 +67,7 @@ struct Stream {
 #[derive(Debug)]
 pub(super) struct Scanner {
     pattern: Pattern,
-    /// `None`: the kernel has no more of these to give, so the machine has to ask again and again.
-    changes: Option<FileWatch>,
+    changes: FileWatch,
     streams: [Stream; 2],
     behind: bool,
 }
@@ -82,7 +81,7 @@ impl Scanner {
             _ => return Ok(None),
         };
         let folder = logs.out.parent().unwrap_or(Path::new("/"));
-        let changes = FileWatch::new(folder, &[&logs.out, &logs.err]).ok();
+        let changes = FileWatch::new(folder, &[&logs.out, &logs.err])?;
         let stream = |path: &Path, position| Stream { path: path.to_owned(), file: None, position, line: Vec::new() };
         let streams = [stream(&logs.out, from[0]), stream(&logs.err, from[1])];
         Ok(Some(Scanner { pattern, changes, streams, behind: false }))
@@ -90,9 +89,7 @@ impl Scanner {
 
     /// Reads what is new, or a good part of it; whether what is looked for was there.
     pub(super) fn look(&mut self) -> io::Result<bool> {
-        if let Some(changes) = &self.changes {
-            changes.drain();
-        }
+        self.changes.drain();
         self.behind = false;
         for stream in &mut self.streams {
             match stream.look(&self.pattern)? {
@@ -104,14 +101,15 @@ impl Scanner {
         Ok(false)
     }
 
-    /// What becomes readable when there is something new; `None`: nothing does.
-    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.changes.as_ref().map(AsFd::as_fd)
-    }
-
     /// Whether the last look has left something unread, of which no change tells again.
     pub(super) fn is_behind(&self) -> bool {
         self.behind
+    }
+}
+
+impl AsFd for Scanner {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.changes.as_fd()
     }
 }
 

@@ -75,11 +75,11 @@ pub fn with_fault(env: &TestEnv, calls: &str, fault: &str, args: &[&str]) -> sup
 }
 
 /// strace on a running process, ended with it or when dropped.
-struct Tracer(Child);
+pub struct Tracer(Child);
 
 impl Tracer {
     /// Puts `fault` at `calls` of the running process `pid`; `None`, and says so, if that is not allowed.
-    fn attach(pid: u32, calls: &str, fault: &str) -> Option<Tracer> {
+    pub fn attach(pid: u32, calls: &str, fault: &str) -> Option<Tracer> {
         let mut strace = Command::new("strace");
         strace.args(["-qq", "-o", "/dev/null", "-p", &pid.to_string()]);
         strace.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:{fault}")]);

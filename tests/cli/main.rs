@@ -32,5 +32,6 @@ mod start;
 mod states;
 mod status;
 mod stop;
+mod supervision_faults;
 mod wait;
 mod watch;

@@ -11,12 +11,14 @@ mod child;
 mod listen;
 mod notify;
 mod resolve;
+mod watch;
 
 pub use account::account;
 pub(super) use child::{close_on_exec_from, die_with_parent, keep_dumpable, run_child, set_user};
 pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 pub use resolve::resolve;
+pub use watch::FileWatch;
 
 use super::ProcStat;
 use super::poll::{Interest, wait};
@@ -25,7 +27,6 @@ use crate::domain::outcome::Outcome;
 use crate::domain::record::Identity;
 use crate::domain::signal::Signal;
 use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal as NixSignal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{SysconfVar, sysconf};
@@ -33,7 +34,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 // ---------------------------------------------------------------------------------------------- clocks and boots
@@ -421,48 +422,6 @@ impl SignalQueue {
 impl AsFd for SignalQueue {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-/// Readable when one of some files changes, appears, or is replaced.
-#[derive(Debug)]
-pub struct FileWatch {
-    inotify: Inotify,
-}
-
-impl FileWatch {
-    /// Watches `files` for writes and `folder` for files that appear, disappear or are replaced in it. Files that do
-    /// not exist are noticed through their folder, when they appear.
-    ///
-    /// # Errors
-    /// The folder cannot be watched.
-    pub fn new(folder: &Path, files: &[&Path]) -> io::Result<FileWatch> {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        let entries = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE;
-        inotify.add_watch(folder, entries)?;
-        let watch = FileWatch { inotify };
-        watch.add(files);
-        Ok(watch)
-    }
-
-    /// Watches `files` (again: a path may name a new file now).
-    pub fn add(&self, files: &[&Path]) {
-        for file in files {
-            let _ = self.inotify.add_watch(*file, AddWatchFlags::IN_MODIFY);
-        }
-    }
-
-    /// Forgets what has been noticed so far. Where files change faster than that, something may be left.
-    pub fn drain(&self) {
-        const AT_ONCE: usize = 64;
-        let mut reads = (0..AT_ONCE).map(|_| self.inotify.read_events());
-        while reads.next().is_some_and(|read| read.is_ok_and(|events| !events.is_empty())) {}
-    }
-}
-
-impl AsFd for FileWatch {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inotify.as_fd()
     }
 }
 

@@ -211,16 +211,16 @@ mod tests {
     fn a_watch_notices_writes_and_new_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let watch = FileWatch::new(folder.path(), &[&path]).unwrap();
-        let changed = |until| wait(&[(watch.as_fd(), Interest::Readable)], Some(until)).unwrap()[0];
-        assert!(!changed(Duration::ZERO));
+        let mut watch = FileWatch::new(folder.path(), &[&path]).unwrap();
+        let changed = |watch: &FileWatch, until| wait(&[(watch.as_fd(), Interest::Readable)], Some(until)).unwrap()[0];
+        assert!(!changed(&watch, Duration::ZERO));
         let mut file = File::create(&path).unwrap();
-        assert!(changed(boot_clock() + SOON));
+        assert!(changed(&watch, boot_clock() + SOON));
         watch.drain();
         watch.add(&[&path]);
         file.write_all(b"line\n").unwrap();
-        assert!(changed(boot_clock() + SOON));
+        assert!(changed(&watch, boot_clock() + SOON));
         watch.drain();
-        assert!(!changed(Duration::ZERO));
+        assert!(!changed(&watch, Duration::ZERO));
     }
 }

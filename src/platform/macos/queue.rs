@@ -14,7 +14,6 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use nix::sys::signal::{SigSet, Signal as NixSignal, kill, killpg};
 use nix::unistd::Pid;
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::fs::{File, OpenOptions};
@@ -270,7 +269,7 @@ pub struct FileWatch {
     queue: Kqueue,
     /// A file is watched as long as it is open.
     _folder: File,
-    files: RefCell<HashMap<PathBuf, File>>,
+    files: HashMap<PathBuf, File>,
 }
 
 impl FileWatch {
@@ -283,26 +282,25 @@ impl FileWatch {
         let queue = new_queue()?;
         let folder = open_to_watch(folder)?;
         notice(&queue, &folder, FilterFlag::NOTE_WRITE | FilterFlag::NOTE_EXTEND)?;
-        let watch = FileWatch { queue, _folder: folder, files: RefCell::default() };
+        let mut watch = FileWatch { queue, _folder: folder, files: HashMap::new() };
         watch.add(files);
         Ok(watch)
     }
 
     /// Watches `files` (again: a path may name a new file now).
-    pub fn add(&self, files: &[&Path]) {
+    pub fn add(&mut self, files: &[&Path]) {
         // A truncation is a change of attributes.
         let changes = FilterFlag::NOTE_WRITE | FilterFlag::NOTE_EXTEND | FilterFlag::NOTE_ATTRIB;
-        let mut watched = self.files.borrow_mut();
         for &path in files {
-            if watched.get(path).is_some_and(|file| is_at(file, path)) {
+            if self.files.get(path).is_some_and(|file| is_at(file, path)) {
                 continue;
             }
             // Closing the old file ends its watch.
-            watched.remove(path);
+            self.files.remove(path);
             if let Ok(file) = open_to_watch(path)
                 && notice(&self.queue, &file, changes).is_ok()
             {
-                watched.insert(path.to_owned(), file);
+                self.files.insert(path.to_owned(), file);
             }
         }
     }
