@@ -17,8 +17,9 @@ fn family(env: &TestEnv, flags: &[&str]) -> Vec<u32> {
     pids
 }
 
+/// Stopped, or waiting in vfork(2) for a child that was stopped before it could execute.
 fn is_held(pid: u32) -> bool {
-    stat(pid).first().is_some_and(|state| state == "T")
+    stat(pid).first().is_some_and(|state| state == "T" || state == "D")
 }
 
 /// A signal that was sent takes effect when the kernel next looks at the process.
