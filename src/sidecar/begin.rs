@@ -96,6 +96,7 @@ impl Supervisor {
             policy: record.policy(),
             leader: None,
             strays: Vec::new(),
+            look_at: None,
             sidecar,
             inherits,
             signals,

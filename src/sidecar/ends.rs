@@ -14,6 +14,8 @@ use crate::store::Durability;
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
 
+/// How often it is looked for descendants whose end nobody can tell us.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long after the end of an unwatched process a sign of shutdown still explains that end.
 const EPILOGUE: Duration = Duration::from_secs(1);
 
@@ -29,6 +31,8 @@ impl Supervisor {
         {
             ended = Some(leader.handle.outcome());
         }
+        let now = platform::boot_clock();
+        let look_due = self.look_at.take_if(|at| *at <= now).is_some();
         let strays_before = self.strays.len();
         self.strays.retain(|stray| !stray.has_ended());
         if let Some(outcome) = ended {
@@ -39,7 +43,7 @@ impl Supervisor {
             }
             self.leader_ended(outcome);
         } else if self.leader.is_none()
-            && (!reaped.is_empty() || self.strays.len() < strays_before)
+            && (!reaped.is_empty() || self.strays.len() < strays_before || look_due)
             && matches!(self.machine.life, Life::Detached(_) | Life::Stopping { .. })
         {
             let left = self.find_strays();
@@ -85,12 +89,17 @@ impl Supervisor {
         if self.knows_all() {
             return ours;
         }
-        let boot_id = &self.sidecar.boot_id;
-        self.strays = platform::carriers(&self.run_id, None)
-            .iter()
-            .filter_map(|p| ProcessHandle::open(&p.identity(boot_id)).ok().flatten())
-            .collect();
-        !self.strays.is_empty() || ours
+        let (mut strays, mut unopened) = (Vec::new(), false);
+        for process in platform::carriers(&self.run_id, None) {
+            match ProcessHandle::open(&process.identity(&self.sidecar.boot_id)) {
+                Ok(handle) => strays.extend(handle),
+                Err(_) => unopened = true,
+            }
+        }
+        self.strays = strays;
+        // For want of a descriptor (there may be a thousand of them) nobody tells us of its end; it has not ended for that.
+        self.look_at = unopened.then(|| platform::boot_clock() + LOOK_AGAIN);
+        !self.strays.is_empty() || unopened || ours
     }
 
     /// After the end of an unwatched process, for a moment: if the session or the machine is going down, that is why

@@ -55,6 +55,8 @@ pub(super) struct Supervisor {
     pub leader: Option<Leader>,
     /// Descendants that outlived a leader and are not our children: nobody tells us when they end but they themselves.
     pub strays: Vec<ProcessHandle>,
+    /// When to look for others, of whose ends nothing can tell us.
+    pub look_at: Option<Duration>,
     pub sidecar: Sidecar,
     /// Whether orphans of the process become our children, so that their ends wake us up.
     pub inherits: bool,
@@ -130,7 +132,7 @@ impl Supervisor {
         let over = matches!(self.machine.life, Life::Over(_));
         let helpers_due = self.helpers.iter().filter_map(Helper::deadline).min();
         let unread = self.scanner.as_ref().filter(|scanner| scanner.is_behind()).map(|_| Duration::ZERO);
-        let due = [self.machine.deadline(&self.policy), self.retry_at, helpers_due, unread];
+        let due = [self.machine.deadline(&self.policy), self.retry_at, helpers_due, unread, self.look_at];
         let deadline = due.into_iter().flatten().min();
         let attached = self.leader.as_ref().filter(|l| !l.child && !over);
         let mut fds = vec![(self.signals.as_fd(), Interest::Readable)];
