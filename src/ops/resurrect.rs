@@ -4,13 +4,18 @@
 //! by itself; one that cannot come back does not keep the others down.
 
 use super::end::{self, Orphan};
-use super::link::own;
+use super::link::{Awaited, Link, own};
 use super::preflight::check_command;
 use super::{Bgo, legacy, run};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::error::Result;
+use crate::platform;
 use crate::store::{Durability, Ownership};
+use std::time::Duration;
+
+/// How long a sidecar may take to write down an end.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// What became of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +40,33 @@ pub fn resurrect(bgo: &Bgo) -> Result<Vec<(Name, Result<Resurrected>)>> {
 fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
     // One that cannot be read is reported, whoever owns it.
     bgo.record(name)?;
+    let mut taken = own(bgo, name)?;
+    if taken.is_none() && is_ending(bgo, name)? {
+        taken = own(bgo, name)?;
+    }
     // A live sidecar has everything in hand.
-    let Some(ownership) = own(bgo, name)? else { return Ok(Resurrected::LeftAlone) };
+    let Some(ownership) = taken else { return Ok(Resurrected::LeftAlone) };
     let record = bgo.record(name)?;
     match end::find(&record, &bgo.store.logs(name))? {
         Orphan::Running(running) => attach(bgo, name, &ownership, &running).map(Resurrected::Attached),
         Orphan::None | Orphan::Unproven(_) if record.is_to_be_resurrected() => start(bgo, name, ownership, record),
         Orphan::None | Orphan::Unproven(_) => Ok(Resurrected::LeftAlone),
     }
+}
+
+/// Whether the process has just ended, with a sidecar that lives but will not restart it. Waits until that has written
+/// down the end: only then can it be told whether it is to be brought back.
+fn is_ending(bgo: &Bgo, name: &Name) -> Result<bool> {
+    let record = bgo.record(name)?;
+    let Some(process) = record.process().filter(|_| !record.is_watched()) else { return Ok(false) };
+    let ended = platform::running(&process).is_ok_and(|running| running.is_none());
+    if !ended {
+        return Ok(false);
+    }
+    let written = Link::of(&record).wait(bgo, name, WRITTEN_WITHIN, |now| {
+        Ok(now.is_none_or(|now| now.process().as_ref() != Some(&process)).then_some(()))
+    })?;
+    Ok(!matches!(written, Awaited::TimedOut))
 }
 
 fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record) -> Result<Resurrected> {
@@ -56,16 +80,11 @@ fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record) -> Re
 ///
 /// # Errors
 /// The record cannot be written or the sidecar not started.
-pub(super) fn attach(
-    bgo: &Bgo,
-    name: &Name,
-    ownership: &Ownership,
-    running: &[crate::platform::ProcStat],
-) -> Result<u32> {
+pub(super) fn attach(bgo: &Bgo, name: &Name, ownership: &Ownership, running: &[platform::ProcStat]) -> Result<u32> {
     let lock = bgo.store.lock(name)?;
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
     legacy::take_over(bgo, name, &mut record, running)?;
-    let boot_id = crate::platform::boot_id().map_err(|e| crate::error::Error::io("cannot read the boot id", &e))?;
+    let boot_id = platform::boot_id().map_err(|e| crate::error::Error::io("cannot read the boot id", &e))?;
     if let Some(leader) = running.first() {
         record.set_process(&leader.identity(&boot_id));
     }

@@ -93,3 +93,18 @@ fn nothing_to_resurrect_is_a_success() {
     let env = TestEnv::new();
     env.bgo(&["resurrect"]).ok().says("nothing to resurrect\n", "");
 }
+
+/// At shutdown processes end in any order, and login may come before the last sidecar has written down what it saw.
+#[test]
+fn one_whose_end_is_being_written_down_is_brought_back() {
+    let env = TestEnv::new();
+    let pid = env.start("web", &["sleep", "300"]);
+    let sidecar = env.sidecar("web");
+    signal(sidecar, Signal::SIGSTOP);
+    kill9(pid);
+    let resurrect = env.cmd(&["resurrect"]).spawn();
+    wait_until("the command to wait", || crate::env::proc_status(resurrect.pid, "State").starts_with('S'));
+    signal(sidecar, Signal::SIGCONT);
+    resurrect.finish().ok();
+    assert!(alive(env.pid("web")) && env.pid("web") != pid);
+}
