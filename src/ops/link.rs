@@ -15,6 +15,10 @@ use crate::store::{Ownership, WriteLock};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+/// How long a command may take from fork to exec.
+const EXECUTED_WITHIN: Duration = Duration::from_millis(500);
+/// How long it is waited for that between two looks.
+const UNTIL_NEXT_LOOK: Duration = Duration::from_millis(5);
 /// How long a killed sidecar may take to vanish.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 /// How often a name is looked at whose holder has not registered: nothing tells when such a one dies.
@@ -63,6 +67,24 @@ pub fn own(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
     if bgo.store.read(name).is_ok_and(|record| record.is_some_and(|r| r.identity.is_none() && r.sidecar.is_none())) {
         drop(lock_or_free(bgo, name)?);
         return bgo.store.try_own(name);
+    }
+    own_after_death(bgo, name)
+}
+
+/// Takes the ownership of `name` from a registered sidecar that was killed while it was starting a command: until that
+/// executes, it has a copy of the lock. Nothing tells of that moment; it is a short one.
+fn own_after_death(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
+    let deadline = platform::boot_clock() + EXECUTED_WITHIN;
+    let is_dead = |record: Record| record.sidecar.is_some() && Link::of(&record).handle.is_none();
+    while bgo.store.read(name).is_ok_and(|record| record.is_some_and(is_dead)) {
+        if let Some(ownership) = bgo.store.try_own(name)? {
+            return Ok(Some(ownership));
+        }
+        let now = platform::boot_clock();
+        if now >= deadline {
+            break;
+        }
+        let _ = platform::wait(&[], Some(now + UNTIL_NEXT_LOOK));
     }
     Ok(None)
 }
