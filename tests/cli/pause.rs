@@ -145,6 +145,7 @@ fn what_a_leader_left_behind_can_be_paused() {
     let env = TestEnv::new();
     env.start_with(&[], "web", &["sh", "-c", "setsid sleep 4321 & exit 0"]);
     env.wait_state("web", "detached");
+    wait_until("what it left behind", || env.copies("sleep 4321").len() == 1);
     let left = env.copies("sleep 4321")[0];
     env.bgo(&["pause", "web"]).ok();
     wait_held(&[left]);
