@@ -167,10 +167,6 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-fn is_none_yet(id: &u64) -> bool {
-    *id == 0
-}
-
 /// One process, as the file says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -246,7 +242,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recent_restarts: Vec<Timestamp>,
     /// The last wish that came to nothing, because the kernel refused to signal the process.
-    #[serde(default, skip_serializing_if = "is_none_yet")]
+    #[serde(default, skip_serializing_if = "super::wish::is_none_yet")]
     pub refused: u64,
     /// The last ends, oldest first, at most [`MAX_EXITS`].
     #[serde(default)]

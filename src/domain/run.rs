@@ -210,8 +210,10 @@ impl Run {
         self.failure = failure;
         let threshold = policy.settings.health_threshold;
         let why = self.failure.as_ref().filter(|_| self.failures >= threshold && !self.refused)?;
-        let count = if threshold == 1 { "a failed check" } else { "failed checks in a row" };
-        let count = if threshold == 1 { count.to_owned() } else { format!("{} {count}", self.failures) };
+        let count = match threshold {
+            1 => "a failed check".to_owned(),
+            _ => format!("{} failed checks in a row", self.failures),
+        };
         Some(Cause { reason: format!("unhealthy: {count}: {why}"), unhealthy: true, premature: false })
     }
 

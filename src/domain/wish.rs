@@ -78,6 +78,7 @@ impl Wish {
     }
 }
 
-fn is_none_yet(id: &u64) -> bool {
+/// Whether `id` is that of no wish.
+pub(super) fn is_none_yet(id: &u64) -> bool {
     *id == 0
 }

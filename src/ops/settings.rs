@@ -84,12 +84,10 @@ pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Res
         for setting in unset {
             reset(record, setting)?;
         }
-        if let Some(restart) = given.restart {
-            record.watch.get_or_insert_with(|| Watch { enabled: false, ..Watch::default() }).enabled =
-                restart != Restart::No;
-        }
-        if !given.watch.is_empty() {
-            record.watch.get_or_insert_with(|| Watch { enabled: false, ..Watch::default() }).apply(&given.watch);
+        if given.restart.is_some() || !given.watch.is_empty() {
+            let watch = record.watch.get_or_insert_with(|| Watch { enabled: false, ..Watch::default() });
+            watch.enabled = given.restart.map_or(watch.enabled, |restart| restart != Restart::No);
+            watch.apply(&given.watch);
         }
         // One way to tell readiness, one health check: what is given takes the place of what was.
         for kind in [&READY_SETTINGS[..], &HEALTH_SETTINGS] {

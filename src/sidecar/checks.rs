@@ -63,9 +63,9 @@ impl Supervisor {
         }
     }
 
-    fn probe_port(&mut self, port: u16) -> Event {
-        let tree: Vec<u32> = self.whole_tree().iter().map(|process| process.pid).collect();
-        match platform::listener(port, &tree) {
+    fn probe_port(&self, port: u16) -> Event {
+        let tree = || -> Vec<u32> { self.whole_tree().iter().map(|process| process.pid).collect() };
+        match platform::listener(port, &tree()) {
             Ok(Listener::Ours) => Event::Ready,
             Ok(Listener::Nobody) => Event::NotYet(format!("nothing listens on port {port}")),
             Ok(Listener::Stranger { pid, name }) => {
@@ -75,9 +75,8 @@ impl Supervisor {
                     _ => "a process of another user".to_owned(),
                 };
                 // One of ours may have taken it over while we looked at the tree.
-                let tree: Vec<u32> = self.whole_tree().iter().map(|process| process.pid).collect();
                 match pid {
-                    Some(pid) if tree.contains(&pid) => Event::NotYet("it has only just begun to listen".to_owned()),
+                    Some(pid) if tree().contains(&pid) => Event::NotYet("it has only just begun to listen".to_owned()),
                     _ => Event::NeverReady(format!("port {port} is taken by {who}")),
                 }
             }
@@ -85,7 +84,7 @@ impl Supervisor {
         }
     }
 
-    fn probe_file(&mut self, path: &Path) -> Event {
+    fn probe_file(&self, path: &Path) -> Event {
         let cwd = self.store.read(&self.name).ok().flatten().map(|record| record.cwd);
         let path = cwd.map_or_else(|| path.to_owned(), |cwd| cwd.as_path().join(path));
         let changed = std::fs::metadata(&path).and_then(|m| m.modified());

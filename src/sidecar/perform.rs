@@ -186,13 +186,13 @@ impl Supervisor {
     fn signal(&mut self, signal: Signal) -> Option<Event> {
         let Some(leader) = &self.leader else {
             let tree = self.everyone();
-            let why = self.why().map_or_else(String::new, |why| format!(": {why}"));
+            let why = self.because();
             log(&format!("ending {} process(es) that it left behind with {signal}{why}", tree.len()));
             self.signal_each(&tree, signal);
             self.signal_each(&tree, Signal::CONT);
             return None;
         };
-        let why = self.why().map_or_else(String::new, |why| format!(": {why}"));
+        let why = self.because();
         log(&format!("stopping pid={} with {signal}{why}", leader.identity.pid));
         match leader.handle.signal_group(signal) {
             Ok(true) => {
@@ -214,7 +214,7 @@ impl Supervisor {
     fn kill_all(&mut self) -> Option<Event> {
         self.killed = true;
         let tree = self.everyone();
-        let why = self.why().map_or_else(String::new, |why| format!(": {why}"));
+        let why = self.because();
         log(&format!("killing {} process(es){why}", tree.len()));
         let refused = self.leader.as_ref().and_then(|leader| leader.handle.signal(Signal::KILL).err());
         self.signal_each(&tree, Signal::KILL);
@@ -228,6 +228,11 @@ impl Supervisor {
         self.refused = Some(why);
         self.refused_wish = self.seen;
         Event::SignalRefused
+    }
+
+    /// [`Supervisor::why`] as the end of a line of the log.
+    fn because(&self) -> String {
+        self.why().map_or_else(String::new, |why| format!(": {why}"))
     }
 
     /// Why supervision ends the present run, if it does.
