@@ -8,6 +8,7 @@
 //! | [`cli`], [`commands`] | the command line, and one file a verb: parse, call [`ops`], show with [`view`] |
 //! | [`ops`] | the library: [`ops::start`], [`ops::stop`] … return data and print nothing |
 //! | [`sidecar`] | the process beside each managed one: launch, event loop, actions, facts |
+//! | [`logs`] | the output of a process: reading and rotating it |
 //! | [`store`], [`platform`] | the files under `~/.bgo`; every system call |
 //! | [`domain`] | names, specs, records, the state machine: data and rules without I/O or a clock |
 //! | [`view`] | tables and JSON: rendering only |
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod commands;
 pub mod domain;
 pub mod error;
+pub mod logs;
 pub mod ops;
 pub mod platform;
 pub mod sidecar;

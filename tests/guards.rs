@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 
 /// What each layer may use, from the top down. `error` and `domain` are at the bottom; whatever is missing in a row
 /// would be an upward import. `store` and `platform` are siblings, and `view` renders data that it is given.
-const LAYERS: [(&str, &[&str]); 10] = [
-    ("main", &["commands", "sidecar"]),
-    ("commands", &["cli", "ops", "view", "sidecar", "store", "platform", "domain", "error"]),
+const LAYERS: [(&str, &[&str]); 11] = [
+    ("main", &["commands", "sidecar", "logs"]),
+    ("commands", &["cli", "ops", "view", "sidecar", "logs", "store", "platform", "domain", "error"]),
     ("cli", &["domain", "error"]),
-    ("ops", &["ops", "sidecar", "store", "platform", "domain", "error"]),
-    ("sidecar", &["sidecar", "store", "platform", "domain", "error"]),
+    ("ops", &["ops", "sidecar", "logs", "store", "platform", "domain", "error"]),
+    ("sidecar", &["sidecar", "logs", "store", "platform", "domain", "error"]),
+    ("logs", &["logs", "store", "platform", "domain", "error"]),
     ("store", &["store", "domain", "error"]),
     ("platform", &["platform", "domain", "error"]),
     ("view", &["view", "domain", "error"]),

@@ -13,6 +13,7 @@ pub mod notice;
 pub mod outcome;
 pub mod raw;
 pub mod record;
+pub mod rotation;
 pub mod row;
 pub mod run;
 pub mod settings;

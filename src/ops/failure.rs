@@ -8,19 +8,15 @@ use crate::domain::record::{Record, State};
 use crate::domain::row::Logs;
 use crate::domain::spec::FastCrash;
 use crate::error::{Error, ErrorKind};
-use crate::store::tail_text;
+use crate::logs::{end_of, tail_text};
 use std::path::Path;
 
-/// How long stdout's and stderr's logs are.
-pub(super) fn lengths(logs: &Logs) -> [u64; 2] {
-    [length(&logs.out), length(&logs.err)]
+/// Where stdout's and stderr's logs end.
+pub(super) fn ends(logs: &Logs) -> [u64; 2] {
+    [end_of(&logs.out), end_of(&logs.err)]
 }
 
-fn length(log: &Path) -> u64 {
-    std::fs::metadata(log).map_or(0, |m| m.len())
-}
-
-/// The last lines of both logs that were written after they had `before` bytes.
+/// The last lines of both logs that were written after they ended at `before`.
 pub(super) fn last_lines(logs: &Logs, before: [u64; 2]) -> String {
     let tails = [("stdout", tail_since(&logs.out, before[0])), ("stderr", tail_since(&logs.err, before[1]))];
     let mut details = String::new();
@@ -32,11 +28,10 @@ pub(super) fn last_lines(logs: &Logs, before: [u64; 2]) -> String {
     details
 }
 
-/// The last lines that were written to `log` after it had `before` bytes.
+/// The last lines that were written to `log` after it ended at `before`.
 fn tail_since(log: &Path, before: u64) -> Option<String> {
     const LINES: usize = 10;
-    let new = length(log).saturating_sub(before).min(4096);
-    let text = if new == 0 { return None } else { tail_text(log, new)? };
+    let text = tail_text(log, before, 4096)?;
     // The marker of a restart by watch mode is ours, not the process's.
     let ours = |line: &&str| line.starts_with("=== [") && line.contains("] watch restart ");
     let lines: Vec<&str> = text.lines().filter(|line| !ours(line)).collect();

@@ -5,7 +5,7 @@
 //! what is written last; whatever becomes of us, the process is its sidecar's. A request to end goes to the process, and
 //! its end is what ends us.
 
-use super::logs::Source;
+use super::logs::unreadable;
 use super::start::{StartRequest, Started, start};
 use super::stop::{StopRequest, stop};
 use super::wait::{Goal, Reached, Run, Waiter};
@@ -13,6 +13,7 @@ use super::{Bgo, remove};
 use crate::domain::name::{MAX_BYTES, Name};
 use crate::domain::outcome::Exit;
 use crate::error::{Error, ErrorKind, Result};
+use crate::logs::LogReader;
 use crate::platform::{self, FileWatch, Interest, SignalQueue};
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::AsFd;
@@ -21,7 +22,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 /// How much of a stream is copied before the other, a signal or the end is looked at again.
-const CHUNK: u64 = 256 * 1024;
+const CHUNK: usize = 64 * 1024;
 /// How many names are tried before a command without a name is refused.
 const NAMES: usize = 10_000;
 
@@ -257,9 +258,7 @@ fn pump(streams: &mut [Stream<'_>; 2]) -> bool {
 /// One output of the run: from its log to where it goes.
 struct Stream<'a> {
     path: PathBuf,
-    source: Option<Source>,
-    /// Where this run's output begins in the first file.
-    begin: u64,
+    source: LogReader,
     to: &'a mut dyn Write,
     /// Whether somebody still reads it.
     open: bool,
@@ -268,7 +267,7 @@ struct Stream<'a> {
 
 impl<'a> Stream<'a> {
     fn new(path: PathBuf, begin: u64, to: &'a mut dyn Write) -> Stream<'a> {
-        Stream { path, source: None, begin, to, open: true, lost: None }
+        Stream { source: LogReader::at(&path, begin), path, to, open: true, lost: None }
     }
 
     fn pump(&mut self) -> bool {
@@ -284,19 +283,10 @@ impl<'a> Stream<'a> {
 
     /// Fails with what is to be said about it, if anything.
     fn try_pump(&mut self) -> std::result::Result<bool, Option<Error>> {
-        if self.source.is_none() {
-            self.source = Source::open_at(&self.path, std::mem::take(&mut self.begin)).map_err(Some)?;
-        }
-        let Some(source) = &mut self.source else { return Ok(false) };
-        let to = &mut self.to;
-        let copied = source.read_on(CHUNK, |bytes| to.write_all(bytes)).and_then(|more| to.flush().map(|()| more));
-        match copied {
-            Ok(true) => Ok(true),
-            Ok(false) if source.was_replaced(&self.path) => {
-                self.source = None;
-                Ok(true)
-            }
-            Ok(false) => Ok(false),
+        let mut buffer = vec![0u8; CHUNK];
+        let filled = self.source.read(&mut buffer).map_err(|e| Some(unreadable(&self.path, &e)))?;
+        match self.to.write_all(&buffer[..filled]).and_then(|()| self.to.flush()) {
+            Ok(()) => Ok(filled > 0),
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(None),
             Err(e) => Err(Some(Error::io("cannot pass on the output", &e))),
         }

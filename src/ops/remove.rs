@@ -10,6 +10,8 @@ use super::rescue;
 use super::stop::{StopRequest, stop};
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, Result};
+use crate::logs::files_of;
+use std::path::PathBuf;
 
 /// Stops `name` if it runs, and removes its record, environment and (unless `keep_logs`) logs.
 ///
@@ -33,7 +35,14 @@ pub fn remove(bgo: &Bgo, name: &Name, keep_logs: bool) -> Result<()> {
             .hint(format!("bgo status {shell}", shell = name.shell())));
     };
     let lock = bgo.store.lock(name)?;
-    bgo.store.remove(lock, ownership, keep_logs)
+    bgo.store.remove(lock, ownership, if keep_logs { Vec::new() } else { log_files(bgo, name) })
+}
+
+/// The files of the logs of `name`, rotated ones included. Files outside of the state folder (`--stdout PATH`) are the
+/// user's own.
+pub(super) fn log_files(bgo: &Bgo, name: &Name) -> Vec<PathBuf> {
+    let logs = bgo.store.logs(name);
+    [logs.out, logs.err, logs.watcher].iter().flat_map(|log| files_of(log)).collect()
 }
 
 /// Removes what is left of `run` of `name` (`None`: of a start that failed), logs included. What somebody else has made
@@ -45,7 +54,7 @@ pub(super) fn remove_run(bgo: &Bgo, name: &Name, run: Option<&str>) -> Result<()
     let Some(ownership) = own(bgo, name)? else { return Ok(()) };
     let lock = bgo.store.lock(name)?;
     let is_ours = lock.read()?.is_none_or(|record| Some(&*record.run_id) == run);
-    if is_ours { bgo.store.remove(lock, ownership, false) } else { Ok(()) }
+    if is_ours { bgo.store.remove(lock, ownership, log_files(bgo, name)) } else { Ok(()) }
 }
 
 /// Whether something of `name` runs or is about to.
@@ -92,6 +101,6 @@ fn remove_if_down(bgo: &Bgo, name: &Name) -> Result<bool> {
         return Ok(false);
     }
     let lock = bgo.store.lock(name)?;
-    bgo.store.remove(lock, ownership, false)?;
+    bgo.store.remove(lock, ownership, log_files(bgo, name))?;
     Ok(true)
 }

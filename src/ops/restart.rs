@@ -5,7 +5,7 @@
 //! stopped.
 
 use super::end::{self, KILL_MARGIN, Orphan};
-use super::failure::lengths;
+use super::failure::ends;
 use super::link::{Awaited, Link, lock_or_free, own};
 use super::preflight::{cannot_start, check_command};
 use super::start::{SETTLE, Started, conclude};
@@ -95,7 +95,7 @@ fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Owne
     }
     renew(&mut record, request);
     let logs = bgo.store.logs(name);
-    let (earlier, before) = (record.exits.last().cloned(), lengths(&logs));
+    let (earlier, before) = (record.exits.last().cloned(), ends(&logs));
     let watched = mode(&record);
     let settings = record.spec.clone();
     let mut begun = run::begin(bgo, name, ownership, record, None)?;
@@ -113,7 +113,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
     lock.write(&record, Durability::Durable)?;
     drop(lock);
     let logs = bgo.store.logs(name);
-    let before = lengths(&logs);
+    let before = ends(&logs);
     let mut link = Link::of(&record);
     link.nudge();
     let within = record.spec.stop_timeout.0.saturating_add(KILL_MARGIN);

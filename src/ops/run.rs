@@ -5,6 +5,7 @@
 //! that is, when the wish is on disk. Invariant: if the launch fails, the record is what it was before.
 
 use super::Bgo;
+use super::remove::log_files;
 use super::preflight::{cannot_start, not_runnable};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::name::Name;
@@ -81,7 +82,10 @@ pub fn begin(
                 match &previous {
                     Some(previous) => lock.write(previous, Durability::Durable)?,
                     // The watcher log stays where the error cannot say it all.
-                    None => bgo.store.remove(lock, ownership, had_logs || !failure.explains_itself())?,
+                    None => {
+                        let keep = had_logs || !failure.explains_itself();
+                        bgo.store.remove(lock, ownership, if keep { Vec::new() } else { log_files(bgo, name) })?;
+                    },
                 }
             }
             Err(explain(name, &record, failure))

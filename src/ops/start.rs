@@ -4,7 +4,7 @@
 //! others say who did; and what is refused leaves nothing behind.
 
 use super::end::{self, Orphan};
-use super::failure::{hint, last_lines, lengths};
+use super::failure::{hint, last_lines, ends};
 use super::link::own;
 use super::preflight::{cannot_start, check_cwd, check_program, check_settings, not_runnable, resolve};
 use super::stop::{StopRequest, stop};
@@ -134,7 +134,7 @@ fn registered(name: &Name) -> Error {
 /// The run of a process that runs already, from now on.
 fn present_run(bgo: &Bgo, name: &Name) -> Result<Run> {
     let record = bgo.record(name)?;
-    let logs = lengths(&bgo.store.logs(name));
+    let logs = ends(&bgo.store.logs(name));
     Ok(Run { id: record.run_id, earlier: record.exits.last().cloned(), logs })
 }
 
@@ -178,7 +178,7 @@ fn start_owned(
     record.watch = watch(&request.supervision);
     let environment = Environment { captured: Environment::capture(), set: request.set.clone() };
     let logs = bgo.store.logs(name);
-    let (earlier, before) = (record.exits.last().cloned(), lengths(&logs));
+    let (earlier, before) = (record.exits.last().cloned(), ends(&logs));
     let settings = record.spec.clone();
     let mut begun = run::begin(bgo, name, ownership, record, Some(&environment))?;
     let end = run::settle(&mut begun, request.settle)?;

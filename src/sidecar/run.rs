@@ -21,6 +21,7 @@ use crate::domain::run::Readiness;
 use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::error::{ErrorKind, Result};
+use crate::logs::tail_text;
 use crate::platform::{self, Interest, NotifySocket, ProcessHandle, SignalQueue};
 use crate::store::{Durability, Ownership, Store};
 use std::collections::{HashSet, VecDeque};
@@ -390,7 +391,7 @@ impl Supervisor {
     }
 
     fn stderr_tail(&self) -> Option<String> {
-        crate::store::tail_text(&self.store.logs(&self.name).err, 2048)
+        tail_text(&self.store.logs(&self.name).err, 0, 2048)
     }
 }
 

@@ -7,18 +7,17 @@
 
 use crate::domain::row::Logs;
 use crate::domain::settings::ReadyWhen;
+use crate::logs::LogReader;
 use crate::platform::FileWatch;
 use regex_lite::Regex;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How much of a line is kept to look at.
 const LONGEST: usize = 64 * 1024;
 /// How much of each log is read in one go, in bytes.
-const AT_ONCE: u64 = 256 * 1024;
+const AT_ONCE: usize = 256 * 1024;
 
 /// What is looked for in a line.
 #[derive(Debug)]
@@ -56,9 +55,7 @@ fn without_colours(line: &str) -> String {
 /// One log, read up to a position.
 #[derive(Debug)]
 struct Stream {
-    path: PathBuf,
-    file: Option<File>,
-    position: u64,
+    log: LogReader,
     /// The line that is not finished yet.
     line: Vec<u8>,
 }
@@ -82,7 +79,7 @@ impl Scanner {
         };
         let folder = logs.out.parent().unwrap_or(Path::new("/"));
         let changes = FileWatch::new(folder, &[&logs.out, &logs.err])?;
-        let stream = |path: &Path, position| Stream { path: path.to_owned(), file: None, position, line: Vec::new() };
+        let stream = |path: &Path, position| Stream { log: LogReader::at(path, position), line: Vec::new() };
         let streams = [stream(&logs.out, from[0]), stream(&logs.err, from[1])];
         Ok(Some(Scanner { pattern, changes, streams, behind: false }))
     }
@@ -123,26 +120,18 @@ enum Look {
 
 impl Stream {
     fn look(&mut self, pattern: &Pattern) -> io::Result<Look> {
-        if self.file.is_none() {
-            match File::open(&self.path) {
-                Ok(file) => self.file = Some(file),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Look::Nothing),
-                Err(e) => return Err(e),
-            }
-        }
-        let Some(file) = &self.file else { return Ok(Look::Nothing) };
-        if file.metadata()?.len() < self.position {
-            // Truncated: what is there now is new.
-            (self.position, self.line) = (0, Vec::new());
-        }
         let mut buffer = [0u8; 16 * 1024];
-        let enough = self.position.saturating_add(AT_ONCE);
-        while self.position < enough {
-            let filled = file.read_at(&mut buffer, self.position)?;
+        let mut read = 0;
+        while read < AT_ONCE {
+            let before = self.log.position();
+            let filled = self.log.read(&mut buffer)?;
             if filled == 0 {
                 return Ok(Look::Nothing);
             }
-            self.position += filled as u64;
+            if self.log.position() < before {
+                self.line.clear(); // Somebody has truncated it: what is there now is new.
+            }
+            read += filled;
             for piece in buffer[..filled].split_inclusive(|&b| b == b'\n') {
                 self.line.extend_from_slice(piece);
                 if self.line.len() > LONGEST {

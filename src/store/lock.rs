@@ -117,11 +117,36 @@ impl<'a> WriteLock<'a> {
 }
 
 /// Locks `file`, waiting at most [`PATIENCE`].
+pub(super) fn lock_within(file: &File) -> io::Result<bool> {
+    wait_for(file, File::try_lock, File::lock)
+}
+
+/// Does `work` while `file` is locked, together with others who do the same, and nobody has it locked alone.
+///
+/// # Errors
+/// What `work` fails with; [`io::ErrorKind::TimedOut`] if somebody has it locked alone and does not go on.
+pub fn locked_shared<T>(file: &File, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    match wait_for(file, File::try_lock_shared, File::lock_shared) {
+        Ok(false) => return Err(io::ErrorKind::TimedOut.into()),
+        Ok(true) => {}
+        // Where files cannot be locked nobody does.
+        Err(_) => return work(),
+    }
+    let done = work();
+    file.unlock()?;
+    done
+}
+
+/// Locks `file`, waiting at most [`PATIENCE`]; whether it did.
 ///
 /// flock(2) has no time limit, and an alarm would be seen by the whole process; so the rare case that the lock is not
 /// free at once costs a thread, which ends when it gets the lock too late, or with the process.
-pub(super) fn lock_within(file: &File) -> io::Result<bool> {
-    match file.try_lock() {
+fn wait_for(
+    file: &File,
+    at_once: impl FnOnce(&File) -> std::result::Result<(), TryLockError>,
+    wait: impl FnOnce(&File) -> io::Result<()> + Send + 'static,
+) -> io::Result<bool> {
+    match at_once(file) {
         Ok(()) => return Ok(true),
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(e)) => return Err(e),
@@ -129,7 +154,7 @@ pub(super) fn lock_within(file: &File) -> io::Result<bool> {
     // The same open file description: what the thread locks is locked for us.
     let same = file.try_clone()?;
     let (locked, waiting) = channel();
-    std::thread::Builder::new().spawn(move || locked.send(same.lock()))?;
+    std::thread::Builder::new().spawn(move || locked.send(wait(&same)))?;
     match waiting.recv_timeout(PATIENCE) {
         Ok(result) => result.map(|()| true),
         Err(_) => Ok(false),

@@ -15,12 +15,10 @@
 mod atomic;
 mod environment;
 mod lock;
-mod tail;
 
-pub use atomic::Durability;
+pub use atomic::{Durability, replace};
 pub use environment::Environment;
-pub use lock::{Ownership, WriteLock};
-pub use tail::{start_of_last_lines, tail_text};
+pub use lock::{Ownership, WriteLock, locked_shared};
 
 use crate::domain::name::Name;
 use crate::domain::record::Record;
@@ -191,18 +189,15 @@ impl Store {
         self.file("run", name, ".alive")
     }
 
-    /// Removes record, environment and, unless `keep_logs`, logs. The caller proves that it owns the name and may
+    /// Removes record, environment and `logs`, the files of its logs. The caller proves that it owns the name and may
     /// write; the lock files go last, so that nobody can come in before the rest is gone.
     ///
     /// # Errors
     /// The first file that cannot be removed. The record goes first: what remains is never a process without one.
-    pub fn remove(&self, lock: WriteLock<'_>, ownership: Ownership, keep_logs: bool) -> Result<()> {
+    pub fn remove(&self, lock: WriteLock<'_>, ownership: Ownership, logs: Vec<PathBuf>) -> Result<()> {
         let name = lock.name();
-        let logs = self.logs(name);
         let mut paths = vec![self.record_path(name), self.environment_path(name)];
-        if !keep_logs {
-            paths.extend([logs.out, logs.err, logs.watcher]);
-        }
+        paths.extend(logs);
         paths.extend([self.notify_path(name), self.file("run", name, ".write"), self.ownership_path(name)]);
         let removed = paths.iter().try_for_each(|path| lock::remove(path));
         drop(ownership);

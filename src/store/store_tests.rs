@@ -95,7 +95,7 @@ fn ownership_is_exclusive_and_survives_the_loss_of_the_lock_file() {
     drop(mine);
     let again = store.try_own(&web).unwrap().unwrap();
     let lock = store.lock(&web).unwrap();
-    store.remove(lock, again, false).unwrap();
+    store.remove(lock, again, Vec::new()).unwrap();
     assert!(store.try_own(&web).unwrap().is_some());
 }
 

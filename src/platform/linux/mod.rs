@@ -8,6 +8,8 @@
 
 mod account;
 mod child;
+mod extents;
+mod growth;
 mod listen;
 mod notify;
 mod resolve;
@@ -15,6 +17,8 @@ mod watch;
 
 pub use account::account;
 pub(super) use child::{close_on_exec_from, die_with_parent, keep_dumpable, run_child, set_user};
+pub use extents::{block_size, can_collapse, collapse_head, first_data, punch_head};
+pub use growth::GrowthWatch;
 pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 pub use resolve::resolve;

@@ -15,6 +15,8 @@
 //!   clock does later; [`moment_of_start`], which has to translate them, is off by as much as the clock was set since.
 
 mod account;
+mod extents;
+mod growth;
 mod inspect;
 mod listen;
 mod notify;
@@ -22,6 +24,8 @@ mod queue;
 mod resolve;
 
 pub use account::account;
+pub use extents::{block_size, can_collapse, collapse_head, first_data, punch_head};
+pub use growth::GrowthWatch;
 pub use inspect::{
     all_pids, arguments, boot_clock, boot_id, children, environment, memory_total, moment_of_start, oom_kills,
     release_memory, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,

@@ -1,0 +1,215 @@
+//! Reading a log, wherever its bytes are by now.
+//!
+//! Why it exists: `logs`, `follow`, `run`, the search for readiness and the excerpts in errors read the same way, in
+//! constant memory. Invariant: every byte comes out once and in order, also while the log is rotated, and also when its
+//! reader is much slower than its writer; if somebody truncates or replaces the file, what is there now is new.
+
+use super::cut::Live;
+use super::lines::LastLines;
+use super::parts::{self, Part};
+use super::gzip;
+use crate::store::locked_shared;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// The number of a byte that is not there yet: what a new file begins with.
+const FRESH: u64 = u64::MAX;
+
+/// A place in the output of a process, from which it is read on.
+#[derive(Debug)]
+pub struct LogReader {
+    log: PathBuf,
+    /// The number of the next byte.
+    position: u64,
+    /// The file that the log's path named last.
+    live: Option<File>,
+    /// A rotated part that is being read.
+    part: Option<OpenPart>,
+}
+
+/// What is left of a rotated part.
+struct OpenPart {
+    end: u64,
+    bytes: Box<dyn Read>,
+}
+
+impl std::fmt::Debug for OpenPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a part up to {}", self.end)
+    }
+}
+
+impl LogReader {
+    /// Reads `log` from the byte with the number `position` on; if that is not kept any more, from the oldest that is.
+    pub fn at(log: &Path, position: u64) -> LogReader {
+        LogReader { log: log.to_owned(), position, live: None, part: None }
+    }
+
+    /// Reads the last `lines` lines of `log`, and what comes after them. A last line without a newline counts.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn at_last_lines(log: &Path, lines: u64) -> io::Result<LogReader> {
+        let mut reader = LogReader::at(log, 0);
+        let found = reader.look(|log, file, live| {
+            if lines == 0 {
+                return Ok(live.end());
+            }
+            let mut search = LastLines::new(lines, live.end());
+            if let Some(found) = search.find(file, live.offset, live.length, live.start)? {
+                return Ok(found);
+            }
+            let mut oldest = live.start;
+            for part in parts::before(log, live)?.into_iter().rev() {
+                oldest = part.start;
+                let found = match part.compressed {
+                    true => search.find_compressed(part.file, part.start)?,
+                    false => search.find(&part.file, 0, part.end - part.start, part.start)?,
+                };
+                if let Some(found) = found {
+                    return Ok(found);
+                }
+            }
+            Ok(oldest)
+        })?;
+        reader.position = found.unwrap_or(FRESH);
+        Ok(reader)
+    }
+
+    /// The number of the next byte, as far as that is known: of a log that does not exist yet it is not.
+    pub fn position(&self) -> Option<u64> {
+        Some(self.position).filter(|&position| position != FRESH)
+    }
+
+    /// Reads what comes next into `buffer`; 0: there is nothing more for now.
+    ///
+    /// # Errors
+    /// The log cannot be read. A log that does not exist has nothing for now.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(filled) = self.read_part(buffer)? {
+                return Ok(filled);
+            }
+            let position = self.position;
+            let next = self.look(|log, file, live| {
+                let position = if position > live.end() { live.start } else { position };
+                if position >= live.start {
+                    let at = live.offset + (position - live.start);
+                    return Ok(Next::Bytes(position, read_at(file, buffer, at)?));
+                }
+                let mut parts = parts::before(log, live)?.into_iter();
+                Ok(parts.find(|part| part.end > position).map_or(Next::Lost(live.start), Next::Part))
+            })?;
+            match next {
+                None => return Ok(0),
+                Some(Next::Bytes(_, 0)) if self.was_replaced() => (self.live, self.position) = (None, FRESH),
+                Some(Next::Bytes(position, filled)) => {
+                    self.position = position + filled as u64;
+                    return Ok(filled);
+                }
+                Some(Next::Lost(start)) => self.position = start,
+                Some(Next::Part(part)) => self.open_part(part)?,
+            }
+        }
+    }
+
+    /// Bytes of the rotated part that is open; `None` if there is none left.
+    fn read_part(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let Some(part) = &mut self.part else { return Ok(None) };
+        let left = usize::try_from(part.end - self.position).unwrap_or(usize::MAX).min(buffer.len());
+        if left > 0 {
+            let filled = part.bytes.read(&mut buffer[..left])?;
+            if filled > 0 {
+                self.position += filled as u64;
+                return Ok(Some(filled));
+            }
+            // Somebody has cut it short.
+            self.position = part.end;
+        }
+        self.part = None;
+        Ok(None)
+    }
+
+    fn open_part(&mut self, mut part: Part) -> io::Result<()> {
+        self.position = self.position.max(part.start);
+        let skip = self.position - part.start;
+        let bytes: Box<dyn Read> = if part.compressed {
+            let mut bytes = gzip::reader(part.file)?;
+            io::copy(&mut bytes.by_ref().take(skip), &mut io::sink())?;
+            Box::new(bytes)
+        } else {
+            part.file.seek(SeekFrom::Start(skip))?;
+            Box::new(part.file)
+        };
+        self.part = Some(OpenPart { end: part.end, bytes });
+        Ok(())
+    }
+
+    /// Looks at the live file while no cut is under way; `None` if there is none.
+    fn look<T>(&mut self, see: impl FnOnce(&Path, &File, &Live) -> io::Result<T>) -> io::Result<Option<T>> {
+        if self.live.is_none() {
+            self.live = match File::open(&self.log) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+                other => Some(other?),
+            };
+        }
+        let Some(file) = &self.live else { return Ok(None) };
+        locked_shared(file, || see(&self.log, file, &Live::of(&self.log, file)?)).map(Some)
+    }
+
+    /// Whether the path names another file by now.
+    fn was_replaced(&self) -> bool {
+        let number = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let now = std::fs::metadata(&self.log).map(number);
+        let known = self.live.as_ref().and_then(|file| file.metadata().ok()).map(number);
+        now.is_ok_and(|now| known != Some(now))
+    }
+}
+
+/// Where reading goes on.
+enum Next {
+    /// So many bytes were read from the live file, at this position.
+    Bytes(u64, usize),
+    /// In a rotated part.
+    Part(Part),
+    /// What was to be read is not kept any more, nor is anything else before this.
+    Lost(u64),
+}
+
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, at) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// The number that the next byte of `log` will have; 0 if it cannot be read.
+pub fn end_of(log: &Path) -> u64 {
+    LogReader::at(log, 0).look(|_, _, live| Ok(live.end())).ok().flatten().unwrap_or(0)
+}
+
+/// The last bytes of `log` as text, at most `max`, from a line's start on where that leaves anything; none from before
+/// the number `since`. `None` if there are none.
+pub fn tail_text(log: &Path, since: u64, max: u64) -> Option<String> {
+    let end = end_of(log);
+    let start = end.saturating_sub(max).max(since.min(end));
+    let mut reader = LogReader::at(log, start);
+    let mut bytes = vec![0u8; usize::try_from(end - start).ok()?];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match reader.read(&mut bytes[filled..]).ok()? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    bytes.truncate(filled);
+    let whole_lines = match bytes.iter().position(|&b| b == b'\n') {
+        Some(newline) if start > since && newline + 1 < bytes.len() => &bytes[newline + 1..],
+        _ => &bytes[..],
+    };
+    Some(String::from_utf8_lossy(whole_lines).into_owned()).filter(|text| !text.is_empty())
+}
