@@ -1,4 +1,4 @@
-//! The `bgo` command: a sidecar or a probe if it is told to be one, else the command line.
+//! The `bgo` command: a sidecar or one of its helpers if it is told to be one, else the command line.
 #![no_main]
 
 bgo::entry!(run);
@@ -9,6 +9,7 @@ fn run() -> u8 {
     match arguments.nth(1) {
         Some(first) if first == bgo::sidecar::ENTRY => bgo::sidecar::main(arguments),
         Some(first) if first == bgo::sidecar::PROBE_ENTRY => bgo::sidecar::probe_main(arguments),
+        Some(first) if first == bgo::logs::COMPRESS_ENTRY => bgo::logs::compress_main(arguments),
         _ => bgo::commands::main(),
     }
 }

@@ -166,6 +166,25 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "NAME", help_heading = "Limits")]
     pub user: Option<String>,
 
+    /// Rotate a log beyond this size; 0: never [default: 50M]
+    #[arg(long, allow_negative_numbers = true, value_name = "SIZE", help_heading = "Logs")]
+    pub log_max_size: Option<Size>,
+    /// Rotated files to keep of each log [default: 5]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", help_heading = "Logs")]
+    pub log_keep: Option<u32>,
+    /// Compress rotated files (gzip)
+    #[arg(long, help_heading = "Logs")]
+    pub log_compress: bool,
+    /// Append standard output to this file instead
+    #[arg(long, value_name = "PATH", help_heading = "Logs")]
+    pub stdout: Option<OsString>,
+    /// Append standard error to this file instead
+    #[arg(long, value_name = "PATH", help_heading = "Logs")]
+    pub stderr: Option<OsString>,
+    /// Standard error goes where standard output goes
+    #[arg(long, help_heading = "Logs")]
+    pub merge_logs: bool,
+
     /// Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
     #[arg(long, value_name = "CMD", help_heading = "Hooks (30 s each at most)")]
     pub on_exit: Option<String>,
@@ -232,6 +251,12 @@ impl SettingsFlags {
             limit_nofile: self.limit_nofile.map(Some),
             umask: self.umask.map(Some),
             user: self.user.map(Some),
+            log_max_size: self.log_max_size,
+            log_keep: self.log_keep,
+            log_compress: self.log_compress.then_some(true),
+            stdout: self.stdout.map(|path| Some(Raw::from(path))),
+            stderr: self.stderr.map(|path| Some(Raw::from(path))),
+            merge_logs: self.merge_logs.then_some(true),
             on_exit: self.on_exit.map(Some),
             on_ready: self.on_ready.map(Some),
             on_errored: self.on_errored.map(Some),

@@ -35,7 +35,9 @@ impl From<FollowArgs> for Wanted {
 /// Shows or follows logs. Logs without a record (of a start that failed, or kept by delete) are shown, too.
 pub fn run(bgo: &Bgo, wanted: &Wanted, out: &Output) -> Result<ExitCode> {
     let name = known_name(bgo, &wanted.name)?;
-    let logs = bgo.store.logs(&name);
+    let usual = bgo.store.logs(&name);
+    // A record that cannot be read has logs all the same.
+    let logs = bgo.store.read(&name).ok().flatten().map_or(usual.clone(), |record| record.logs(usual));
     let known =
         bgo.store.record_path(&name).exists() || [&logs.out, &logs.err, &logs.watcher].iter().any(|p| p.exists());
     if !known {
@@ -60,7 +62,7 @@ fn both(wanted: &Wanted, logs: &Logs, stdout: &mut impl Write, out: &Output) -> 
     {
         return Ok(failed);
     }
-    if wanted.streams.stdout || (!wanted.streams.stderr && ops::logs::is_empty(&logs.err)) {
+    if logs.merged() || wanted.streams.stdout || (!wanted.streams.stderr && ops::logs::is_empty(&logs.err)) {
         return Ok(Ok(()));
     }
     if !wanted.streams.stderr {
@@ -78,6 +80,7 @@ fn follow(wanted: &Wanted, logs: Logs) -> Result<ExitCode> {
         (true, ..) => vec![logs.watcher],
         (_, true, _) => vec![logs.out],
         (_, _, true) => vec![logs.err],
+        _ if logs.merged() => vec![logs.out],
         _ => vec![logs.out, logs.err],
     };
     match ops::logs::follow(&paths, wanted.lines, &mut io::stdout().lock())? {

@@ -11,6 +11,7 @@ pub mod machine;
 pub mod name;
 pub mod notice;
 pub mod outcome;
+pub mod output;
 pub mod raw;
 pub mod record;
 pub mod rotation;

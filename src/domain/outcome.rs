@@ -64,6 +64,9 @@ pub struct Exit {
     /// Whether the session or machine was going down at that moment, so that `resurrect` brings it back.
     #[serde(default)]
     pub shutdown: bool,
+    /// Where in the logs (stdout, stderr) the run began; null if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs_from: Option<[u64; 2]>,
     /// Why supervision ended it (a limit, failed health checks, a planned restart); null if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -78,7 +81,7 @@ impl Exit {
             Outcome::Unknown => (None, None, false),
         };
         let uptime_ms = uptime.map(|up| u64::try_from(up.as_millis()).unwrap_or(u64::MAX));
-        Exit { at, code, signal, oom, uptime_ms, shutdown: false, reason: None }
+        Exit { at, code, signal, oom, uptime_ms, shutdown: false, logs_from: None, reason: None }
     }
 
     /// How it ended.

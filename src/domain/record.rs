@@ -7,7 +7,9 @@
 use super::backoff::Budget;
 use super::machine::{Grace, Moment};
 use super::outcome::Exit;
+use super::output::Output;
 use super::raw::Raw;
+use super::row::Logs;
 use super::settings::Settings;
 use super::spec::{Policy, Spec};
 use super::timestamp::Timestamp;
@@ -150,8 +152,6 @@ impl Sidecar {
 pub struct Ready {
     /// Since when; null: not yet.
     pub at: Option<Timestamp>,
-    /// How long the logs (stdout, stderr) were when the present run started: what came before is not its output.
-    pub from: [u64; 2],
 }
 
 /// What health checks found; the record's `health` block.
@@ -229,6 +229,9 @@ pub struct Record {
     /// Its readiness; null where nobody asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Ready>,
+    /// Where the output of the present or last run is; null before the first, and in records of 0.2.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<Output>,
     /// What it says of itself (sd_notify's `STATUS=`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_text: Option<String>,
@@ -291,6 +294,7 @@ impl Record {
             sidecar: None,
             spec: spec.settings,
             ready: None,
+            logs: None,
             status_text: None,
             health: None,
             fast_crashes: 0,
@@ -375,8 +379,35 @@ impl Record {
         }
     }
 
+    /// Where the output of the present or last run is, if the usual files are `usual`.
+    pub fn logs(&self, usual: Logs) -> Logs {
+        match &self.logs {
+            Some(output) => output.logs(usual),
+            None => usual,
+        }
+    }
+
+    /// Writes down where the output of the present run is. Places of earlier runs in other files mean nothing any more.
+    pub fn set_output(&mut self, output: &Output) {
+        let same = |old: &Output| (&old.stdout, &old.stderr) == (&output.stdout, &output.stderr);
+        if self.logs.as_ref().is_some_and(|old| !same(old)) {
+            self.exits.iter_mut().for_each(|exit| exit.logs_from = None);
+        }
+        self.logs = Some(output.clone());
+    }
+
+    /// Where in the logs each known run begins, the oldest first; the last is the present or last run.
+    pub fn runs(&self) -> Vec<[u64; 2]> {
+        let down = matches!(self.state, State::Exited | State::Stopped | State::Errored | State::Backoff);
+        let present = self.logs.as_ref().filter(|_| !down).map(|output| output.from);
+        self.exits.iter().filter_map(|exit| exit.logs_from).chain(present).collect()
+    }
+
     /// Adds an end, dropping the oldest beyond [`MAX_EXITS`].
-    pub fn push_exit(&mut self, exit: Exit) {
+    pub fn push_exit(&mut self, mut exit: Exit) {
+        if exit.logs_from.is_none() {
+            exit.logs_from = self.logs.as_ref().map(|output| output.from);
+        }
         self.exits.push(exit);
         let surplus = self.exits.len().saturating_sub(MAX_EXITS);
         self.exits.drain(..surplus);

@@ -83,7 +83,7 @@ pub struct Usage {
 }
 
 /// The log files of a process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logs {
     /// Standard output.
     pub out: PathBuf,

@@ -8,6 +8,8 @@
 use super::duration::Span;
 use super::outcome::Outcome;
 use super::raw::Raw;
+use super::rotation::Rotation;
+use super::row::Logs;
 use super::signal::Signal;
 use super::size::Size;
 pub use super::values::{ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask};
@@ -226,6 +228,19 @@ settings! {
     /// The user it runs as.
     user: Option<String> = None;
 
+    /// The size beyond which a log is rotated; 0: never. Default 50 MiB.
+    log_max_size: Size = Size(50 << 20);
+    /// How many rotated files of each log are kept. Default 5.
+    log_keep: u32 = 5;
+    /// Whether rotated files are compressed.
+    log_compress: bool = false;
+    /// The file (relative to its folder) that its standard output is appended to. Default: one in the state folder.
+    stdout: Option<Raw> = None;
+    /// The same for its standard error.
+    stderr: Option<Raw> = None;
+    /// Whether its standard error goes where its standard output goes.
+    merge_logs: bool = false;
+
     /// Shell command to run after each of its ends.
     on_exit: Option<String> = None;
     /// Shell command to run each time it gets ready.
@@ -235,12 +250,15 @@ settings! {
 }
 
 /// What takes effect at the next start of the process only.
-const FROM_NEXT_START: [&str; 12] = [
+const FROM_NEXT_START: [&str; 15] = [
     "nice",
     "limit-nofile",
     "umask",
     "user",
     "watchdog",
+    "stdout",
+    "stderr",
+    "merge-logs",
     "ready-when",
     "ready-when-regex",
     "ready-when-port",
@@ -361,6 +379,20 @@ impl Settings {
             || [&self.on_exit, &self.on_ready, &self.on_errored].into_iter().any(Option::is_some)
     }
 
+    /// Where the output of a process in the folder `cwd` goes, if the usual files are `usual`.
+    pub fn logs(&self, usual: Logs, cwd: &Raw) -> Logs {
+        let path =
+            |chosen: &Option<Raw>, usual| chosen.as_ref().map_or(usual, |path| cwd.as_path().join(path.as_path()));
+        let out = path(&self.stdout, usual.out);
+        let err = if self.merge_logs { out.clone() } else { path(&self.stderr, usual.err) };
+        Logs { out, err, ..usual }
+    }
+
+    /// How its logs are rotated.
+    pub fn rotation(&self) -> Rotation {
+        Rotation { max_size: self.log_max_size.0, keep: self.log_keep, compress: self.log_compress }
+    }
+
     /// Whether the process is given a socket to notify its sidecar by.
     pub fn uses_notify(&self) -> bool {
         self.ready_when_notify || self.watchdog.is_some()
@@ -386,6 +418,12 @@ impl Settings {
         if let (Some(one), Some(other)) = (health.next(), health.next()) {
             return Some(format!("{one} and {other} exclude each other: one health check at most"));
         }
+        if self.merge_logs && self.stderr.is_some() {
+            return Some("--merge-logs and --stderr exclude each other: standard error goes to one place".into());
+        }
+        if self.stdout.is_some() && self.stdout == self.stderr {
+            return Some("--stdout and --stderr name the same file: --merge-logs is for that".into());
+        }
         let zero = |span: Span| span.0.is_zero();
         for (flag, wrong) in [
             ("--health-interval", zero(self.health_interval)),
@@ -403,11 +441,14 @@ impl Settings {
                 return Some(format!("{flag} must be more than 0"));
             }
         }
+        let nowhere = |path: &Option<Raw>| path.as_ref().is_some_and(|path| path.as_bytes().is_empty());
         let blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
         for (flag, wrong) in [
             ("--user", blank(&self.user)),
             ("--ready-when-cmd", blank(&self.ready_when_cmd)),
-            ("--ready-when-file", self.ready_when_file.as_ref().is_some_and(|path| path.as_bytes().is_empty())),
+            ("--ready-when-file", nowhere(&self.ready_when_file)),
+            ("--stdout", nowhere(&self.stdout)),
+            ("--stderr", nowhere(&self.stderr)),
             ("--health-cmd", blank(&self.health_cmd)),
             ("--on-exit", blank(&self.on_exit)),
             ("--on-ready", blank(&self.on_ready)),
@@ -469,6 +510,12 @@ mod tests {
             limit_nofile: Some(1024),
             umask: Some("027".parse().unwrap()),
             user: Some("nobody".into()),
+            log_max_size: Size(1 << 20),
+            log_keep: 9,
+            log_compress: true,
+            stdout: Some("out".into()),
+            stderr: Some("err".into()),
+            merge_logs: true,
             on_exit: Some("true".into()),
             on_ready: Some("true".into()),
             on_errored: Some("true".into()),

@@ -35,6 +35,7 @@ const RECORD: &[&str] = &[
     "next_restart_at",
     "degraded",
     "ready",
+    "logs",
     "status_text",
     "health",
     "fast_crashes",
@@ -148,6 +149,7 @@ mod tests {
         let record = Record {
             watch: Some(Watch::default()),
             ready: Some(Ready::default()),
+            logs: Some(crate::domain::output::Output::default()),
             status_text: Some(String::new()),
             health: Some(Health { failures: 1, reason: String::new() }),
             fast_crashes: 1,

@@ -5,9 +5,9 @@
 //! and on disk, and only then the other one goes; so at any moment at least one of them is there.
 
 use flate2::Compression;
+use flate2::GzBuilder;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
-use flate2::GzBuilder;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};

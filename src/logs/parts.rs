@@ -42,7 +42,9 @@ pub(super) fn rotated(log: &Path) -> io::Result<Vec<Rotated>> {
     for entry in entries {
         let entry = entry?.file_name();
         let Some(suffix) = entry.as_encoded_bytes().strip_prefix(name.as_encoded_bytes()) else { continue };
-        let Some(suffix) = std::str::from_utf8(suffix).ok().and_then(|suffix| suffix.strip_prefix('.')) else { continue };
+        let Some(suffix) = std::str::from_utf8(suffix).ok().and_then(|suffix| suffix.strip_prefix('.')) else {
+            continue;
+        };
         let (digits, compressed) = match suffix.strip_suffix(".gz") {
             Some(digits) => (digits, true),
             None => (suffix, false),

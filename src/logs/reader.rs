@@ -5,9 +5,9 @@
 //! reader is much slower than its writer; if somebody truncates or replaces the file, what is there now is new.
 
 use super::cut::Live;
+use super::gzip;
 use super::lines::LastLines;
 use super::parts::{self, Part};
-use super::gzip;
 use crate::store::locked_shared;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

@@ -94,7 +94,17 @@ impl Rotating {
         };
         let next = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(next_path(log))?;
         let (log, keep) = (log.to_owned(), rotation.keep);
-        Ok(Some(Rotating { log, live, next, start: at.start, from: at.offset, copied: at.offset, how, keep, over: false }))
+        Ok(Some(Rotating {
+            log,
+            live,
+            next,
+            start: at.start,
+            from: at.offset,
+            copied: at.offset,
+            how,
+            keep,
+            over: false,
+        }))
     }
 
     /// Takes the next step.

@@ -6,8 +6,9 @@
 //! reused pid is taken for the run that is awaited; how it ended is what the record or the kernel says, never a guess.
 
 use super::end::{self, Orphan};
-use super::failure::{ended_badly, last_lines};
+use super::failure::ended_badly;
 use super::link::UNREGISTERED;
+use super::output::RunOutput;
 use super::stop::unproven;
 use super::watched::Watched;
 use super::{Bgo, Goal, Pending, Reached, Run};
@@ -60,8 +61,8 @@ struct First {
     mark: Option<Timestamp>,
     /// The end of a process that had left descendants behind.
     known: Option<Exit>,
-    /// How long the logs were; output before that is not shown.
-    logs: [u64; 2],
+    /// Output before it is not shown.
+    output: RunOutput,
 }
 
 /// A process that is waited for.
@@ -107,7 +108,7 @@ impl Awaited {
     /// Waits for `run` alone.
     pub fn run(name: Name, run: Run) -> Awaited {
         let mark = run.earlier.map(|exit| exit.at);
-        let first = First { run_id: run.id, process: None, mark, known: None, logs: run.logs };
+        let first = First { run_id: run.id, process: None, mark, known: None, output: run.output };
         Awaited { bound: true, first: Some(first), was_up: true, ..Awaited::new(name) }
     }
 
@@ -118,9 +119,8 @@ impl Awaited {
     }
 
     /// What there is to say about it as long as it has not got there.
-    pub fn pending(&self, bgo: &Bgo) -> Pending<'_> {
-        let before = self.first.as_ref().map(|first| first.logs);
-        let last_lines = before.map(|before| last_lines(&bgo.store.logs(&self.name), before)).unwrap_or_default();
+    pub fn pending(&self) -> Pending<'_> {
+        let last_lines = self.last_lines();
         Pending { name: &self.name, state: self.state, reason: self.reason.as_deref(), last_lines }
     }
 
@@ -147,7 +147,7 @@ impl Awaited {
             return Ok(Look::Pending(again));
         }
         if is_first {
-            self.first = Some(first_of(&record));
+            self.first = Some(first_of(bgo, &self.name, &record));
         }
         let reached = match goal {
             Goal::Exit if is_first && matches!(phase, Phase::Down | Phase::Backoff) => {
@@ -165,8 +165,8 @@ impl Awaited {
                 Some(Ok(Reached::Down(exit)))
             }
             Goal::Stopped => None,
-            Goal::Ready => self.readiness(bgo, &record, phase),
-            Goal::Success => self.success(bgo, &record, phase),
+            Goal::Ready => self.readiness(&record, phase),
+            Goal::Success => self.success(&record, phase),
         };
         // A start that only fails leaves it as it was.
         self.was_up |= !matches!(phase, Phase::Down | Phase::Unsettled(_));
@@ -335,14 +335,14 @@ impl Awaited {
 
     // ------------------------------------------------------------------------------------------ ready, or a success
 
-    fn readiness(&self, bgo: &Bgo, record: &Record, phase: Phase) -> Option<Result<Reached>> {
+    fn readiness(&self, record: &Record, phase: Phase) -> Option<Result<Reached>> {
         match phase {
             Phase::Up { .. } | Phase::Lingering if is_ready(record) => Some(Ok(Reached::Ready)),
             Phase::Up { orphan: true } => Some(Err(self.nobody_tells())),
             // What was down at the first look waits for its start.
             Phase::Down if self.was_up || self.has_been_started(record) => {
                 let exit = self.last_exit(record);
-                Some(Err(self.failed(bgo, record, phase, &exit, "ended before it was ready")))
+                Some(Err(self.failed(record, phase, &exit, "ended before it was ready")))
             }
             _ => None,
         }
@@ -353,7 +353,7 @@ impl Awaited {
     }
 
     /// A start is a success when the process is ready; without a readiness of its own, when it has ended with 0.
-    fn success(&self, bgo: &Bgo, record: &Record, phase: Phase) -> Option<Result<Reached>> {
+    fn success(&self, record: &Record, phase: Phase) -> Option<Result<Reached>> {
         if self.is_another_run(record) {
             let name = &self.name;
             return Some(Err(Error::new(ErrorKind::Conflict, format!("\"{name}\" was started anew meanwhile"))
@@ -369,15 +369,15 @@ impl Awaited {
         match (phase, end) {
             (Phase::Lingering | Phase::Up { .. }, _) if awaits && is_ready(record) => Some(Ok(Reached::Ready)),
             (Phase::Up { orphan: false }, _) if awaits && record.state == State::Running => {
-                Some(Err(self.kept(bgo, record)))
+                Some(Err(self.kept(record)))
             }
             (Phase::Lingering, _) => None,
             (_, Some(exit)) if succeeded(exit) && !awaits => Some(Ok(Reached::Ended(exit.clone()))),
-            (_, Some(exit)) => Some(Err(self.failed(bgo, record, phase, exit, how))),
+            (_, Some(exit)) => Some(Err(self.failed(record, phase, exit, how))),
             (Phase::Down | Phase::Unwritten, None) => {
                 let exit = self.told_by_kernel();
                 let success = succeeded(&exit) && !awaits;
-                Some(if success { Ok(Reached::Ended(exit)) } else { Err(self.failed(bgo, record, phase, &exit, how)) })
+                Some(if success { Ok(Reached::Ended(exit)) } else { Err(self.failed(record, phase, &exit, how)) })
             }
             (Phase::Up { orphan: true }, None) if awaits => Some(Err(self.nobody_tells())),
             _ => None,
@@ -392,26 +392,26 @@ impl Awaited {
     }
 
     /// It was not ready in time, and goes on.
-    fn kept(&self, bgo: &Bgo, record: &Record) -> Error {
+    fn kept(&self, record: &Record) -> Error {
         let name = &self.name;
         let mut error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" did not become ready"))
             .because(record.reason.clone().unwrap_or_default())
             .hint(format!("it goes on; bgo stop {shell} stops it", shell = name.shell()));
-        error.details = self.last_lines(bgo);
+        error.details = self.last_lines();
         error
     }
 
-    fn last_lines(&self, bgo: &Bgo) -> String {
-        last_lines(&bgo.store.logs(&self.name), self.first.as_ref().map_or([0, 0], |first| first.logs))
+    fn last_lines(&self) -> String {
+        self.first.as_ref().map(|first| first.output.last_lines()).unwrap_or_default()
     }
 
-    fn failed(&self, bgo: &Bgo, record: &Record, phase: Phase, exit: &Exit, how: &str) -> Error {
+    fn failed(&self, record: &Record, phase: Phase, exit: &Exit, how: &str) -> Error {
         let goes_on = phase != Phase::Down;
         let mut error = ended_badly(&self.name, how, record, goes_on).because(match &record.reason {
             Some(reason) if record.state == State::Errored => reason.clone(),
             _ => exit.to_string(),
         });
-        error.details = self.last_lines(bgo);
+        error.details = self.last_lines();
         error
     }
 }
@@ -442,7 +442,9 @@ fn never_ran(record: &Record) -> bool {
     record.state == State::Errored && record.started_at.is_none() && record.exits.is_empty()
 }
 
-fn first_of(record: &Record) -> First {
+fn first_of(bgo: &Bgo, name: &Name, record: &Record) -> First {
+    let from = record.logs.as_ref().map_or([0, 0], |output| output.from);
+    let output = RunOutput { logs: record.logs(bgo.store.logs(name)), from };
     let lingers = record.identity.is_none() && matches!(record.state, State::Detached | State::Stopping);
     let last = record.exits.last();
     First {
@@ -450,7 +452,7 @@ fn first_of(record: &Record) -> First {
         process: record.process(),
         mark: last.map(|exit| exit.at),
         known: last.filter(|_| lingers).cloned(),
-        logs: [0, 0],
+        output,
     }
 }
 

@@ -6,6 +6,7 @@
 //! its end is what ends us.
 
 use super::logs::unreadable;
+use super::output::RunOutput;
 use super::start::{StartRequest, Started, start};
 use super::stop::{StopRequest, stop};
 use super::wait::{Goal, Reached, Run, Waiter};
@@ -55,9 +56,11 @@ pub fn foreground(bgo: &Bgo, request: &Foreground, out: &mut dyn Write, err: &mu
     // Before the start: from then on a Ctrl-C is for the process.
     let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]).map_err(|e| broken(&e))?;
     let (name, started) = begin(bgo, request)?;
-    let (run, logs) = (started.run, bgo.store.logs(&name));
-    let run_id = run.id.clone();
-    let mut streams = [Stream::new(logs.out, run.logs[0], out), Stream::new(logs.err, run.logs[1], err)];
+    let run = started.run;
+    let (run_id, RunOutput { logs, from }) = (run.id.clone(), run.output.clone());
+    // Where both streams go into one log, both come out as standard output.
+    let separate = !logs.merged();
+    let mut streams = [Stream::new(logs.out, from[0], true, out), Stream::new(logs.err, from[1], separate, err)];
     let ended = accompany(bgo, &name, run, &signals, &mut streams);
     let lost = streams.into_iter().find_map(|stream| stream.lost);
     if !request.keep {
@@ -266,8 +269,8 @@ struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    fn new(path: PathBuf, begin: u64, to: &'a mut dyn Write) -> Stream<'a> {
-        Stream { source: LogReader::at(&path, begin), path, to, open: true, lost: None }
+    fn new(path: PathBuf, begin: u64, open: bool, to: &'a mut dyn Write) -> Stream<'a> {
+        Stream { source: LogReader::at(&path, begin), path, to, open, lost: None }
     }
 
     fn pump(&mut self) -> bool {

@@ -12,6 +12,7 @@ mod foreground;
 mod legacy;
 mod link;
 pub mod logs;
+mod output;
 mod preflight;
 mod remove;
 mod rescue;
@@ -27,6 +28,7 @@ mod wait;
 mod watched;
 
 pub use foreground::{Foreground, ForegroundEnd, foreground};
+pub use output::RunOutput;
 pub use preflight::{is_executable_file, resolve};
 pub use remove::{Cleaned, clean, is_up, remove};
 pub use restart::{RestartRequest, restart};

@@ -5,8 +5,8 @@
 //! stopped.
 
 use super::end::{self, KILL_MARGIN, Orphan};
-use super::failure::ends;
 use super::link::{Awaited, Link, lock_or_free, own};
+use super::output::RunOutput;
 use super::preflight::{cannot_start, check_command};
 use super::start::{SETTLE, Started, conclude};
 use super::stop::{end_and_note, refused, unproven};
@@ -94,14 +94,14 @@ fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Owne
         Orphan::None => legacy::take_over(bgo, name, &mut record, &[])?,
     }
     renew(&mut record, request);
-    let logs = bgo.store.logs(name);
-    let (earlier, before) = (record.exits.last().cloned(), ends(&logs));
+    let earlier = record.exits.last().cloned();
+    let output = RunOutput::from_now(record.spec.logs(bgo.store.logs(name), &record.cwd));
     let watched = mode(&record);
     let settings = record.spec.clone();
     let mut begun = run::begin(bgo, name, ownership, record, None)?;
     let end = run::settle(&mut begun, SETTLE)?;
-    let run = Run { id: begun.run_id, earlier, logs: before };
-    conclude(name, &logs, begun.pid, end, &settings, watched, run)
+    let run = Run { id: begun.run_id, earlier, output };
+    conclude(name, begun.pid, end, &settings, watched, run)
 }
 
 /// Asks the living sidecar, and waits for the new process. `None`: it has ended meanwhile, look again.
@@ -112,8 +112,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
     let id = record.wish(Ask::Restart, None);
     lock.write(&record, Durability::Durable)?;
     drop(lock);
-    let logs = bgo.store.logs(name);
-    let before = ends(&logs);
+    let output = RunOutput::from_now(record.spec.logs(bgo.store.logs(name), &record.cwd));
     let mut link = Link::of(&record);
     link.nudge();
     let within = record.spec.stop_timeout.0.saturating_add(KILL_MARGIN);
@@ -133,14 +132,14 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
     })?;
     match awaited {
         Awaited::Got(now) => {
-            let run = Run { id: now.run_id.clone(), earlier: now.exits.last().cloned(), logs: before };
+            let run = Run { id: now.run_id.clone(), earlier: now.exits.last().cloned(), output };
             let end = match now.process() {
                 Some(process) => settle(bgo, name, &process, &mut link)?,
                 // It has ended again already.
                 None => now.exits.last().cloned(),
             };
             let pid = now.pid.unwrap_or_default();
-            conclude(name, &logs, pid, end, &record.spec, mode(&record), run).map(Some)
+            conclude(name, pid, end, &record.spec, mode(&record), run).map(Some)
         }
         Awaited::SidecarGone => Ok(None),
         Awaited::TimedOut => {

@@ -5,8 +5,8 @@
 //! that is, when the wish is on disk. Invariant: if the launch fails, the record is what it was before.
 
 use super::Bgo;
-use super::remove::log_files;
 use super::preflight::{cannot_start, not_runnable};
+use super::remove::log_files;
 use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
@@ -85,7 +85,7 @@ pub fn begin(
                     None => {
                         let keep = had_logs || !failure.explains_itself();
                         bgo.store.remove(lock, ownership, if keep { Vec::new() } else { log_files(bgo, name) })?;
-                    },
+                    }
                 }
             }
             Err(explain(name, &record, failure))
@@ -157,6 +157,13 @@ fn explain(name: &Name, record: &Record, failure: LaunchFailure) -> Error {
                 _ => ("--user", "only root may become another user"),
             };
             cannot_start(name.as_str()).because(format!("{flag}: {}", crate::error::describe(&error))).hint(hint)
+        }
+        Stage::Logs if record.spec.stdout.is_some() || record.spec.stderr.is_some() => {
+            let chosen = [("--stdout", &record.spec.stdout), ("--stderr", &record.spec.stderr)];
+            let words = chosen.iter().filter_map(|(flag, path)| Some(format!("{flag} \"{}\"", path.as_ref()?.lossy())));
+            cannot_start(name.as_str())
+                .because(format!("{}: {}", words.collect::<Vec<_>>().join(", "), crate::error::describe(&error)))
+                .hint("the folder must exist, and the file must be one that you can write to")
         }
         _ => cannot_start(name.as_str())
             .because(failure)

@@ -164,7 +164,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         health: record.health,
         fast_crashes: record.fast_crashes,
         degraded: record.degraded,
-        logs,
+        logs: record.logs.map_or(logs.clone(), |output| output.logs(logs)),
     }
 }
 

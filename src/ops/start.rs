@@ -4,8 +4,9 @@
 //! others say who did; and what is refused leaves nothing behind.
 
 use super::end::{self, Orphan};
-use super::failure::{hint, last_lines, ends};
+use super::failure::hint;
 use super::link::own;
+use super::output::RunOutput;
 use super::preflight::{cannot_start, check_cwd, check_program, check_settings, not_runnable, resolve};
 use super::stop::{StopRequest, stop};
 use super::{Bgo, Run, run};
@@ -13,7 +14,6 @@ use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Record, State, Status, Watch};
-use crate::domain::row::Logs;
 use crate::domain::settings::{Restart, Settings};
 use crate::domain::spec::{FastCrash, Spec, Supervision};
 use crate::error::{Error, ErrorKind, Result};
@@ -134,8 +134,8 @@ fn registered(name: &Name) -> Error {
 /// The run of a process that runs already, from now on.
 fn present_run(bgo: &Bgo, name: &Name) -> Result<Run> {
     let record = bgo.record(name)?;
-    let logs = ends(&bgo.store.logs(name));
-    Ok(Run { id: record.run_id, earlier: record.exits.last().cloned(), logs })
+    let output = RunOutput::from_now(record.logs(bgo.store.logs(name)));
+    Ok(Run { id: record.run_id, earlier: record.exits.last().cloned(), output })
 }
 
 /// Whose a name is.
@@ -172,26 +172,25 @@ fn start_owned(
         // A new life keeps what only the past can tell.
         (record.pid, record.pgid) = (earlier.pid, earlier.pgid);
         (record.wish, record.seen) = (earlier.wish, earlier.seen);
-        record.exits = earlier.exits;
+        (record.exits, record.logs) = (earlier.exits, earlier.logs);
         record.extra = earlier.extra;
     }
     record.watch = watch(&request.supervision);
     let environment = Environment { captured: Environment::capture(), set: request.set.clone() };
-    let logs = bgo.store.logs(name);
-    let (earlier, before) = (record.exits.last().cloned(), ends(&logs));
+    let earlier = record.exits.last().cloned();
+    let output = RunOutput::from_now(record.spec.logs(bgo.store.logs(name), &record.cwd));
     let settings = record.spec.clone();
     let mut begun = run::begin(bgo, name, ownership, record, Some(&environment))?;
     let end = run::settle(&mut begun, request.settle)?;
     let watched = watch(&request.supervision).filter(|watch| watch.enabled).map(|watch| watch.on_fast_crash);
-    let run = Run { id: begun.run_id, earlier, logs: before };
-    conclude(name, &logs, begun.pid, end, &settings, watched, run)
+    let run = Run { id: begun.run_id, earlier, output };
+    conclude(name, begun.pid, end, &settings, watched, run)
 }
 
 /// What a start or restart came to, given how the process ended, if it has. `watched` is what watch mode does about a
 /// fast crash.
 pub(super) fn conclude(
     name: &Name,
-    logs: &Logs,
     pid: u32,
     end: Option<Exit>,
     settings: &Settings,
@@ -203,7 +202,7 @@ pub(super) fn conclude(
         Some(exit) if exit.reason.is_none() && settings.is_success(exit.outcome()) => StartOutcome::Ended(exit),
         Some(exit) => {
             let mut error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" ended at once")).because(exit);
-            error.details = last_lines(logs, run.logs);
+            error.details = run.output.last_lines();
             return Err(error.hint(hint(name, watched)));
         }
     };

@@ -7,6 +7,7 @@
 
 use super::Bgo;
 use super::awaited::{Awaited, Look};
+use super::output::RunOutput;
 use crate::domain::name::Name;
 use crate::domain::outcome::{Exit, Outcome};
 use crate::domain::record::State;
@@ -36,8 +37,8 @@ pub struct Run {
     pub id: Box<str>,
     /// The last end before it.
     pub earlier: Option<Exit>,
-    /// How long the logs of stdout and stderr were before it.
-    pub logs: [u64; 2],
+    /// What it writes.
+    pub output: RunOutput,
 }
 
 /// What was waited for.
@@ -136,7 +137,7 @@ impl<'a> Waiter<'a> {
 
     /// What has not got there, as it was at the last look.
     pub fn pending(&self) -> impl Iterator<Item = Pending<'_>> {
-        self.pending.iter().map(|awaited| awaited.pending(self.bgo))
+        self.pending.iter().map(Awaited::pending)
     }
 
     /// The next that gets there, waiting for it. `signals` end the wait.

@@ -87,6 +87,7 @@ impl Supervisor {
             version: env!("CARGO_PKG_VERSION").into(),
             parent: true,
         };
+        let logs = record.logs(store.logs(&name));
         let mut supervisor = Supervisor {
             store,
             name,
@@ -119,7 +120,10 @@ impl Supervisor {
             unchecked: None,
             notify: None,
             strangers: HashSet::new(),
-            log_start: [0, 0],
+            logs,
+            logs_from: [0, 0],
+            rotator: None,
+            compress_next: true,
             ready_at: None,
             status_text: None,
             status_changed: false,

@@ -39,7 +39,7 @@ impl Supervisor {
     }
 
     fn scan(&mut self, when: ReadyWhen<'_>) -> Option<Event> {
-        match Scanner::new(when, &self.store.logs(&self.name), self.log_start) {
+        match Scanner::new(when, &self.logs, self.logs_from) {
             Ok(scanner) => {
                 self.scanner = scanner;
                 self.scan_on()

@@ -6,6 +6,7 @@
 
 use crate::domain::machine::{End, Life, Machine};
 use crate::domain::outcome::Exit;
+use crate::domain::output::Output;
 use crate::domain::record::{Health, Identity, Ready, Record, Sidecar, State, Status};
 use crate::domain::run::Run;
 use crate::domain::spec::Policy;
@@ -34,8 +35,8 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     /// Since when the present run is ready.
     pub ready_at: Option<Timestamp>,
-    /// How long the logs were when it started.
-    pub log_start: [u64; 2],
+    /// Where its output is.
+    pub output: Output,
     /// What it says of itself.
     pub status_text: Option<&'a str>,
     /// The wish that the kernel did not let us fulfil.
@@ -72,6 +73,7 @@ impl Pending {
         if let Some(failure) = &self.failure {
             record.degraded = Some(format!("facts were kept in memory for a while: {failure}"));
         }
+        record.set_output(&facts.output);
         record.fast_crashes = facts.machine.budget.fast_crashes;
         record.recent_restarts = facts.restarts();
         record.refused = record.refused.max(facts.refused_wish);
@@ -145,7 +147,7 @@ impl Facts<'_> {
     fn note_run(&self, run: &Run, record: &mut Record) {
         // Not what the settings say: those may have come after it had started.
         let asked = run.is_awaited() || self.ready_at.is_some();
-        record.ready = asked.then_some(Ready { at: self.ready_at, from: self.log_start });
+        record.ready = asked.then_some(Ready { at: self.ready_at });
         record.status_text = self.status_text.map(str::to_owned);
         let failing = run.failure.clone().filter(|_| run.failures > 0);
         record.health = failing.map(|reason| Health { failures: run.failures, reason });

@@ -12,15 +12,20 @@ use crate::domain::machine::{Event, Hook, Moment};
 use crate::domain::outcome::Outcome;
 use crate::domain::raw::Raw;
 use crate::domain::signal::Signal;
+use crate::logs::COMPRESS_ENTRY;
 use crate::platform::{self, Interest, ProcessHandle, Reaped, SpawnPlan};
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a hook may take.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the compression of a log may take.
+const COMPRESS_TIMEOUT: Duration = Duration::from_secs(3600);
 /// How much of what a helper prints is kept.
 const KEPT: usize = 1024;
 /// How much of that goes into a reason, in characters.
@@ -38,6 +43,8 @@ pub(super) enum Task {
     Health,
     /// To tell of something.
     Hook(Hook),
+    /// To compress a rotated log.
+    Compress,
 }
 
 /// A command that runs beside the process.
@@ -56,6 +63,11 @@ pub(super) struct Helper {
 }
 
 impl Helper {
+    /// What it is for.
+    pub(super) fn task(&self) -> Task {
+        self.task
+    }
+
     /// When its time is over, unless that has been seen to.
     pub(super) fn deadline(&self) -> Option<Moment> {
         (!self.timed_out).then_some(self.deadline)
@@ -156,12 +168,21 @@ impl Supervisor {
     pub(super) fn start_get(&mut self, task: Task, url: &str, timeout: Duration) -> Result<(), String> {
         let exe = platform::self_executable();
         let millis = timeout.as_millis().to_string();
-        let program = std::os::unix::ffi::OsStrExt::as_bytes(exe.as_os_str());
+        let program = exe.as_os_str().as_bytes();
         let arguments = [program, super::PROBE_ENTRY.as_bytes(), millis.as_bytes(), url.as_bytes()];
         let variables = vec![(Raw::from("BGO_SIDECAR"), Raw::from(self.name.as_str()))];
         // It gives up by itself and says so; this is for when it cannot even do that.
         let patience = timeout.saturating_add(Duration::from_millis(200));
         self.start_helper(task, &arguments, variables, b"/", platform::Attributes::default(), patience)
+    }
+
+    /// Starts bgo itself to compress `file`, which was rotated away from `log`. Nothing waits for it.
+    pub(super) fn start_compression(&mut self, log: &Path, file: &Path) -> Result<(), String> {
+        let exe = platform::self_executable();
+        let arguments = [exe.as_os_str(), OsStr::new(COMPRESS_ENTRY), log.as_os_str(), file.as_os_str()];
+        let variables = vec![(Raw::from("BGO_SIDECAR"), Raw::from(self.name.as_str()))];
+        let last = platform::Attributes { nice: Some(19), ..platform::Attributes::default() };
+        self.start_helper(Task::Compress, &arguments.map(OsStrExt::as_bytes), variables, b"/", last, COMPRESS_TIMEOUT)
     }
 
     fn start_helper(
@@ -176,12 +197,12 @@ impl Supervisor {
         let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| "it holds a NUL byte".to_owned());
         let broken = |e: io::Error| crate::error::describe(&e);
         let pair = |(key, value): (Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
-        let explains = arguments.get(1) == Some(&super::PROBE_ENTRY.as_bytes());
+        let explains = [super::PROBE_ENTRY, COMPRESS_ENTRY].iter().any(|e| arguments.get(1) == Some(&e.as_bytes()));
         let arguments = arguments.iter().map(|a| text(a)).collect::<Result<Vec<_>, _>>()?;
         // What a hook prints belongs into the watcher log; what a check prints is the reason it failed.
         let (reader, writer) = match task {
             Task::Hook(_) => (None, io::stdout().as_fd().try_clone_to_owned().map_err(broken)?),
-            Task::Ready | Task::Health => {
+            Task::Ready | Task::Health | Task::Compress => {
                 let (reader, writer) = io::pipe().map_err(broken)?;
                 (Some(File::from(OwnedFd::from(reader))), OwnedFd::from(writer))
             }
@@ -258,6 +279,8 @@ impl Supervisor {
                 (Task::Health, failure) => self.events.push_back(Event::Checked(failure)),
                 (Task::Hook(hook), Some(why)) => log(&format!("{} failed: {why}", hook.flag())),
                 (Task::Hook(_), None) => {}
+                (Task::Compress, Some(why)) => log(&format!("cannot compress a rotated log: {why}")),
+                (Task::Compress, None) => self.compress_next = true,
             }
         }
     }

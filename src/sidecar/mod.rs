@@ -18,6 +18,7 @@ mod http;
 mod launch;
 mod log;
 mod perform;
+mod rotate;
 mod run;
 mod scan;
 

@@ -4,16 +4,19 @@
 //! and its descendants, each through a handle whose identity was checked.
 
 use super::attributes::Given;
-use super::launch::{Purpose, launch};
+use super::launch::{Purpose, launch, open_log};
 use super::log::log;
-use super::run::{Leader, Supervisor, open_logs};
+use super::rotate::Rotator;
+use super::run::{Leader, Supervisor};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::machine::{Action, Event, Life};
 use crate::domain::raw::Raw;
 use crate::domain::record::{Identity, Record, State};
+use crate::domain::row::Logs;
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::Error;
+use crate::logs::end_of;
 use crate::platform::{self, ProcStat, ProcessHandle, SpawnPlan};
 use crate::store::Durability;
 use std::collections::HashSet;
@@ -22,7 +25,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// How long a fresh sidecar may take to take over.
@@ -86,7 +89,9 @@ impl Supervisor {
             LaunchFailure { stage: Stage::Record, errno: libc::EIO }
         };
         let environment = self.store.environment(&self.name).map_err(broken)?.unwrap_or_default();
-        let (out, err) = match open_logs(&self.store, &self.name) {
+        let usual = self.store.logs(&self.name);
+        let mut logs = record.spec.logs(usual.clone(), &record.cwd);
+        let (out, err) = match open_logs(&mut logs, &usual) {
             // A full disk or read-only home costs a restarted process its output, not its life.
             Err(e) if marker.is_some() && is_no_room(&e) => {
                 let what = format!("output is lost: cannot open the logs: {}", crate::error::describe(&e));
@@ -98,13 +103,14 @@ impl Supervisor {
             other => other.map_err(at(Stage::Logs))?,
         };
         if let Some(marker) = marker {
-            mark(&out, &self.store.logs(&self.name).out, marker);
+            mark(&out, &logs.out, marker);
         }
         self.given = Given::of(&record.spec);
         let given = self.given.clone()?;
         self.policy.settings = record.spec.clone();
         self.listen(given.uid()).map_err(at(Stage::Notify))?;
-        self.log_start = [&out, &err].map(|log| log.metadata().map_or(0, |m| m.len()));
+        self.keep_logs(logs);
+        self.logs_from = [end_of(&self.logs.out), end_of(&self.logs.err)];
         let text =
             |bytes: &[u8]| CString::new(bytes).map_err(|_| LaunchFailure { stage: Stage::Record, errno: libc::EINVAL });
         // Each variable is dropped as it is turned into what exec takes: a sidecar keeps the pages it ever touched.
@@ -143,6 +149,14 @@ impl Supervisor {
         Ok(Event::Spawned { at: since })
     }
 
+    /// Looks after `logs` from now on.
+    fn keep_logs(&mut self, logs: Logs) {
+        if self.rotator.is_none() || logs != self.logs {
+            self.rotator = Some(Rotator::new(&logs, platform::boot_clock()));
+        }
+        self.logs = logs;
+    }
+
     /// Forgets what was true of the run before.
     fn begin_run(&mut self) {
         self.refused = None;
@@ -169,7 +183,9 @@ impl Supervisor {
         log(&format!("attached to running pid={} (sidecar pid={})", identity.pid, self.sidecar.pid));
         self.leader = Some(Leader { identity, handle, child: false, since });
         self.sidecar.parent = false;
-        (self.ready_at, self.log_start) = record.ready.as_ref().map_or((None, [0, 0]), |ready| (ready.at, ready.from));
+        self.ready_at = record.ready.as_ref().and_then(|ready| ready.at);
+        self.logs_from = record.logs.as_ref().map_or([0, 0], |output| output.from);
+        self.keep_logs(record.logs(self.store.logs(&self.name)));
         self.status_text = record.status_text.clone();
         self.policy.settings = record.spec.clone();
         self.given = Given::of(&record.spec);
@@ -354,6 +370,26 @@ impl Supervisor {
             }
         }
     }
+}
+
+/// Opens the logs of the process. A path that was chosen may lead through links: the files that it leads to now are the
+/// ones that are written to, read and rotated as long as it runs.
+fn open_logs(logs: &mut Logs, usual: &Logs) -> io::Result<(File, File)> {
+    let open = |path: &mut PathBuf, usual: &Path| {
+        let file = open_log(path)?;
+        if path != usual {
+            *path = std::fs::canonicalize(&path)?;
+        }
+        Ok::<File, io::Error>(file)
+    };
+    let merged = logs.merged();
+    let out = open(&mut logs.out, &usual.out)?;
+    if merged {
+        logs.err = logs.out.clone();
+        let err = out.try_clone()?;
+        return Ok((out, err));
+    }
+    Ok((out, open(&mut logs.err, &usual.err)?))
 }
 
 /// Marks a restart by policy in the log, as bgo-cli 0.2.0 does; at the start of a line.

@@ -8,15 +8,17 @@
 use super::attributes::Given;
 use super::facts::{Facts, Pending};
 use super::helper::Helper;
-use super::launch::open_log;
 use super::log::log;
+use super::rotate::Rotator;
 use super::scan::Scanner;
 use crate::domain::duration::Span;
 use crate::domain::launch::{LaunchFailure, Report};
 use crate::domain::machine::{Action, End, Event, Grace, Life, Machine, step};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
+use crate::domain::output::Output;
 use crate::domain::record::{Identity, Record, Sidecar, Wish};
+use crate::domain::row::Logs;
 use crate::domain::run::Readiness;
 use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
@@ -93,8 +95,13 @@ pub(super) struct Supervisor {
     pub notify: Option<NotifySocket>,
     /// Senders of notices that are not part of the process.
     pub strangers: HashSet<u32>,
-    /// How long the logs were when the present run started.
-    pub log_start: [u64; 2],
+    /// Where the present run writes, and where in that it begins.
+    pub logs: Logs,
+    pub logs_from: [u64; 2],
+    /// Sees to the size of the logs.
+    pub rotator: Option<Rotator>,
+    /// Whether there may be rotated files to compress.
+    pub compress_next: bool,
     pub ready_at: Option<Timestamp>,
     /// What the process says of itself, and whether that is not in the record yet.
     pub status_text: Option<String>,
@@ -133,7 +140,8 @@ impl Supervisor {
         let over = matches!(self.machine.life, Life::Over(_));
         let helpers_due = self.helpers.iter().filter_map(Helper::deadline).min();
         let unread = self.scanner.as_ref().filter(|scanner| scanner.is_behind()).map(|_| Duration::ZERO);
-        let due = [self.machine.deadline(&self.policy), self.retry_at, helpers_due, unread, self.look_at];
+        let logs_due = self.rotator.as_ref().filter(|_| self.reports.is_none() && !over).and_then(Rotator::deadline);
+        let due = [self.machine.deadline(&self.policy), self.retry_at, helpers_due, unread, self.look_at, logs_due];
         let deadline = due.into_iter().flatten().min();
         let attached = self.leader.as_ref().filter(|l| !l.child && !over);
         let mut fds = vec![(self.signals.as_fd(), Interest::Readable)];
@@ -142,6 +150,8 @@ impl Supervisor {
         fds.extend(self.notify.as_ref().map(|socket| (socket.as_fd(), Interest::Readable)));
         fds.extend(self.scanner.as_ref().map(|scanner| (scanner.as_fd(), Interest::Readable)));
         fds.extend(self.helpers.iter().filter_map(|helper| Some((helper.output()?, Interest::Readable))));
+        let growth = self.rotator.as_ref().and_then(|rotator| Some((fds.len(), rotator.watch()?)));
+        fds.extend(growth.map(|(_, watch)| (watch, Interest::Readable)));
         fds.extend(self.strays.iter().map(|stray| (stray.as_fd(), Interest::Readable)));
         if self.reports.is_none() {
             // Tidying up is for when nobody waits for us any more.
@@ -151,6 +161,7 @@ impl Supervisor {
             platform::release_memory();
         }
         let ready = platform::wait(&fds, deadline)?;
+        let grown = growth.is_some_and(|(at, _)| ready[at]);
         let launcher_gone = self.reports.is_some() && ready[1];
         if launcher_gone {
             self.reports = None;
@@ -167,7 +178,11 @@ impl Supervisor {
         self.hear_notices();
         let found = self.scan_on();
         self.events.extend(found);
-        self.mind_helpers(platform::boot_clock());
+        let now = platform::boot_clock();
+        self.mind_helpers(now);
+        if let Some(rotator) = self.rotator.as_mut().filter(|_| grown) {
+            rotator.told(now);
+        }
         self.collect_ends();
         if std::mem::take(&mut self.status_changed) {
             // What it says of itself may change often, and need not outlive a power cut.
@@ -178,6 +193,9 @@ impl Supervisor {
         if self.retry_at.is_some_and(|at| at <= platform::boot_clock()) {
             self.retry_at = None;
             self.publish(Durability::Durable);
+        }
+        if !over && self.reports.is_none() {
+            self.mind_logs(now);
         }
         self.events.push_back(Event::Timer);
         Ok(())
@@ -289,7 +307,12 @@ impl Supervisor {
     }
 
     fn note_wish(&mut self, record: &Record) {
+        let rotation = self.policy.settings.rotation();
         self.policy = record.policy();
+        if let Some(rotator) = self.rotator.as_mut().filter(|_| rotation != self.policy.settings.rotation()) {
+            rotator.reconsider(platform::boot_clock());
+            self.compress_next = true;
+        }
         if record.wish.id > self.seen {
             self.news = Some((record.wish.clone(), record.grace()));
         }
@@ -364,7 +387,7 @@ impl Supervisor {
             machine: &self.machine,
             policy: &self.policy,
             ready_at: self.ready_at,
-            log_start: self.log_start,
+            output: Output::new(&self.logs, &self.store.logs(&self.name), self.logs_from),
             status_text: self.status_text.as_deref(),
             refused_wish: self.refused_wish,
             leader: self.leader.as_ref().map(|l| &l.identity),
@@ -391,7 +414,7 @@ impl Supervisor {
     }
 
     fn stderr_tail(&self) -> Option<String> {
-        tail_text(&self.store.logs(&self.name).err, 0, 2048)
+        tail_text(&self.logs.err, self.logs_from[1], 2048)
     }
 }
 
@@ -402,10 +425,4 @@ pub(super) fn report(pipe: &mut Option<File>, message: &Report) {
     {
         *pipe = None;
     }
-}
-
-/// Opens both logs of the process.
-pub(super) fn open_logs(store: &Store, name: &Name) -> std::io::Result<(File, File)> {
-    let logs = store.logs(name);
-    Ok((open_log(&logs.out)?, open_log(&logs.err)?))
 }

@@ -398,7 +398,7 @@ mod tests {
         row.settings.health_port = Some(80);
         row.settings.on_exit = Some("echo \u{1b}".to_owned());
         row.settings.stop_timeout = crate::domain::duration::Span::secs(9);
-        row.ready = Some(Ready { at: Some(at("10:00:01")), from: [0, 0] });
+        row.ready = Some(Ready { at: Some(at("10:00:01")) });
         row.health = Some(Health { failures: 2, reason: "port 80: refused".to_owned() });
         (row.status_text, row.fast_crashes, row.restarts_left) = (Some("serving".to_owned()), 1, Some(7));
         let page = render(&row, &SIZES, &PLAIN);

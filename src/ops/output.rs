@@ -1,0 +1,47 @@
+//! The output of one run, as a command sees it that waits for that run.
+//!
+//! Why it exists: an error about a run quotes its last lines, and `run` passes all of them on. Invariant: what is quoted
+//! was written by this run, as far as is known.
+
+use crate::domain::row::Logs;
+use crate::logs::{end_of, tail_text};
+use std::path::Path;
+
+/// How much of a log is looked at, in bytes, and how many lines of that are quoted.
+const QUOTED: (u64, usize) = (4096, 10);
+
+/// Where a run writes, and where in that it begins.
+#[derive(Clone, Debug)]
+pub struct RunOutput {
+    /// Its logs.
+    pub logs: Logs,
+    /// The numbers of its first bytes on standard output and standard error.
+    pub from: [u64; 2],
+}
+
+impl RunOutput {
+    /// What is written to `logs` from now on.
+    pub fn from_now(logs: Logs) -> RunOutput {
+        RunOutput { from: [end_of(&logs.out), end_of(&logs.err)], logs }
+    }
+
+    /// The last lines of both streams.
+    pub(super) fn last_lines(&self) -> String {
+        let err = (!self.logs.merged()).then_some(("stderr", &self.logs.err, self.from[1]));
+        let mut details = String::new();
+        for (title, log, from) in [("stdout", &self.logs.out, self.from[0])].into_iter().chain(err) {
+            if let Some(text) = tail_since(log, from) {
+                details.push_str(&format!("--- last lines of {title} ---\n{}\n", text.trim_end_matches('\n')));
+            }
+        }
+        details
+    }
+}
+
+fn tail_since(log: &Path, from: u64) -> Option<String> {
+    let text = tail_text(log, from, QUOTED.0)?;
+    // The marker of a restart by watch mode is ours, not the process's.
+    let ours = |line: &&str| line.starts_with("=== [") && line.contains("] watch restart ");
+    let lines: Vec<&str> = text.lines().filter(|line| !ours(line)).collect();
+    (!lines.is_empty()).then(|| lines[lines.len().saturating_sub(QUOTED.1)..].join("\n"))
+}

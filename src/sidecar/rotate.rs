@@ -1,0 +1,241 @@
+//! Keeping the logs within their limits.
+//!
+//! Why it exists: the process writes its logs itself, so somebody has to look how large they get, and to cut off what is
+//! too much. Invariants: while nothing is written nothing is looked at; one rotation at a time, a step between two looks
+//! at everything else, so a stop never waits for a copy; a log that cannot be rotated goes on growing, and the watcher
+//! log says once why.
+
+use super::helper::Task;
+use super::log::log;
+use super::run::Supervisor;
+use crate::domain::duration::Span;
+use crate::domain::machine::Moment;
+use crate::domain::rotation::{Rotation, SHORTEST_LOOK};
+use crate::domain::row::Logs;
+use crate::domain::size::measured;
+use crate::error::describe;
+use crate::logs::{self, Progress, Rotating};
+use crate::platform::GrowthWatch;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// When a fresh sidecar looks first. A process that is over by then costs nothing.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// How often quiet logs are looked at where the kernel does not tell that they are written to.
+const BLIND_LOOK: Duration = Duration::from_secs(10);
+/// How long a log is left alone that could not be rotated.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything about the size of the logs.
+#[derive(Debug)]
+pub(super) struct Rotator {
+    logs: Vec<Watched>,
+    /// Tells that a quiet log is written to; made when it is first needed.
+    watch: Option<GrowthWatch>,
+    /// Whether there is none to be had.
+    blind: bool,
+    /// When to look again; `None`: when the watch tells.
+    look_at: Option<Moment>,
+    /// The rotation under way, of which log, and when it goes on.
+    rotating: Option<(usize, Rotating, Moment)>,
+}
+
+/// One log.
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    /// What it had when, at the last look; `None`: it was quiet since.
+    last: Option<(u64, Moment)>,
+    /// What an earlier sidecar may have left half done was seen to.
+    mended: bool,
+    /// Why it could not be rotated, and until when it is left alone.
+    failed: Option<(String, Moment)>,
+}
+
+impl Rotator {
+    /// Looks after `logs` from soon after `now` on.
+    pub(super) fn new(logs: &Logs, now: Moment) -> Rotator {
+        let mut paths = vec![logs.out.clone(), logs.err.clone(), logs.watcher.clone()];
+        paths.dedup();
+        let watched = |path| Watched { path, last: None, mended: false, failed: None };
+        let logs = paths.into_iter().map(watched).collect();
+        Rotator { logs, watch: None, blind: false, look_at: Some(now + FIRST_LOOK), rotating: None }
+    }
+
+    /// When something is to be done.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let step = self.rotating.as_ref().map(|(.., at)| *at);
+        [self.look_at, step].into_iter().flatten().min()
+    }
+
+    /// Becomes readable when a quiet log is written to.
+    pub(super) fn watch(&self) -> Option<BorrowedFd<'_>> {
+        self.watch.as_ref().map(AsFd::as_fd)
+    }
+
+    /// A quiet log was written to.
+    pub(super) fn told(&mut self, now: Moment) {
+        if let Some(watch) = &self.watch {
+            watch.drain();
+        }
+        self.look_at = Some(now);
+    }
+
+    /// The settings have changed: what could not be done may be possible now.
+    pub(super) fn reconsider(&mut self, now: Moment) {
+        self.logs.iter_mut().for_each(|log| log.failed = None);
+        self.look_at.get_or_insert(now);
+    }
+
+    /// Does what is due. `Some`: a log that was rotated, or found, and has files to compress.
+    fn mind(&mut self, rotation: &Rotation, now: Moment, may_begin: bool) -> bool {
+        let mut rotated = false;
+        if let Some((index, rotating, at)) = self.rotating.take() {
+            if at > now {
+                self.rotating = Some((index, rotating, at));
+            } else {
+                rotated = self.step(index, rotating, now);
+            }
+        }
+        // The watcher log is ours, so nobody needs to tell us that it has grown.
+        let own_is_large = rotation.max_size > 0
+            && self.logs.last().is_some_and(|own| own.is_patient(now) && length(&own.path) > rotation.max_size);
+        if self.look_at.is_some_and(|at| at <= now) || own_is_large {
+            self.look(rotation, now, may_begin);
+        }
+        rotated
+    }
+
+    fn look(&mut self, rotation: &Rotation, now: Moment, may_begin: bool) {
+        self.look_at = None;
+        if rotation.max_size == 0 {
+            self.watch = None;
+            return;
+        }
+        let mut next: Option<Duration> = None;
+        for index in 0..self.logs.len() {
+            let watched = &mut self.logs[index];
+            let length = length(&watched.path);
+            let large = length > rotation.max_size && watched.is_patient(now);
+            let wait = if (large || !watched.mended) && self.rotating.is_none() && may_begin {
+                watched.mended = true;
+                match Rotating::begin(&watched.path, rotation) {
+                    Ok(Some(rotating)) => self.rotating = Some((index, rotating, now)),
+                    Ok(None) => {}
+                    Err(e) => watched.cannot(&e, now),
+                }
+                Some(SHORTEST_LOOK)
+            } else if large {
+                Some(SHORTEST_LOOK)
+            } else {
+                let (before, at) = watched.last.unwrap_or((length, now));
+                let patience = watched.failed.as_ref().map(|(_, until)| until.saturating_sub(now));
+                let wait = rotation.next_look(length, length.abs_diff(before), now.saturating_sub(at));
+                wait.map(|wait| patience.map_or(wait, |patience| wait.max(patience)))
+            };
+            watched.last = wait.is_some().then_some((length, now));
+            next = [next, wait].into_iter().flatten().min();
+        }
+        self.look_at = next.or_else(|| self.arm(rotation)).map(|wait| now + wait);
+    }
+
+    /// Waits for quiet logs to be written to. `Some`: that cannot be had, or they were written to meanwhile, so it is to
+    /// be looked after so long a time.
+    fn arm(&mut self, rotation: &Rotation) -> Option<Duration> {
+        if self.watch.is_none() && !self.blind {
+            self.watch = GrowthWatch::new().ok().flatten();
+            self.blind = self.watch.is_none();
+        }
+        let Some(watch) = &self.watch else { return Some(BLIND_LOOK) };
+        // All but the last, which is ours.
+        let others = self.logs.len() - 1;
+        for watched in &mut self.logs[..others] {
+            let before = length(&watched.path);
+            if platform_file(&watched.path) && !watch.arm(&watched.path) {
+                return Some(BLIND_LOOK);
+            }
+            if length(&watched.path) != before || before > rotation.max_size && watched.failed.is_none() {
+                return Some(SHORTEST_LOOK);
+            }
+        }
+        None
+    }
+
+    /// Takes a step of the rotation under way; whether it has made a file.
+    fn step(&mut self, index: usize, mut rotating: Rotating, now: Moment) -> bool {
+        let watched = &mut self.logs[index];
+        match rotating.go_on() {
+            Ok(Progress::Copying) => self.rotating = Some((index, rotating, now)),
+            Ok(Progress::Busy) => self.rotating = Some((index, rotating, now + SHORTEST_LOOK)),
+            Ok(Progress::Done(bytes, kept)) => {
+                watched.failed = None;
+                watched.last = None;
+                self.look_at = Some(now); // There may be more than one piece.
+                let what = if kept { "rotated" } else { "dropped the oldest" };
+                log(&format!("{what} {} of {}", measured(bytes), name_of(&watched.path)));
+                return kept;
+            }
+            Ok(Progress::Overtaken) => self.look_at = Some(now),
+            Err(e) => watched.cannot(&e, now),
+        }
+        false
+    }
+}
+
+impl Watched {
+    fn is_patient(&self, now: Moment) -> bool {
+        self.failed.as_ref().is_none_or(|(_, until)| *until <= now)
+    }
+
+    fn cannot(&mut self, error: &io::Error, now: Moment) {
+        let why = describe(error);
+        if self.failed.as_ref().is_none_or(|(before, _)| *before != why) {
+            log(&format!("cannot rotate {}: {why}; trying again every {}", name_of(&self.path), Span(PATIENCE)));
+        }
+        self.failed = Some((why, now + PATIENCE));
+    }
+}
+
+impl Supervisor {
+    /// Sees to the size of the logs.
+    pub(super) fn mind_logs(&mut self, now: Moment) {
+        let Some(rotator) = &mut self.rotator else { return };
+        let rotation = self.policy.settings.rotation();
+        // What is being compressed must not get another number meanwhile.
+        let compressing = self.helpers.iter().any(|helper| helper.task() == Task::Compress);
+        let rotated = rotator.mind(&rotation, now, !compressing);
+        if rotation.compress && !compressing && (rotated || self.compress_next) {
+            self.compress_next = false;
+            self.compress();
+        }
+    }
+
+    /// Compresses the oldest rotated file that is not, if there is one.
+    fn compress(&mut self) {
+        let Some(rotator) = &self.rotator else { return };
+        if rotator.rotating.is_some() {
+            self.compress_next = true; // The numbers are about to change.
+            return;
+        }
+        let file = rotator.logs.iter().find_map(|log| Some((log.path.clone(), logs::uncompressed(&log.path)?)));
+        let Some((log_path, file)) = file else { return };
+        if let Err(why) = self.start_compression(&log_path, &file) {
+            log(&format!("cannot compress {}: {why}", name_of(&file)));
+        }
+    }
+}
+
+fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).ok().filter(|metadata| metadata.is_file()).map_or(0, |metadata| metadata.len())
+}
+
+/// Whether it can be watched at all: not what does not exist, nor `/dev/null`, which others write to.
+fn platform_file(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+fn name_of(path: &Path) -> std::borrow::Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
+}
