@@ -129,6 +129,11 @@ pub(super) fn make_room(log: &Path, keep: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes rotated files of `log` with a number greater than `keep`.
+pub(super) fn remove_beyond(log: &Path, keep: u32) -> io::Result<()> {
+    rotated(log)?.iter().filter(|rotated| rotated.number > keep).try_for_each(|rotated| fs::remove_file(&rotated.path))
+}
+
 /// Removes the oldest rotated file of `log`, if there is one: on a full disk it makes room for the next.
 pub(super) fn remove_oldest(log: &Path) -> io::Result<bool> {
     match rotated(log)?.pop() {

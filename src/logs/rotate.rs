@@ -234,7 +234,8 @@ fn punch(live: &File, end: u64) -> io::Result<bool> {
 fn settle(log: &Path, kept: bool, keep: u32) -> io::Result<()> {
     let next = next_path(log);
     if !kept || keep == 0 {
-        return fs::remove_file(next);
+        fs::remove_file(next)?;
+        return parts::remove_beyond(log, keep);
     }
     parts::make_room(log, keep)?;
     fs::rename(next, numbered(log, 1))

@@ -10,8 +10,8 @@ use nix::unistd::{Whence, lseek};
 use std::fs::File;
 use std::io;
 
-/// Where no file ends: a range there is refused for that, where ranges can be collapsed at all.
-const FAR: i64 = 1 << 60;
+/// How far behind the end of a file a range is asked about.
+const FAR: u64 = 1 << 40;
 
 /// The unit in which a head can be cut off, in bytes.
 ///
@@ -22,8 +22,16 @@ pub fn block_size(file: &File) -> io::Result<u64> {
 }
 
 /// Whether the file system of `file` can cut off its head.
+///
+/// A range far behind the end is refused for that (EINVAL) where ranges can be collapsed at all, and changes nothing;
+/// nobody writes a TiB in between. It has to be one that a file could have, or the kernel refuses it before it asks.
 pub fn can_collapse(file: &File) -> bool {
-    fallocate(file, FallocateFlags::FALLOC_FL_COLLAPSE_RANGE, FAR, FAR).err() == Some(Errno::EINVAL)
+    let asked = || {
+        let block = block_size(file)?;
+        let far = offset((file.metadata()?.len() + FAR).next_multiple_of(block))?;
+        Ok::<_, io::Error>(fallocate(file, FallocateFlags::FALLOC_FL_COLLAPSE_RANGE, far, offset(block)?))
+    };
+    asked().is_ok_and(|answer| answer == Err(Errno::EINVAL))
 }
 
 /// Cuts off the first `length` bytes, whole blocks, fewer than the file has: what follows moves to the front.
