@@ -25,8 +25,8 @@ mod rotate;
 
 pub use gzip::{COMPRESS_ENTRY, compress_main};
 pub use parts::{files_of, uncompressed};
-pub use reader::{LogReader, end_of, tail_text};
-pub use rotate::{Progress, Rotating};
+pub use reader::{LogReader, end_of, end_of_own, tail_text};
+pub use rotate::{Progress, Rotating, may_be_unfinished};
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

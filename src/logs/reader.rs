@@ -9,9 +9,9 @@ use super::gzip;
 use super::lines::LastLines;
 use super::parts::{self, Part};
 use crate::store::locked_shared;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The number of a byte that is not there yet: what a new file begins with.
@@ -147,12 +147,14 @@ impl LogReader {
         Ok(())
     }
 
-    /// Looks at the live file while no cut is under way; `None` if there is none.
+    /// Looks at the live file while no cut is under way; `None` if there is none, or something else in its place.
     fn look<T>(&mut self, see: impl FnOnce(&Path, &File, &Live) -> io::Result<T>) -> io::Result<Option<T>> {
         if self.live.is_none() {
-            self.live = match File::open(&self.log) {
+            // Without O_NONBLOCK, opening a pipe that somebody has put there would wait for its writer.
+            let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&self.log);
+            self.live = match opened {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-                other => Some(other?),
+                other => Some(other?).filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file())),
             };
         }
         let Some(file) = &self.live else { return Ok(None) };
@@ -185,6 +187,18 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
             other => return other,
         }
     }
+}
+
+/// The number that the next byte will have that is written to `file`, the log at `log`. For who rotates it himself, and
+/// has not begun to; 0 if it is no file.
+///
+/// # Errors
+/// The log cannot be looked at.
+pub fn end_of_own(log: &Path, file: &File) -> io::Result<u64> {
+    if !file.metadata()?.is_file() {
+        return Ok(0);
+    }
+    Live::of(log, file).map(|live| live.end())
 }
 
 /// The number that the next byte of `log` will have; 0 if it cannot be read.

@@ -8,7 +8,7 @@
 //! between the last read and the truncation, two system calls, is lost: that is the one loss there is.
 
 use super::cut::{Cut, Live, Pending};
-use super::{next_path, numbered, parts};
+use super::{cut_path, next_path, numbered, parts};
 use crate::domain::rotation::{self, Rotation};
 use crate::platform;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -20,6 +20,11 @@ use std::path::{Path, PathBuf};
 const STEP: u64 = 4 << 20;
 /// How often the rest is copied before a truncation, when the process keeps writing.
 const TRIES: usize = 100;
+
+/// Whether an earlier rotation of `log` may have left something half done, to which [`Rotating::begin`] would see.
+pub fn may_be_unfinished(log: &Path) -> bool {
+    next_path(log).exists() || cut_path(log).exists()
+}
 
 /// How far a rotation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Rotation and reading together, on a file system that can cut off heads where there is one, and on one that cannot.
 
 use super::super::cut::Cut;
-use super::super::{LogReader, cut_path, end_of, next_path, numbered, tail_text};
+use super::super::{LogReader, end_of, tail_text};
 use super::*;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

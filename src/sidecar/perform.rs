@@ -16,7 +16,7 @@ use crate::domain::row::Logs;
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::Error;
-use crate::logs::end_of;
+use crate::logs::end_of_own;
 use crate::platform::{self, ProcStat, ProcessHandle, SpawnPlan};
 use crate::store::Durability;
 use std::collections::HashSet;
@@ -110,7 +110,8 @@ impl Supervisor {
         self.policy.settings = record.spec.clone();
         self.listen(given.uid()).map_err(at(Stage::Notify))?;
         self.keep_logs(logs);
-        self.logs_from = [end_of(&self.logs.out), end_of(&self.logs.err)];
+        let from = |log: &Path, file: &File| end_of_own(log, file).unwrap_or(0);
+        self.logs_from = [from(&self.logs.out, &out), from(&self.logs.err, &err)];
         let text =
             |bytes: &[u8]| CString::new(bytes).map_err(|_| LaunchFailure { stage: Stage::Record, errno: libc::EINVAL });
         // Each variable is dropped as it is turned into what exec takes: a sidecar keeps the pages it ever touched.

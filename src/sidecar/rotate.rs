@@ -48,7 +48,7 @@ struct Watched {
     path: PathBuf,
     /// What it had when, at the last look; `None`: it was quiet since.
     last: Option<(u64, Moment)>,
-    /// What an earlier sidecar may have left half done was seen to.
+    /// Whether what an earlier sidecar may have left half done was seen to.
     mended: bool,
     /// Why it could not be rotated, and until when it is left alone.
     failed: Option<(String, Moment)>,
@@ -119,7 +119,8 @@ impl Rotator {
             let watched = &mut self.logs[index];
             let length = length(&watched.path);
             let large = length > rotation.max_size && watched.is_patient(now);
-            let wait = if (large || !watched.mended) && self.rotating.is_none() && may_begin {
+            let unfinished = !watched.mended && logs::may_be_unfinished(&watched.path);
+            let wait = if (large || unfinished) && self.rotating.is_none() && may_begin {
                 watched.mended = true;
                 match Rotating::begin(&watched.path, rotation) {
                     Ok(Some(rotating)) => self.rotating = Some((index, rotating, now)),
