@@ -86,7 +86,7 @@ impl Rotator {
     /// The settings have changed: what could not be done may be possible now.
     pub(super) fn reconsider(&mut self, now: Moment) {
         self.logs.iter_mut().for_each(|log| log.failed = None);
-        self.look_at.get_or_insert(now);
+        self.look_at = Some(now);
     }
 
     /// Does what is due. `Some`: a log that was rotated, or found, and has files to compress.

@@ -25,6 +25,7 @@ mod race;
 mod ready;
 mod restart;
 mod resurrect;
+mod rotation;
 mod run;
 mod set;
 mod signal;
