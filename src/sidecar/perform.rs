@@ -95,7 +95,10 @@ impl Supervisor {
                 let null = || File::options().write(true).open("/dev/null");
                 null().and_then(|out| Ok((out, null()?))).map_err(at(Stage::Logs))?
             }
-            other => other.map_err(at(Stage::Logs))?,
+            other => other.map_err(|e| {
+                log(&format!("cannot open the logs: {}", crate::error::describe(&e)));
+                at(Stage::Logs)(e)
+            })?,
         };
         if let Some(marker) = marker {
             mark(&out, &self.store.logs(&self.name).out, marker);

@@ -8,7 +8,6 @@
 use super::attributes::Given;
 use super::facts::{Facts, Pending};
 use super::helper::Helper;
-use super::launch::open_log;
 use super::log::log;
 use super::scan::Scanner;
 use crate::domain::duration::Span;
@@ -22,7 +21,7 @@ use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::error::{ErrorKind, Result};
 use crate::platform::{self, Interest, NotifySocket, ProcessHandle, SignalQueue};
-use crate::store::{Durability, Ownership, Store};
+use crate::store::{Durability, Ownership, Store, open_log};
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io::Write;

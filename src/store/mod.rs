@@ -15,11 +15,13 @@
 mod atomic;
 mod environment;
 mod lock;
+mod open;
 mod tail;
 
 pub use atomic::Durability;
 pub use environment::Environment;
 pub use lock::{Ownership, WriteLock};
+pub use open::{open_log, refuse_odd};
 pub use tail::{start_of_last_lines, tail_text};
 
 use crate::domain::name::Name;
