@@ -86,13 +86,15 @@ pub fn print_error(error: &Error) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Help and usage errors, as clap words them.
+/// Help and usage errors, as clap words them. An error quotes the command line, line breaks and all.
 pub fn print_clap(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
     if error.use_stderr() {
-        let _ = error.print();
+        let lines = text.lines().map(|line| format!("{}\n", clean(line)));
+        let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
         return ExitCode::Usage;
     }
-    print(&format!("{}\n", error.render().to_string().trim_end()));
+    print(&format!("{}\n", text.trim_end()));
     ExitCode::Done
 }
 
