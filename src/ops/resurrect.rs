@@ -33,6 +33,7 @@ pub enum Resurrected {
 /// # Errors
 /// The records cannot be listed.
 pub fn resurrect(bgo: &Bgo) -> Result<Vec<(Name, Result<Resurrected>)>> {
+    bgo.store.check()?;
     let names = bgo.store.names()?;
     Ok(names.into_iter().map(|name| (name.clone(), one(bgo, &name))).collect())
 }

@@ -5,13 +5,16 @@
 //! opening a device may do anything; type and owner are those of the opened descriptor, never of a path looked at
 //! before. That the folders above are ours is for [`super::Store`] to see to.
 //!
-//! O_NONBLOCK would also keep an open from waiting for a pipe. But it would stay on the descriptor, which the process
-//! inherits, and it fails on a file on which a file server holds a lease.
+//! O_NONBLOCK would keep also an open for writing from waiting for a pipe. But it would stay on the descriptor, which
+//! the process inherits, and it fails on a file on which a file server holds a lease.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+/// With these, opening a pipe does not wait for a writer, and opening a terminal does not take it.
+pub(super) const READ_FLAGS: libc::c_int = libc::O_NONBLOCK | libc::O_NOCTTY;
 
 /// The mode of every file that bgo makes.
 pub(super) const PRIVATE: u32 = 0o600;
@@ -29,6 +32,16 @@ pub fn open_log(path: &Path) -> io::Result<File> {
     }
     make_usable(&file, &there);
     Ok(file)
+}
+
+/// Opens a log to be read. A symbolic link is followed: its target is only shown.
+///
+/// # Errors
+/// It is no regular file; else the failing system call's.
+pub fn open_to_read(path: &Path) -> io::Result<(File, Metadata)> {
+    let file = File::options().read(true).custom_flags(READ_FLAGS).open(path)?;
+    let there = file.metadata()?;
+    if there.is_file() { Ok((file, there)) } else { Err(odd(there.file_type())) }
 }
 
 /// Refuses what may not be opened for writing: a symbolic link, and what is no regular file. Nothing at all is fine.

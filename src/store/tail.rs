@@ -3,6 +3,7 @@
 //! Why it exists: the last lines of a log of 1 GiB must cost what those of a small one cost. Invariant: no more is
 //! read than the lines that are wanted and one block.
 
+use super::open::open_to_read;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -56,8 +57,8 @@ fn read_at(file: &File, block: &mut [u8], at: u64) -> io::Result<usize> {
 
 /// The last `max` bytes of a log as text, from a line's start on where that leaves anything; `None` if there are none.
 pub fn tail_text(path: &Path, max: u64) -> Option<String> {
-    let file = File::open(path).ok()?;
-    let length = file.metadata().ok()?.len();
+    let (file, there) = open_to_read(path).ok()?;
+    let length = there.len();
     let start = length.saturating_sub(max);
     let mut bytes = vec![0u8; (length - start) as usize];
     let filled = read_at(&file, &mut bytes, start).ok()?;

@@ -26,6 +26,7 @@ mod ready;
 mod restart;
 mod resurrect;
 mod run;
+mod security;
 mod set;
 mod signal;
 mod start;
