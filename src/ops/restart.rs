@@ -40,6 +40,9 @@ pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Starte
     bgo.store.ensure()?;
     if request.update_env {
         update_environment(bgo, name)?;
+    } else {
+        // What cannot be started again is not stopped; and here there is room to say why.
+        bgo.store.environment(name)?;
     }
     for _ in 0..4 {
         let done = match own(bgo, name)? {

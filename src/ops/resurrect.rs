@@ -73,6 +73,7 @@ fn is_ending(bgo: &Bgo, name: &Name) -> Result<bool> {
 fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record) -> Result<Resurrected> {
     check_command(name.as_str(), &record.command, &record.cwd)?;
     bgo.store.ensure()?;
+    bgo.store.environment(name)?;
     legacy::take_over(bgo, name, &mut record, &[])?;
     run::begin(bgo, name, ownership, record, None).map(|begun| Resurrected::Started(begun.pid))
 }

@@ -109,6 +109,7 @@ impl Store {
     pub fn ensure(&self) -> Result<()> {
         self.folders().try_for_each(|(path, kind)| {
             if !trust::folder(&path, kind)? {
+                trust::not_by_sudo(&path)?;
                 trust::make(&path).map_err(|e| home_error(&path, &e))?;
                 // Somebody else may have been faster.
                 trust::folder(&path, kind)?;

@@ -4,7 +4,8 @@
 //! is written below a folder that another user owns or could change, nor done on the word of another user's file; so
 //! within our folders a path names what we have put there, and what root has.
 //!
-//! The usual way to a foreign folder is `sudo bgo …` with `HOME` kept: it would leave files of root's in a user's home.
+//! The usual way to a foreign folder is `sudo bgo …` with `HOME` kept: it would leave files of root's in a user's home,
+//! or make a folder there that its user cannot use.
 //! Folders above the state folder are not looked at: who may rename those is trusted.
 
 use super::home_error;
@@ -86,6 +87,23 @@ fn close(path: &Path, there: &Metadata, folder: Folder<'_>) -> Result<()> {
     // Some file systems ignore what they cannot do.
     let now = fs::metadata(path).map_err(|e| home_error(path, &e))?;
     if is_open(&now) { Err(open_folder(path)) } else { Ok(()) }
+}
+
+/// Refuses to make the state folder in the home of the user who called sudo: it would be root's.
+///
+/// # Errors
+/// It would be made there.
+pub(super) fn not_by_sudo(path: &Path) -> Result<()> {
+    let caller = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
+    let above = path.ancestors().skip(1).find_map(|folder| fs::metadata(folder).ok()).map(|there| there.uid());
+    match caller {
+        Some(caller) if caller != 0 && me() == 0 && above == Some(caller) => {
+            Err(Error::new(ErrorKind::Foreign, format!("cannot make {}", path.display()))
+                .because(format!("it would be root's, in a folder of {}", user(caller)))
+                .hint("run bgo without sudo; or, for a process of root's, sudo -H bgo"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes a folder, and those above that are missing, for its owner only, whatever the umask. One that is there is fine.

@@ -178,10 +178,21 @@ fn a_captured_environment_of_another_user_is_not_used() {
     let env = TestEnv::new();
     env.bgo(&["start", "web", "-e", "A=1", "--", "sh", "-c", "exit 0"]).ok();
     give(env.state().join("procs/web.env"), NOBODY);
-    let restart = env.bgo(&["restart", "web"]).code(1);
-    assert!(env.log("web", "watcher").contains("procs/web.env: it belongs to user \"nobody\""), "{}", restart.stderr);
-    let update = env.bgo(&["restart", "--update-env", "web"]).code(1);
-    assert!(update.stderr.contains("procs/web.env: it belongs to user \"nobody\""), "{}", update.stderr);
+    for args in [&["restart", "web"][..], &["restart", "--update-env", "web"]] {
+        let refused = env.bgo(args).code(1);
+        assert!(refused.stderr.contains("procs/web.env: it belongs to user \"nobody\""), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_process_whose_environment_cannot_be_read_is_not_stopped_for_a_restart() {
+    let env = TestEnv::new();
+    let pid = env.start("web", &["sleep", "1000"]);
+    fs::write(env.state().join("procs/web.env"), "{").unwrap();
+    let refused = env.bgo(&["restart", "web"]).code(1);
+    assert!(refused.stderr.contains("hint: bgo restart web --update-env captures it anew\n"), "{}", refused.stderr);
+    assert!(alive(pid));
+    env.bgo(&["restart", "--update-env", "web"]).ok();
 }
 
 /// `sudo bgo …` with `HOME` kept.
@@ -214,6 +225,24 @@ fn a_state_folder_of_another_user_is_only_looked_at() {
     as_nobody(&env, &["restart", "web"]).run().ok();
     as_nobody(&env, &["delete", "-y", "web"]).run().ok();
     assert!(below(&env.state()).iter().all(|path| path.symlink_metadata().unwrap().uid() == NOBODY));
+}
+
+#[test]
+fn sudo_makes_no_state_folder_in_its_callers_home() {
+    if !is_root() {
+        return;
+    }
+    let env = TestEnv::new();
+    give(env.home(), NOBODY);
+    let start = |caller: &str| env.cmd(&["start", "web", "--", "sh", "-c", "exit 0"]).var("SUDO_UID", caller).run();
+    let why =
+        format!("bgo: cannot make {}: it would be root's, in a folder of user \"nobody\"\n", env.state().display());
+    let hint = "hint: run bgo without sudo; or, for a process of root's, sudo -H bgo\n";
+    start("65534").code(1).says("", &[&why, hint].concat());
+    assert!(!env.state().exists());
+    // Not sudo's doing: a container may have such a home.
+    start("0").ok();
+    assert_eq!(fs::metadata(env.state()).unwrap().uid(), 0);
 }
 
 #[test]
@@ -310,7 +339,6 @@ fn state_that_was_moved_elsewhere_on_purpose_is_found() {
 fn with_bait() -> (TestEnv, PathBuf) {
     let env = TestEnv::new();
     env.bgo(&["start", "web", "--", "sh", "-c", "exit 0"]).ok();
-    wait_until("the sidecar to leave", || env.processes().is_empty());
     let bait = env.work().join("bait");
     fs::write(&bait, "untouched").unwrap();
     (env, bait)
@@ -333,7 +361,6 @@ fn links_in_the_place_of_temporary_files_are_removed_and_not_followed() {
             env.bgo(&["delete", "-y", "web"]).ok();
         }
         env.bgo(&["start", "web", "-e", "A=2", "--", "sh", "-c", "exit 0"]).ok();
-        wait_until("the sidecar to leave", || env.processes().is_empty());
         assert_eq!(fs::read_to_string(&bait).unwrap(), "untouched", "{file}");
         assert!(below(&env.state()).iter().all(|path| !path.is_symlink()), "{file}");
     }
