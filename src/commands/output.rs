@@ -120,6 +120,8 @@ pub fn known_name(bgo: &Bgo, text: &OsStr) -> Result<Name> {
 /// Several names of which not one is registered are a usage error (2), as in bgo-cli 0.2.0: most likely the command
 /// line was meant otherwise.
 pub fn each(bgo: &Bgo, names: &[OsString], mut act: impl FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
+    // What is wrong with all of them is said once.
+    bgo.store.check()?;
     let mut worst = ExitCode::Done;
     let mut unknown = 0;
     for text in names {

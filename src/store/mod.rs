@@ -99,7 +99,8 @@ impl Store {
     /// [`ErrorKind::Foreign`] for a folder of another user, [`ErrorKind::Io`] for one that others can write to and that
     /// cannot be closed to them.
     pub fn check(&self) -> Result<()> {
-        self.folders().try_for_each(|(path, kind)| trust::folder(&path, kind).map(|_| ()))
+        let me = me();
+        self.folders().try_for_each(|(path, kind)| trust::folder(&path, kind, me).map(|_| ()))
     }
 
     /// As [`Store::check`], and creates the folders that are missing, for their owner only.
@@ -107,12 +108,13 @@ impl Store {
     /// # Errors
     /// As [`Store::check`]; the folder that cannot be made, and why.
     pub fn ensure(&self) -> Result<()> {
+        let me = me();
         self.folders().try_for_each(|(path, kind)| {
-            if !trust::folder(&path, kind)? {
+            if !trust::folder(&path, kind, me)? {
                 trust::not_by_sudo(&path)?;
                 trust::make(&path).map_err(|e| home_error(&path, &e))?;
                 // Somebody else may have been faster.
-                trust::folder(&path, kind)?;
+                trust::folder(&path, kind, me)?;
             }
             Ok(())
         })
@@ -179,8 +181,9 @@ impl Store {
         let path = self.record_path(name);
         match read_file(&path, owner) {
             Ok(Ok(bytes)) => parse(&bytes).map(Some).map_err(|e| corrupt(&path, &bytes, &e)),
-            // Where the whole folder is another user's, that is what there is to say.
-            Ok(Err(owner)) => self.check().and(Err(foreign_file(&path, owner))),
+            // Where the whole folder is another user's, that is what there is to say to who would act.
+            Ok(Err(is)) if owner == Some(me()) => self.check().and(Err(foreign_file(&path, is))),
+            Ok(Err(is)) => Err(foreign_file(&path, is).because(format!("it belongs to {}", trust::user(is)))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(refusal(&path, &format!("cannot read record {}", path.display()), &e)),
         }

@@ -33,14 +33,13 @@ pub(super) fn me() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
-/// Whether a folder is there. One that is must belong to us; if group or others may write to it, they no longer may.
+/// Whether a folder is there. One that is must belong to `me`; if group or others may write to it, they no longer may.
 ///
 /// A symbolic link will do if we or root have put it there: state may be kept on another disk.
 ///
 /// # Errors
 /// It belongs to another user, or cannot be closed to others, or is no folder.
-pub(super) fn folder(path: &Path, folder: Folder<'_>) -> Result<bool> {
-    let me = me();
+pub(super) fn folder(path: &Path, folder: Folder<'_>, me: u32) -> Result<bool> {
     let mut there = match fs::symlink_metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         other => other.map_err(|e| home_error(path, &e))?,
@@ -144,7 +143,7 @@ fn open_folder(path: &Path) -> Error {
 }
 
 /// A user by name, if `/etc/passwd` has it: asking the system's user database could load anything into a static binary.
-fn user(uid: u32) -> String {
+pub(super) fn user(uid: u32) -> String {
     let known = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = known.lines().find_map(|line| {
         let mut fields = line.split(':');

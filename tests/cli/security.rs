@@ -208,9 +208,16 @@ fn a_state_folder_of_another_user_is_only_looked_at() {
     let before = below(&env.state());
 
     all_are_refused(&env, &format!("bgo: cannot use {}: it belongs to user \"nobody\"\n", env.state().display()));
-    for args in
-        [&["resurrect"][..], &["clean"], &["start", "new", "--", "sleep", "1000"], &["wait", "new", "--timeout", "1"]]
-    {
+    let several: [&[&str]; 7] = [
+        &["resurrect"],
+        &["clean"],
+        &["start", "new", "--", "sleep", "1000"],
+        &["stop", "web", "web2"],
+        &["restart", "web", "web2"],
+        &["restart", "--all"],
+        &["restart-stopped", "--all"],
+    ];
+    for args in several {
         let refused = env.bgo(args).code(1);
         let hint = "hint: run bgo as that user, or set BGO_HOME to a folder of your own\n";
         let whole = format!("bgo: cannot use {}: it belongs to user \"nobody\"\n{hint}", env.state().display());
@@ -219,6 +226,7 @@ fn a_state_folder_of_another_user_is_only_looked_at() {
     assert_eq!(env.row("web")["state"], "exited");
     assert_eq!(env.bgo(&["status", "web", "--json"]).ok().json()["state"], "exited");
     env.bgo(&["logs", "web"]).ok().says("hello\n", "");
+    env.bgo(&["wait", "web", "--for", "stopped", "--timeout", "5"]).ok();
     assert_eq!(below(&env.state()), before);
 
     // And its owner goes on.
