@@ -68,6 +68,8 @@ pub enum ErrorKind {
     StopFailed,
     /// A record cannot be read.
     Corrupt,
+    /// A file or folder of bgo's belongs to another user.
+    Foreign,
     /// A file could not be read or written.
     Io,
     /// A question needs an answer and there is no terminal to ask on.
@@ -89,6 +91,7 @@ impl ErrorKind {
             ErrorKind::StartFailed => "start_failed",
             ErrorKind::StopFailed => "stop_failed",
             ErrorKind::Corrupt => "corrupt",
+            ErrorKind::Foreign => "foreign",
             ErrorKind::Io => "io",
             ErrorKind::NeedsAnswer => "needs_answer",
             ErrorKind::TimedOut => "timed_out",

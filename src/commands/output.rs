@@ -86,13 +86,15 @@ pub fn print_error(error: &Error) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Help and usage errors, as clap words them.
+/// Help and usage errors, as clap words them. An error quotes the command line, line breaks and all.
 pub fn print_clap(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
     if error.use_stderr() {
-        let _ = error.print();
+        let lines = text.lines().map(|line| format!("{}\n", clean(line)));
+        let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
         return ExitCode::Usage;
     }
-    print(&format!("{}\n", error.render().to_string().trim_end()));
+    print(&format!("{}\n", text.trim_end()));
     ExitCode::Done
 }
 
@@ -118,6 +120,8 @@ pub fn known_name(bgo: &Bgo, text: &OsStr) -> Result<Name> {
 /// Several names of which not one is registered are a usage error (2), as in bgo-cli 0.2.0: most likely the command
 /// line was meant otherwise.
 pub fn each(bgo: &Bgo, names: &[OsString], mut act: impl FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
+    // What is wrong with all of them is said once.
+    bgo.store.check()?;
     let mut worst = ExitCode::Done;
     let mut unknown = 0;
     for text in names {

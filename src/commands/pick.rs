@@ -23,6 +23,7 @@ pub enum Order {
 
 /// Restarts what was picked.
 pub fn run(bgo: &Bgo, args: &PickArgs, order: Order) -> Result<ExitCode> {
+    bgo.store.check()?;
     if !args.names.is_empty() {
         return named(bgo, args);
     }

@@ -4,7 +4,7 @@ use super::output::{awaiting, each, note, say};
 use crate::cli::StopArgs;
 use crate::domain::name::Name;
 use crate::domain::signal::Signal;
-use crate::error::{ExitCode, Result};
+use crate::error::{ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, StopOutcome, StopRequest};
 use std::ffi::OsString;
 
@@ -42,6 +42,9 @@ fn was_killed(bgo: &Bgo, name: &Name) -> bool {
 
 /// The names of all processes that run or are about to.
 pub fn running(bgo: &Bgo) -> Result<Vec<OsString>> {
+    bgo.store.check()?;
     let names = bgo.store.names()?;
-    Ok(names.into_iter().filter(|name| ops::is_up(bgo, name).unwrap_or(false)).map(|n| n.as_str().into()).collect())
+    // One that is not ours to stop is not passed over: the stop says so.
+    let is_up = |name: &Name| ops::is_up(bgo, name).unwrap_or_else(|e| e.kind == ErrorKind::Foreign);
+    Ok(names.into_iter().filter(is_up).map(|n| n.as_str().into()).collect())
 }

@@ -4,6 +4,7 @@
 //! this folder does I/O or looks at a clock; time comes in as an argument.
 
 pub mod backoff;
+pub mod control;
 pub mod duration;
 pub mod launch;
 pub mod life;

@@ -182,7 +182,7 @@ impl Awaited {
     /// The record and where the process stands; `None` without a record.
     fn observe(&mut self, bgo: &Bgo) -> Result<Option<(Record, Phase)>> {
         loop {
-            let Some(record) = bgo.store.read(&self.name)? else {
+            let Some(record) = bgo.store.look(&self.name, None)? else {
                 self.sidecar.look();
                 self.leader.look();
                 return Ok(None);
@@ -191,7 +191,10 @@ impl Awaited {
             let written_by_the_living = self.sidecar.lives() && (self.leader.lives() || record.identity.is_none());
             let phase = self.phase(bgo, &record)?;
             // A sidecar writes its last facts before it ends: what was read before it was found dead may be old.
-            if written_by_the_living || is_settled(&record) || bgo.store.read(&self.name)?.as_ref() == Some(&record) {
+            if written_by_the_living
+                || is_settled(&record)
+                || bgo.store.look(&self.name, None)?.as_ref() == Some(&record)
+            {
                 return Ok(Some((record, phase)));
             }
         }

@@ -83,6 +83,7 @@ pub struct Cleaned {
 /// # Errors
 /// The records cannot be listed.
 pub fn clean(bgo: &Bgo) -> Result<Cleaned> {
+    bgo.store.check()?;
     let mut cleaned = Cleaned::default();
     for name in bgo.store.names()? {
         match remove_if_down(bgo, &name) {

@@ -40,6 +40,9 @@ pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Starte
     bgo.store.ensure()?;
     if request.update_env {
         update_environment(bgo, name)?;
+    } else {
+        // What cannot be started again is not stopped; and here there is room to say why.
+        bgo.store.environment(name)?;
     }
     for _ in 0..4 {
         let done = match own(bgo, name)? {
@@ -56,8 +59,13 @@ pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Starte
 }
 
 fn update_environment(bgo: &Bgo, name: &Name) -> Result<()> {
-    // One that cannot be read is replaced: that is what this flag is for.
-    let set = bgo.store.environment(name).ok().flatten().map(|e| e.set).unwrap_or_default();
+    // Two of these at once must not write into each other's file.
+    let _lock = lock_or_free(bgo, name)?;
+    let set = match bgo.store.environment(name) {
+        Err(e) if e.kind == ErrorKind::Foreign => return Err(e),
+        // One that cannot be read is replaced: that is what this flag is for.
+        other => other.ok().flatten().map(|e| e.set).unwrap_or_default(),
+    };
     bgo.store.set_environment(name, &Environment { captured: Environment::capture(), set })
 }
 

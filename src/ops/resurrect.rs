@@ -33,6 +33,7 @@ pub enum Resurrected {
 /// # Errors
 /// The records cannot be listed.
 pub fn resurrect(bgo: &Bgo) -> Result<Vec<(Name, Result<Resurrected>)>> {
+    bgo.store.check()?;
     let names = bgo.store.names()?;
     Ok(names.into_iter().map(|name| (name.clone(), one(bgo, &name))).collect())
 }
@@ -72,6 +73,7 @@ fn is_ending(bgo: &Bgo, name: &Name) -> Result<bool> {
 fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record) -> Result<Resurrected> {
     check_command(name.as_str(), &record.command, &record.cwd)?;
     bgo.store.ensure()?;
+    bgo.store.environment(name)?;
     legacy::take_over(bgo, name, &mut record, &[])?;
     run::begin(bgo, name, ownership, record, None).map(|begun| Resurrected::Started(begun.pid))
 }

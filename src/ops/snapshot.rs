@@ -22,12 +22,14 @@ struct Machine {
     boot_id: Box<str>,
     now: Duration,
     memory: u64,
+    /// Whose the records must be, where others than the owner of their folder can have put some there.
+    owner: Option<u32>,
 }
 
 impl Machine {
-    fn look() -> Result<Machine> {
+    fn look(owner: Option<u32>) -> Result<Machine> {
         let boot_id = platform::boot_id().map_err(|e| Error::io("cannot read the boot id", &e))?;
-        Ok(Machine { boot_id, now: platform::boot_clock(), memory: platform::memory_total().max(1) })
+        Ok(Machine { boot_id, now: platform::boot_clock(), memory: platform::memory_total().max(1), owner })
     }
 }
 
@@ -37,7 +39,7 @@ impl Machine {
 /// The records cannot be listed.
 pub fn snapshot(bgo: &Bgo) -> Result<Vec<Row>> {
     let names = bgo.store.names()?;
-    let machine = Machine::look()?;
+    let machine = Machine::look(bgo.store.owner().filter(|(_, alone)| !alone).map(|(owner, _)| owner))?;
     let rows = |names: &[Name]| -> Vec<Row> { names.iter().filter_map(|name| row(bgo, name, &machine)).collect() };
     if names.len() < TWO_THREADS_FROM {
         return Ok(rows(&names));
@@ -59,12 +61,14 @@ pub fn snapshot(bgo: &Bgo) -> Result<Vec<Row>> {
 /// # Errors
 /// Unknown name.
 pub fn snapshot_of(bgo: &Bgo, name: &Name) -> Result<Row> {
-    row(bgo, name, &Machine::look()?).ok_or_else(|| bgo.not_found(name.as_str()))
+    // Of a single one it costs nothing to look.
+    row(bgo, name, &Machine::look(bgo.store.owner().map(|(owner, _)| owner))?)
+        .ok_or_else(|| bgo.not_found(name.as_str()))
 }
 
 /// `None` if the record has been removed meanwhile.
 fn row(bgo: &Bgo, name: &Name, machine: &Machine) -> Option<Row> {
-    match bgo.store.read(name) {
+    match bgo.store.look(name, machine.owner) {
         Ok(Some(record)) => Some(live_row(bgo, name, record, machine)),
         Ok(None) => None,
         Err(e) => Some(corrupt_row(bgo, name, &e)),

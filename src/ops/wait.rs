@@ -112,7 +112,10 @@ impl<'a> Waiter<'a> {
     /// Unknown name, or the records cannot be watched.
     pub fn new(bgo: &'a Bgo, names: &[Name], goal: Goal, timeout: Option<Duration>) -> Result<Waiter<'a>> {
         if timeout.is_some() {
-            bgo.store.ensure()?;
+            // There must be a folder to watch. Where there is one, whose it is does not matter to who only looks.
+            if !bgo.store.procs_dir().exists() {
+                bgo.store.ensure()?;
+            }
         } else {
             let unknown = names.iter().find(|name| !bgo.store.record_path(name).exists());
             unknown.map_or(Ok(()), |name| Err(bgo.not_found(name.as_str())))?;

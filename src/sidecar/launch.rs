@@ -8,13 +8,12 @@ use crate::domain::launch::{LaunchFailure, Report};
 use crate::domain::name::Name;
 use crate::error::{Error, Result};
 use crate::platform::{self, Attributes, Interest, SpawnPlan};
-use crate::store::{Ownership, Store};
+use crate::store::{Ownership, Store, open_log, refuse_odd};
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -58,7 +57,13 @@ pub fn launch(
     ownership: &Ownership,
 ) -> Result<Launched> {
     let what = || format!("cannot start the sidecar of \"{name}\"");
-    let log = open_log(&store.logs(name).watcher).map_err(|e| Error::io(what(), &e))?;
+    let logs = store.logs(name);
+    let unfit = |path: &Path, e: &io::Error| Error::io(format!("{}: cannot write {}", what(), path.display()), e);
+    let log = open_log(&logs.watcher).map_err(|e| unfit(&logs.watcher, &e))?;
+    if purpose == Purpose::Start {
+        // The sidecar opens these. Its report has no room to say what is wrong with which.
+        [&logs.out, &logs.err].into_iter().try_for_each(|path| refuse_odd(path).map_err(|e| unfit(path, &e)))?;
+    }
     let (reports_in, reports_out) = io::pipe().map_err(|e| Error::io(what(), &e))?;
     let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| Error::io(what(), &io::ErrorKind::InvalidInput.into()));
     let home = [b"BGO_HOME=", store.root().as_os_str().as_bytes()].concat();
@@ -91,11 +96,6 @@ pub fn launch(
     platform::detach(&plan)
         .map_err(|e: LaunchFailure| Error::new(crate::error::ErrorKind::StartFailed, what()).because(e))?;
     Ok(Launched { pipe: File::from(std::os::fd::OwnedFd::from(reports_in)), unread: Vec::new() })
-}
-
-/// Opens a log as every writer of it does: appending, for its owner only.
-pub(super) fn open_log(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 impl Launched {

@@ -17,6 +17,7 @@ mod helper;
 mod http;
 mod launch;
 mod log;
+mod output;
 mod perform;
 mod rotate;
 mod run;

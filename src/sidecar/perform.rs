@@ -4,8 +4,9 @@
 //! and its descendants, each through a handle whose identity was checked.
 
 use super::attributes::Given;
-use super::launch::{Purpose, launch, open_log};
+use super::launch::{Purpose, launch};
 use super::log::log;
+use super::output::{self, is_no_room, mark};
 use super::rotate::Rotator;
 use super::run::{Leader, Supervisor};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
@@ -22,10 +23,9 @@ use crate::store::Durability;
 use std::collections::HashSet;
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// How long a fresh sidecar may take to take over.
@@ -91,7 +91,7 @@ impl Supervisor {
         let environment = self.store.environment(&self.name).map_err(broken)?.unwrap_or_default();
         let usual = self.store.logs(&self.name);
         let mut logs = record.spec.logs(usual.clone(), &record.cwd);
-        let (out, err) = match open_logs(&mut logs, &usual) {
+        let (out, err) = match output::open(&mut logs, &usual) {
             // A full disk or read-only home costs a restarted process its output, not its life.
             Err(e) if marker.is_some() && is_no_room(&e) => {
                 let what = format!("output is lost: cannot open the logs: {}", crate::error::describe(&e));
@@ -100,7 +100,10 @@ impl Supervisor {
                 let null = || File::options().write(true).open("/dev/null");
                 null().and_then(|out| Ok((out, null()?))).map_err(at(Stage::Logs))?
             }
-            other => other.map_err(at(Stage::Logs))?,
+            other => other.map_err(|e| {
+                log(&format!("cannot open the logs: {}", crate::error::describe(&e)));
+                at(Stage::Logs)(e)
+            })?,
         };
         if let Some(marker) = marker {
             mark(&out, &logs.out, marker);
@@ -371,42 +374,6 @@ impl Supervisor {
             }
         }
     }
-}
-
-/// Opens the logs of the process. A path that was chosen may lead through links: the files that it leads to now are the
-/// ones that are written to, read and rotated as long as it runs.
-fn open_logs(logs: &mut Logs, usual: &Logs) -> io::Result<(File, File)> {
-    let open = |path: &mut PathBuf, usual: &Path| {
-        let file = open_log(path)?;
-        if path != usual {
-            *path = std::fs::canonicalize(&path)?;
-        }
-        Ok::<File, io::Error>(file)
-    };
-    let merged = logs.merged();
-    let out = open(&mut logs.out, &usual.out)?;
-    if merged {
-        logs.err = logs.out.clone();
-        let err = out.try_clone()?;
-        return Ok((out, err));
-    }
-    Ok((out, open(&mut logs.err, &usual.err)?))
-}
-
-/// Marks a restart by policy in the log, as bgo-cli 0.2.0 does; at the start of a line.
-fn mark(mut log: &File, path: &Path, text: &str) {
-    let mut last = [b'\n'];
-    let _ = File::open(path).and_then(|reader| {
-        let length = reader.metadata()?.len();
-        reader.read_exact_at(&mut last, length.saturating_sub(1))
-    });
-    let newline = if last == *b"\n" { "" } else { "\n" };
-    let line = format!("{newline}=== [{}] {text} ===\n", Timestamp(SystemTime::now()));
-    let _ = log.write_all(line.as_bytes());
-}
-
-fn is_no_room(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EROFS | libc::ENOSPC | libc::EDQUOT))
 }
 
 fn errno_of(error: &io::Error) -> i32 {

@@ -357,7 +357,10 @@ impl Supervisor {
                 self.retry_at = None;
                 self.unsettled = durability == Durability::Atomic;
             }
-            Err(e) if matches!(e.kind, ErrorKind::Io | ErrorKind::TimedOut) && self.store.root().exists() => {
+            Err(e)
+                if matches!(e.kind, ErrorKind::Io | ErrorKind::Foreign | ErrorKind::TimedOut)
+                    && self.store.root().exists() =>
+            {
                 if self.pending.failure.is_none() {
                     log(&format!("keeping facts in memory: {e}"));
                 }

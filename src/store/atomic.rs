@@ -4,11 +4,13 @@
 //! point, the old file is still there, whole.
 //!
 //! The temporary name is fixed (`.<file>.tmp`), not random: writers of one file exclude each other by its write lock,
-//! so a crash leaves at most one stray file, and the next write reuses it.
+//! so a crash leaves at most one stray file, and the next write removes it. Whatever has that name is removed and never
+//! opened: it may be a link.
 
-use std::fs::{self, File, OpenOptions};
+use super::open::{careful, make_usable};
+use crate::error::describe;
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What must have happened before a write returns.
@@ -32,7 +34,7 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<
     let temporary = temporary_path(path);
     let written = write_temporary(&temporary, bytes, durability).and_then(|()| fs::rename(&temporary, path));
     if let Err(e) = written {
-        // Nothing may be left behind on a full disk; if this fails too, the next write reuses the file.
+        // Nothing may be left behind on a full disk; if this fails too, the next write removes the file.
         let _ = fs::remove_file(&temporary);
         return Err(e);
     }
@@ -50,7 +52,16 @@ fn temporary_path(path: &Path) -> PathBuf {
 }
 
 fn write_temporary(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let new = || careful().write(true).create_new(true).open(path);
+    let mut file = match new() {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)
+                .map_err(|e| io::Error::new(e.kind(), format!("{} is in the way: {}", path.display(), describe(&e))))?;
+            new()?
+        }
+        other => other?,
+    };
+    make_usable(&file, &file.metadata()?);
     file.write_all(bytes)?;
     match durability {
         Durability::Content | Durability::Durable => file.sync_all(),

@@ -6,6 +6,7 @@
 
 use super::Store;
 use super::atomic::{Durability, replace};
+use super::trust::{foreign_file, me, refusal};
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
 use crate::error::{Error, ErrorKind, Result};
@@ -75,17 +76,18 @@ impl Store {
     /// Reads the captured environment; `None` if there is none (a record of bgo-cli 0.2.0).
     ///
     /// # Errors
-    /// The file cannot be read or does not parse.
+    /// The file cannot be read or does not parse; [`ErrorKind::Foreign`] if it is another user's.
     pub fn environment(&self, name: &Name) -> Result<Option<Environment>> {
         let path = self.environment_path(name);
-        match super::read_file(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+        match super::read_file(&path, Some(me())) {
+            Ok(Err(owner)) => Err(foreign_file(&path, owner)),
+            Ok(Ok(bytes)) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
                 Error::new(ErrorKind::Corrupt, format!("corrupt environment {}", path.display()))
                     .because(e)
                     .hint(format!("bgo restart {shell} --update-env captures it anew", shell = name.shell()))
             }),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Error::io(format!("cannot read {}", path.display()), &e)),
+            Err(e) => Err(refusal(&path, &format!("cannot read {}", path.display()), &e)),
         }
     }
 
@@ -97,7 +99,7 @@ impl Store {
     pub fn set_environment(&self, name: &Name, environment: &Environment) -> Result<()> {
         let path = self.environment_path(name);
         let bytes = serde_json::to_vec(environment).unwrap_or_default();
-        if super::read_file(&path).is_ok_and(|old| old == bytes) {
+        if super::read_file(&path, Some(me())).is_ok_and(|old| old.as_ref() == Ok(&bytes)) {
             return Ok(());
         }
         replace(&path, &bytes, Durability::Content)

@@ -9,13 +9,15 @@
 
 use super::Store;
 use super::atomic::{Durability, replace};
+use super::open::{careful, make_usable, odd, refuse_odd};
+use super::trust::{foreign_file, me, refusal};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::error::{Error, ErrorKind, Result};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -47,7 +49,7 @@ impl Ownership {
     /// It is not the ownership lock at `path`, or another process holds that.
     pub fn adopt(file: File, path: &Path) -> io::Result<Ownership> {
         // Locking again on the same open file description succeeds; on a second one it would not.
-        let held = is_current(&file, path)? && file.try_lock().is_ok();
+        let held = is_current(&file.metadata()?, path)? && file.try_lock().is_ok();
         if held { Ok(Ownership { file }) } else { Err(io::ErrorKind::PermissionDenied.into()) }
     }
 }
@@ -172,15 +174,17 @@ pub(super) fn remove(path: &Path) -> Result<()> {
 }
 
 /// Opens `path` and locks it with `take` until the locked file is the one that the path names; `None` if `take` says
-/// that another holds it.
+/// that another holds it. Everything that changes something comes through here, so this is where it is made sure that
+/// the folders are ours.
 fn lock_current(store: &Store, path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> Result<Option<File>> {
-    let refused = |e: io::Error| lock_error(path, &e);
-    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let refused = |e: io::Error| refusal(path, &format!("cannot lock {}", path.display()), &e);
+    let open = || careful().read(true).write(true).create(true).truncate(false).open(path);
+    store.check()?;
     loop {
         let file = match open() {
             // On a read-only file system, or after a chmod, what exists can still be locked: a process can be stopped.
             Err(e) if matches!(e.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => {
-                File::open(path).map_err(|_| refused(e))?
+                refuse_odd(path).and_then(|()| careful().read(true).open(path)).map_err(|_| refused(e))?
             }
             // The folder of a first start, or of bgo-cli 0.2.0, which had no locks.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -189,24 +193,27 @@ fn lock_current(store: &Store, path: &Path, take: impl Fn(&File) -> io::Result<b
             }
             other => other.map_err(refused)?,
         };
+        let ours = file.metadata().map_err(refused)?;
+        if !ours.is_file() {
+            return Err(refused(odd(ours.file_type())));
+        }
+        if ours.uid() != me() {
+            return Err(foreign_file(path, ours.uid()));
+        }
+        make_usable(&file, &ours);
         if !take(&file).map_err(refused)? {
             return Ok(None);
         }
-        if is_current(&file, path).map_err(refused)? {
+        if is_current(&ours, path).map_err(refused)? {
             return Ok(Some(file));
         }
     }
 }
 
-fn is_current(file: &File, path: &Path) -> io::Result<bool> {
-    let ours = file.metadata()?;
-    match fs::metadata(path) {
+fn is_current(ours: &Metadata, path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
         Ok(there) => Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(e),
     }
-}
-
-fn lock_error(path: &Path, error: &io::Error) -> Error {
-    Error::io(format!("cannot lock {}", path.display()), error)
 }

@@ -3,7 +3,7 @@
 //! Why it exists: files and locks are bgo's only memory and its only way of talking. Invariants: a record is read
 //! whole or not at all (it is replaced by rename, never written in place); it is changed only under its write lock, on
 //! its freshest content; one process per name, because starting needs the ownership lock, which its sidecar holds for
-//! life.
+//! life. What is done on a file's word, is done on the word of a file of our own (`trust.rs`, `open.rs`).
 //!
 //! ```text
 //! procs/<name>.json      the record            procs/<name>.env   the captured environment
@@ -15,21 +15,24 @@
 mod atomic;
 mod environment;
 mod lock;
+mod open;
+mod trust;
 
 pub use atomic::{Durability, replace};
 pub use environment::Environment;
 pub use lock::{Ownership, WriteLock, locked_shared};
+pub use open::{open_log, open_to_read, refuse_odd};
 
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::domain::row::Logs;
 use crate::error::{Error, ErrorKind, Result};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use trust::{Folder, foreign_file, me, refusal};
 
-/// `run` is last: bgo-cli 0.2.0 has made the others.
 const FOLDERS: [&str; 3] = ["procs", "logs", "run"];
 
 /// The state folder. Cheap to make: nothing is read or created before it is needed.
@@ -87,25 +90,37 @@ impl Store {
         path
     }
 
-    /// Creates the folders that are missing, readable by their owner only.
+    /// Makes sure that nobody but us can have made or changed what is here: see `trust.rs`. Folders that are missing are
+    /// fine.
     ///
     /// # Errors
-    /// The folder that cannot be made, and why.
+    /// [`ErrorKind::Foreign`] for a folder of another user, [`ErrorKind::Io`] for one that others can write to and that
+    /// cannot be closed to them.
+    pub fn check(&self) -> Result<()> {
+        let me = me();
+        self.folders().try_for_each(|(path, kind)| trust::folder(&path, kind, me).map(|_| ()))
+    }
+
+    /// As [`Store::check`], and creates the folders that are missing, for their owner only.
+    ///
+    /// # Errors
+    /// As [`Store::check`]; the folder that cannot be made, and why.
     pub fn ensure(&self) -> Result<()> {
-        let make = |path: &Path| match DirBuilder::new().mode(0o700).create(path) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(|e| home_error(path, &e))
+        let me = me();
+        self.folders().try_for_each(|(path, kind)| {
+            if !trust::folder(&path, kind, me)? {
+                trust::not_by_sudo(&path)?;
+                trust::make(&path).map_err(|e| home_error(&path, &e))?;
+                // Somebody else may have been faster.
+                trust::folder(&path, kind, me)?;
             }
-            Err(e) => Err(home_error(path, &e)),
-            Ok(()) => Ok(()),
-        };
-        // The last folder is made last, so its presence proves the others.
-        if self.root.join(FOLDERS[FOLDERS.len() - 1]).is_dir() {
-            return Ok(());
-        }
-        make(&self.root)?;
-        FOLDERS.iter().try_for_each(|folder| make(&self.root.join(folder)))
+            Ok(())
+        })
+    }
+
+    fn folders(&self) -> impl Iterator<Item = (PathBuf, Folder<'_>)> {
+        let root = (self.root.clone(), Folder::Root(&FOLDERS));
+        [root].into_iter().chain(FOLDERS.iter().map(|folder| (self.root.join(folder), Folder::Inner)))
     }
 
     /// The names of all records, sorted. Files that are not records are passed over.
@@ -127,25 +142,48 @@ impl Store {
         Ok(names)
     }
 
-    /// Reads a record; `None` if there is none.
+    /// Reads a record, to act on it; `None` if there is none.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if it does not parse, [`ErrorKind::Io`] if it cannot be read.
+    /// [`ErrorKind::Corrupt`] if it does not parse, [`ErrorKind::Io`] if it cannot be read, [`ErrorKind::Foreign`] if it
+    /// is another user's.
     pub fn read(&self, name: &Name) -> Result<Option<Record>> {
-        self.read_as(name, Record::parse_known)
+        self.read_as(name, Some(me()), Record::parse_known)
+    }
+
+    /// Reads a record, to show it; `None` if there is none. With `owner` it must be that user's: see [`Store::owner`].
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn look(&self, name: &Name, owner: Option<u32>) -> Result<Option<Record>> {
+        self.read_as(name, owner, Record::parse_known)
+    }
+
+    /// The user whose folder of records this is, and whether that user alone can have put records there, which spares
+    /// [`Store::look`] to look at the owner of each. `None` if there is no such folder.
+    pub fn owner(&self) -> Option<(u32, bool)> {
+        fs::metadata(self.procs_dir()).ok().map(|there| (there.uid(), !trust::is_open(&there)))
     }
 
     /// As [`Store::read`]; what a newer bgo wrote is kept, for a rewrite.
     fn read_whole(&self, name: &Name) -> Result<Option<Record>> {
-        self.read_as(name, Record::parse)
+        self.read_as(name, Some(me()), Record::parse)
     }
 
-    fn read_as(&self, name: &Name, parse: fn(&[u8]) -> serde_json::Result<Record>) -> Result<Option<Record>> {
+    fn read_as(
+        &self,
+        name: &Name,
+        owner: Option<u32>,
+        parse: fn(&[u8]) -> serde_json::Result<Record>,
+    ) -> Result<Option<Record>> {
         let path = self.record_path(name);
-        match read_file(&path) {
-            Ok(bytes) => parse(&bytes).map(Some).map_err(|e| corrupt(&path, &bytes, &e)),
+        match read_file(&path, owner) {
+            Ok(Ok(bytes)) => parse(&bytes).map(Some).map_err(|e| corrupt(&path, &bytes, &e)),
+            // Where the whole folder is another user's, that is what there is to say to who would act.
+            Ok(Err(is)) if owner == Some(me()) => self.check().and(Err(foreign_file(&path, is))),
+            Ok(Err(is)) => Err(foreign_file(&path, is).because(format!("it belongs to {}", trust::user(is)))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Error::io(format!("cannot read record {}", path.display()), &e)),
+            Err(e) => Err(refusal(&path, &format!("cannot read record {}", path.display()), &e)),
         }
     }
 
@@ -205,9 +243,21 @@ impl Store {
     }
 }
 
-/// Reads a small file with as few system calls as possible: `status` reads a thousand of them.
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+/// Reads a small file with as few system calls as possible: `status` reads a thousand of them. With `owner` it must be
+/// that user's; `Err` is whose it is instead.
+fn read_file(path: &Path, owner: Option<u32>) -> io::Result<std::result::Result<Vec<u8>, u32>> {
+    // Nothing that was put in its place makes us wait, or read for ever.
+    let mut file = File::options().read(true).custom_flags(open::READ_FLAGS).open(path)?;
+    let look = |file: &File| match file.metadata()? {
+        there if there.is_file() => Ok(there.uid()),
+        there => Err(open::odd(there.file_type())),
+    };
+    if let Some(owner) = owner {
+        let is = look(&file)?;
+        if is != owner {
+            return Ok(Err(is));
+        }
+    }
     let mut buffer = [0u8; 4096];
     let filled = loop {
         match file.read(&mut buffer) {
@@ -218,9 +268,10 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = buffer[..filled].to_vec();
     // A read that returns less than was asked for has reached the end of a regular file.
     if filled == buffer.len() {
+        look(&file)?;
         file.read_to_end(&mut bytes)?;
     }
-    Ok(bytes)
+    Ok(Ok(bytes))
 }
 
 fn corrupt(path: &Path, bytes: &[u8], error: &serde_json::Error) -> Error {

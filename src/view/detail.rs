@@ -218,7 +218,8 @@ impl Page<'_> {
         for exit in exits.iter().rev() {
             let time = self.style.dim(to_the_second(exit.at));
             let note = if exit.shutdown { " (shutdown)" } else { "" };
-            let _ = writeln!(self.out, "    {time}  {exit}{note}");
+            let exit = exit.to_string();
+            let _ = writeln!(self.out, "    {time}  {}{note}", text::clean(&exit));
         }
     }
 }

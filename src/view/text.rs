@@ -4,16 +4,11 @@
 //! Invariant: what [`clean`] returns moves no cursor, changes no colour and reorders nothing; all widths here are
 //! display cells, counted character by character, which no terminal exceeds.
 
+use crate::domain::control::is_control;
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
-
-/// Whether a terminal would act on `c` instead of showing it: C0, DEL, C1, and the bidirectional overrides and
-/// isolates, with which text can be made to look like other text.
-fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
 
 fn needs_cleaning(text: &str) -> bool {
     // Nearly everything is printable ASCII; only the rest is worth decoding.

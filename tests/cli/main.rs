@@ -27,6 +27,7 @@ mod restart;
 mod resurrect;
 mod rotation;
 mod run;
+mod security;
 mod set;
 mod signal;
 mod start;

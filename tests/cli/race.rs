@@ -3,14 +3,17 @@
 //! Why it exists: files, locks and signals must hold without a daemon that puts things in order. Invariants tested:
 //! never two processes of one name at the same moment; what the last command wished is so; what was stopped stays down.
 //! A test asserts what holds in every interleaving; where one interleaving matters, it is forced with a paused sidecar,
-//! a pipe in place of a log, or a delay made by strace(1).
+//! a lease on a log (whoever opens it waits), or a delay made by strace(1).
+
+#![allow(unsafe_code)] // Leases have no safe wrapper.
 
 use super::crash::{NONE, bodies, can_trace, pause, settled, wait_no_sidecar, with_fault};
 use super::env::{Outcome, Running, TestEnv, alive, kill9, proc_status, signal, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -138,23 +141,42 @@ fn a_restart_of_a_short_command_starts_it_once() {
     }
 }
 
+/// A file that nobody else can open until this is dropped: they wait. `None`, and says so, where that is not possible.
+fn held(path: &std::path::Path) -> Option<File> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path).unwrap();
+    // Linux's numbers: other systems have no such calls, and refuse them.
+    const F_SETSIG: libc::c_int = 10;
+    const F_SETLEASE: libc::c_int = 1024;
+    const F_WRLCK: libc::c_int = 1;
+    // The holder is told by a signal that somebody waits; this one is ignored by default, SIGIO is not.
+    // SAFETY: the descriptor is open, and both calls take numbers.
+    let leased = unsafe {
+        libc::fcntl(file.as_raw_fd(), F_SETSIG, libc::SIGURG) == 0
+            && libc::fcntl(file.as_raw_fd(), F_SETLEASE, F_WRLCK) == 0
+    };
+    if !leased {
+        eprintln!("passed over: no leases here");
+    }
+    leased.then_some(file)
+}
+
 /// The wish comes when the sidecar has read its record and not yet registered itself, so nobody can nudge it.
 #[test]
 fn a_stop_during_a_start_is_not_overlooked() {
     let env = TestEnv::new();
     env.start("other", &["sleep", "1000"]);
     let log = env.log_path("web", "err");
-    nix::unistd::mkfifo(&log, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let Some(hold) = held(&log) else { return };
     let start = env.cmd(&["start", "--settle", "15s", "web", "--", "sleep", "1000"]).spawn();
     wait_until("the sidecar to open the log", || {
         let waits =
-            |pid: u32| fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at.contains("wait_for_partner"));
+            |pid: u32| fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at.contains("break_lease"));
         let sidecars = env.processes().into_iter().filter(|p| p.is_sidecar);
         env.record_path("web").exists() && sidecars.into_iter().any(|p| waits(p.pid))
     });
     let stop = env.cmd(&["stop", "--timeout", "1s", "web"]).spawn();
     wait_until("the wish", || env.record("web")["want"] == "down");
-    let _reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&log).unwrap();
+    drop(hold);
     let stop = stop.finish().ok();
     assert!(stop.took < Duration::from_secs(4), "stop took {:?}", stop.took);
     assert_eq!(bodies(&env, "web"), NONE);
