@@ -71,7 +71,8 @@ impl Rotating {
     /// Begins to rotate `log`, if it is too large, after seeing to what an earlier rotation has left half done.
     ///
     /// # Errors
-    /// The log cannot be read, or the copy not be made. Nothing has changed then.
+    /// The log cannot be read, or the copy not be made; [`io::ErrorKind::WouldBlock`]: somebody reads it, or rotates it,
+    /// in this moment. Nothing has changed then.
     pub fn begin(log: &Path, rotation: &Rotation) -> io::Result<Option<Rotating>> {
         let live = match OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW).open(log) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -82,8 +83,7 @@ impl Rotating {
         }
         match live.try_lock() {
             Ok(()) => {}
-            // Whoever has it is done soon, or rotates it for us.
-            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(e)) => return Err(e),
         }
         let at = recover(log, &live, rotation.keep)?;
@@ -91,9 +91,10 @@ impl Rotating {
         let block = platform::block_size(&live)?;
         let cut = rotation.cut(at.length - at.offset, block);
         let how = match cut {
+            // A hole that is still there could not be taken away: nor could another. What is behind it follows.
+            _ if at.offset > 0 => How::Truncate,
             rotation::Cut::None => return Ok(None),
-            // A hole that is still there could not be taken away: nor could another.
-            _ if at.offset > 0 || !platform::can_collapse(&live) => How::Truncate,
+            _ if !platform::can_collapse(&live) => How::Truncate,
             rotation::Cut::Keep(length) => How::Collapse(length),
             rotation::Cut::Drop(length) => How::Drop(length),
         };
@@ -274,10 +275,16 @@ fn recover(log: &Path, live: &File, keep: u32) -> io::Result<Live> {
         }
     }
     let found = Live::of(log, live)?;
-    if found.offset > 0 && found.length > found.offset && platform::collapse_head(live, found.offset).is_ok() {
-        return Live::of(log, live);
+    if found.offset == 0 {
+        return Ok(found);
     }
-    Ok(found)
+    if found.offset == found.length {
+        // All that there is was copied, so this is the truncation that did not come about.
+        live.set_len(0)?;
+    } else if platform::collapse_head(live, found.offset).is_err() {
+        return Ok(found);
+    }
+    Live::of(log, live)
 }
 
 #[cfg(test)]

@@ -50,6 +50,8 @@ struct Watched {
     last: Option<(u64, Moment)>,
     /// Whether what an earlier sidecar may have left half done was seen to.
     mended: bool,
+    /// The length at which there was nothing to cut off after all: it may have a hole.
+    fine_at: u64,
     /// Why it could not be rotated, and until when it is left alone.
     failed: Option<(String, Moment)>,
 }
@@ -59,7 +61,7 @@ impl Rotator {
     pub(super) fn new(logs: &Logs, now: Moment) -> Rotator {
         let mut paths = vec![logs.out.clone(), logs.err.clone(), logs.watcher.clone()];
         paths.dedup();
-        let watched = |path| Watched { path, last: None, mended: false, failed: None };
+        let watched = |path| Watched { path, last: None, mended: false, fine_at: 0, failed: None };
         let logs = paths.into_iter().map(watched).collect();
         Rotator { logs, watch: None, blind: false, look_at: Some(now + FIRST_LOOK), rotating: None }
     }
@@ -85,7 +87,7 @@ impl Rotator {
 
     /// The settings have changed: what could not be done may be possible now.
     pub(super) fn reconsider(&mut self, now: Moment) {
-        self.logs.iter_mut().for_each(|log| log.failed = None);
+        self.logs.iter_mut().for_each(|log| (log.failed, log.fine_at) = (None, 0));
         self.look_at = Some(now);
     }
 
@@ -101,7 +103,8 @@ impl Rotator {
         }
         // The watcher log is ours, so nobody needs to tell us that it has grown.
         let own_is_large = rotation.max_size > 0
-            && self.logs.last().is_some_and(|own| own.is_patient(now) && length(&own.path) > rotation.max_size);
+            && self.rotating.is_none()
+            && self.logs.last().is_some_and(|own| own.is_patient(now) && own.is_large(rotation.max_size));
         if self.look_at.is_some_and(|at| at <= now) || own_is_large {
             self.look(rotation, now, may_begin);
         }
@@ -118,13 +121,16 @@ impl Rotator {
         for index in 0..self.logs.len() {
             let watched = &mut self.logs[index];
             let length = length(&watched.path);
-            let large = length > rotation.max_size && watched.is_patient(now);
+            let large = length > rotation.max_size && length != watched.fine_at && watched.is_patient(now);
             let unfinished = !watched.mended && logs::may_be_unfinished(&watched.path);
             let wait = if (large || unfinished) && self.rotating.is_none() && may_begin {
-                watched.mended = true;
                 match Rotating::begin(&watched.path, rotation) {
-                    Ok(Some(rotating)) => self.rotating = Some((index, rotating, now)),
-                    Ok(None) => {}
+                    Ok(Some(rotating)) => {
+                        watched.mended = true;
+                        self.rotating = Some((index, rotating, now));
+                    }
+                    Ok(None) => (watched.mended, watched.fine_at) = (true, length),
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                     Err(e) => watched.cannot(&e, now),
                 }
                 Some(SHORTEST_LOOK)
@@ -139,12 +145,12 @@ impl Rotator {
             watched.last = wait.is_some().then_some((length, now));
             next = [next, wait].into_iter().flatten().min();
         }
-        self.look_at = next.or_else(|| self.arm(rotation)).map(|wait| now + wait);
+        self.look_at = next.or_else(|| self.arm()).map(|wait| now + wait);
     }
 
     /// Waits for quiet logs to be written to. `Some`: that cannot be had, or they were written to meanwhile, so it is to
     /// be looked after so long a time.
-    fn arm(&mut self, rotation: &Rotation) -> Option<Duration> {
+    fn arm(&mut self) -> Option<Duration> {
         if self.watch.is_none() && !self.blind {
             self.watch = GrowthWatch::new().ok().flatten();
             self.blind = self.watch.is_none();
@@ -157,7 +163,7 @@ impl Rotator {
             if platform_file(&watched.path) && !watch.arm(&watched.path) {
                 return Some(BLIND_LOOK);
             }
-            if length(&watched.path) != before || before > rotation.max_size && watched.failed.is_none() {
+            if length(&watched.path) != before {
                 return Some(SHORTEST_LOOK);
             }
         }
@@ -186,6 +192,11 @@ impl Rotator {
 }
 
 impl Watched {
+    fn is_large(&self, max_size: u64) -> bool {
+        let length = length(&self.path);
+        length > max_size && length != self.fine_at
+    }
+
     fn is_patient(&self, now: Moment) -> bool {
         self.failed.as_ref().is_none_or(|(_, until)| *until <= now)
     }
