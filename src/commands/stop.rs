@@ -42,6 +42,6 @@ fn was_killed(bgo: &Bgo, name: &Name) -> bool {
 
 /// The names of all processes that run or are about to.
 pub fn running(bgo: &Bgo) -> Result<Vec<OsString>> {
-    let names = bgo.store.names()?;
+    let names = ops::names(bgo)?;
     Ok(names.into_iter().filter(|name| ops::is_up(bgo, name).unwrap_or(false)).map(|n| n.as_str().into()).collect())
 }

@@ -206,6 +206,11 @@ pub fn arguments(pid: u32) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/cmdline")).ok()
 }
 
+/// The folder a process is in; `None` if it is gone or that may not be read.
+pub fn cwd(pid: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
 /// Device and inode of a process's standard output; `None` if that may not be read.
 pub fn stdout_inode(pid: u32) -> Option<(u64, u64)> {
     fs::metadata(format!("/proc/{pid}/fd/1")).ok().map(|m| (m.dev(), m.ino()))
