@@ -1,8 +1,9 @@
 //! What runs although its record was removed.
 //!
 //! Why it exists: after `rm -r ~/.bgo` a process that runs must neither be lost nor get a second one beside it. Invariants:
-//! only a living sidecar of this very state folder proves that a process is ours; the record is made of what the kernel
-//! tells, and what only the old one knew (settings, watch mode, past ends) is not made up.
+//! only a living sidecar of this very state folder, run by the caller's user, proves that a process is ours, and what runs
+//! as another user is never started as this one; the record is made of what the kernel tells, and what only the old one
+//! knew (settings, watch mode, past ends) is not made up.
 
 use super::Bgo;
 use super::end::{self, Orphan};
@@ -40,7 +41,9 @@ pub(super) struct Lost {
 /// What runs without a record: all of it, or only `name`. Nothing is written.
 pub(super) fn lost(bgo: &Bgo, name: Option<&Name>) -> Vec<Lost> {
     let Ok(boot_id) = platform::boot_id() else { return Vec::new() };
+    let us = Some(nix::unistd::getuid().as_raw());
     let sidecars = rescue::all().filter_map(|process| Some((process, rescue::sidecar_of(bgo, &process)?)));
+    let sidecars = sidecars.filter(|(process, _)| platform::user(process.pid) == us);
     let wanted = sidecars.filter(|(_, (of, _))| name.is_none_or(|name| name == of));
     let without = wanted.filter(|(_, (of, _))| matches!(bgo.store.read(of), Ok(None)));
     let mut found: Vec<Lost> =
@@ -59,10 +62,13 @@ fn look(sidecar: &ProcStat, name: Name, run_id: &str, boot_id: &str) -> Option<L
     let leader = leader?;
     let cwd = platform::cwd(leader.pid)?;
     let environment = environment(leader.pid)?;
+    // One that was started as another user stays that user's, whatever it calls itself by now.
+    let user = platform::user(leader.pid)?;
+    let user = (user != nix::unistd::getuid().as_raw()).then(|| user.to_string());
     let spec = Spec {
         command: command(leader.pid, &cwd, &environment)?,
         cwd: Raw::from(cwd.as_path()),
-        settings: Settings::default(),
+        settings: Settings { user, ..Settings::default() },
     };
     let mut record = Record::new(name.as_str(), spec);
     record.run_id = run_id.into();
@@ -137,9 +143,10 @@ pub(super) fn recover(bgo: &Bgo, name: Option<&Name>) -> Result<Vec<(Name, u32)>
 impl Bgo {
     /// The record of `name`, made anew if it was removed while the process runs.
     pub(super) fn record_of_running(&self, name: &Name) -> Result<Record> {
-        if self.store.read(name)?.is_none() {
-            recover(self, Some(name))?;
+        if let Some(record) = self.store.read_whole(name)? {
+            return Ok(record);
         }
+        recover(self, Some(name))?;
         self.record(name)
     }
 }

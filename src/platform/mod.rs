@@ -29,7 +29,8 @@ pub use entry::prepare;
 pub use os::{
     FileWatch, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, account, all_pids, arguments,
     become_subreaper, boot_clock, boot_id, children, cwd, environment, listener, memory_total, moment_of_start,
-    oom_kills, release_memory, resolve, self_executable, set_process_name, stat, stdout_inode, wall_clock_of_start,
+    oom_kills, release_memory, resolve, self_executable, set_process_name, stat, stdout_inode, user,
+    wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
 pub use reap::{Reaped, abort_child, has_children, reap};

@@ -269,6 +269,13 @@ struct OpenVnode {
 
 const _: () = assert!(size_of::<OpenVnode>() == 176, "the kernel answers in 176 bytes");
 
+/// The user (the real one) as whom a process runs; `None` if it is gone, or another user's.
+pub fn user(pid: u32) -> Option<u32> {
+    // SAFETY: proc_bsdinfo is the structure of PROC_PIDTBSDINFO and holds numbers only.
+    let info = unsafe { pid_info::<libc::proc_bsdinfo>(number_of(pid)?, libc::PROC_PIDTBSDINFO) };
+    info.ok().map(|info| info.pbi_ruid)
+}
+
 /// The folder a process is in; `None` if it is gone or that may not be read.
 pub fn cwd(pid: u32) -> Option<PathBuf> {
     // SAFETY: this is the structure of that flavor, and it holds numbers only.
