@@ -150,7 +150,7 @@ impl TestEnv {
         enter_namespace();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::Builder::new().prefix("bgo-test-").tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap().join(name);
+        let root: PathBuf = folder.path().canonicalize().unwrap().join(name).components().collect();
         for sub in ["home", "work", "bin"] {
             fs::create_dir_all(root.join(sub)).unwrap();
         }

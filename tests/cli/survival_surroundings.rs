@@ -58,6 +58,7 @@ fn on_a_read_only_disk_a_process_is_supervised_from_memory() {
     wait_until("the restart", || bodies(&env, "web").first().is_some_and(|pid| *pid != first));
     let second = bodies(&env, "web")[0];
     assert_shown(&env, "web", ["online", "[W] 0", "running", "its record cannot be written"]);
+    assert!(env.log("web", "watcher").contains("output is lost: cannot open the logs"));
     drop(disk);
     kill9(second); // Something happens, and is written down with what was kept.
     assert_shown(&env, "web", ["online", "[W] 2", "running", ""]);
@@ -206,7 +207,7 @@ fn a_replaced_or_removed_binary_disturbs_nothing() {
 
 #[test]
 fn a_home_on_a_long_path_with_spaces_is_as_good_as_any() {
-    let env = TestEnv::below(&"a long way home ".repeat(12).trim());
+    let env = TestEnv::below("a long way home ".repeat(12).trim());
     assert!(env.home().as_os_str().len() >= 200);
     let script = "echo \"$NOTIFY_SOCKET\"; echo ready; exec sleep 1000";
     let flags = ["-w", "--min-uptime", "0", "--ready-when", "ready", "--on-ready", "echo hook"];
