@@ -62,7 +62,7 @@ pub fn own(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
         // A sidecar holds its lock for life. Where one lives and the lock was free, somebody has removed the lock file:
         // there must not be a second sidecar, so the first ends. Its process runs on.
         if let Ok(Some(record)) = bgo.store.read(name) {
-            Link::of(&record).kill();
+            Link::open(&record)?.kill();
         }
         return Ok(Some(ownership));
     }

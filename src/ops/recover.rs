@@ -57,9 +57,9 @@ pub(super) fn lost(bgo: &Bgo, name: Option<&Name>) -> Vec<Lost> {
 fn look(sidecar: &ProcStat, name: Name, run_id: &str, boot_id: &str) -> Option<Lost> {
     let leads = |p: &ProcStat| p.sid == p.pid;
     let child = platform::descendants(sidecar.pid, run_id).into_iter().find(|p| leads(p) && p.ppid == sidecar.pid);
-    let leader =
-        child.or_else(|| platform::carriers(run_id, None).into_iter().filter(leads).min_by_key(|p| p.start_time));
-    let leader = leader?;
+    // Of one that was taken up, or has ended and left descendants behind, the oldest of what is there.
+    let eldest = || platform::carriers(run_id, None).into_iter().min_by_key(|p| (!leads(p), p.start_time));
+    let leader = child.or_else(eldest)?;
     let cwd = platform::cwd(leader.pid)?;
     let environment = environment(leader.pid)?;
     // One that was started as another user stays that user's, whatever it calls itself by now.
