@@ -4,7 +4,7 @@
 
 use super::crash::{NONE, bodies, settled};
 use super::env::{TestEnv, alive, kill9, signal, wait_until};
-use super::survival::{TALKER, WATCHED, assert_mended, assert_shown, assert_stopped};
+use super::survival::{TALKER, WATCHED, assert_mended, assert_runs, assert_shown, assert_stopped};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::fs;
@@ -166,7 +166,7 @@ fn a_clock_that_is_set_during_a_backoff_neither_shortens_nor_lengthens_it() {
         assert_shown(&env, "job", ["online", "[W] 1", "running", ""]);
         let took = ended.elapsed().as_millis();
         assert!((200..8000).contains(&took), "it took {took} ms");
-        assert_eq!(bodies(&env, "job"), [env.pid("job")]);
+        assert_runs(&env, "job", env.pid("job"));
     }
 }
 
@@ -209,7 +209,7 @@ fn a_removed_home_costs_no_process() {
             }
             let watched = mender[0] == "watch";
             assert_shown(&env, "web", ["online", if watched { "[W] 0" } else { "-" }, "running", ""]);
-            assert_eq!(bodies(&env, "web"), [again]);
+            assert_runs(&env, "web", again);
             assert_eq!(
                 env.record("web")["command"],
                 json!([fs::read_link(format!("/proc/{again}/exe")).unwrap(), "1000"])
