@@ -305,6 +305,38 @@ fn every_subcommand_and_alias_is_in_the_readme() {
     }
 }
 
+/// The functions marked `#[test]` of a file.
+fn tests_in(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    let after = text.split("#[test]\n").skip(1);
+    let name = |rest: &str| Some(rest.split_once("fn ")?.1.split_once('(')?.0.trim().to_owned());
+    after.filter_map(name).collect()
+}
+
+#[test]
+fn every_row_of_what_survives_what_has_its_test() {
+    let readme = document("README.md");
+    let section = readme.split("\n## What survives what\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect();
+    let mut named = Vec::new();
+    for row in rows.iter().filter(|row| !row[0].starts_with("**")) {
+        assert!(row.len() == 6 && row.iter().all(|cell| !cell.is_empty()), "not six cells: {row:?}");
+        named.push(row[5].trim_matches('`').to_owned());
+    }
+    assert!(named.len() > 30, "{named:?}");
+    let files = fs::read_dir(project("tests/cli")).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "rs")).collect();
+    let tests: Vec<String> = files.iter().flat_map(|path| tests_in(path)).collect();
+    for name in &named {
+        assert!(tests.contains(name), "`{name}` is in the table, but there is no such test");
+    }
+    let survival = |path: &&PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("survival");
+    for test in files.iter().filter(survival).flat_map(|path| tests_in(path)) {
+        assert!(named.contains(&test), "`{test}` is not in the table of what survives what");
+    }
+}
+
 #[test]
 fn this_version_is_in_the_changelog() {
     let heading = format!("## [{}]", env!("CARGO_PKG_VERSION"));

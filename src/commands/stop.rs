@@ -43,7 +43,7 @@ fn was_killed(bgo: &Bgo, name: &Name) -> bool {
 /// The names of all processes that run or are about to.
 pub fn running(bgo: &Bgo) -> Result<Vec<OsString>> {
     bgo.store.check()?;
-    let names = bgo.store.names()?;
+    let names = ops::names(bgo)?;
     // One that is not ours to stop is not passed over: the stop says so.
     let is_up = |name: &Name| ops::is_up(bgo, name).unwrap_or_else(|e| e.kind == ErrorKind::Foreign);
     Ok(names.into_iter().filter(is_up).map(|n| n.as_str().into()).collect())

@@ -21,6 +21,8 @@ const EXECUTED_WITHIN: Duration = Duration::from_millis(500);
 const UNTIL_NEXT_LOOK: Duration = Duration::from_millis(5);
 /// How long a killed sidecar may take to vanish.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// How long a sidecar may take to answer before it is seen to that nobody holds it (SIGSTOP). Less would be no harm.
+const WAKE_AFTER: Duration = Duration::from_secs(1);
 /// How often a name is looked at whose holder has not registered: nothing tells when such a one dies.
 pub(super) const UNREGISTERED: Duration = Duration::from_millis(50);
 
@@ -60,7 +62,7 @@ pub fn own(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
         // A sidecar holds its lock for life. Where one lives and the lock was free, somebody has removed the lock file:
         // there must not be a second sidecar, so the first ends. Its process runs on.
         if let Ok(Some(record)) = bgo.store.read(name) {
-            Link::of(&record).kill();
+            Link::open(&record)?.kill();
         }
         return Ok(Some(ownership));
     }
@@ -89,10 +91,9 @@ fn own_after_death(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
     Ok(None)
 }
 
-/// Whether `pid` says of itself that it is a sidecar of `name`. Start times are counted in ticks of 10 ms, and this one is
-/// about to be signalled: besides the proof of its identity, what it is called costs little to look at.
-fn is_sidecar(pid: u32, name: &str) -> bool {
-    let arguments = platform::arguments(pid).unwrap_or_default();
+/// Whether a process with these arguments is a sidecar of `name`. Start times are counted in ticks of 10 ms, and this one
+/// is about to be signalled: besides the proof of its identity, what it is called costs little to look at.
+fn is_sidecar(arguments: &[u8], name: &str) -> bool {
     let mut arguments = arguments.split(|&b| b == 0).skip(1);
     arguments.next() == Some(sidecar::ENTRY.as_bytes()) && arguments.next() == Some(name.as_bytes())
 }
@@ -104,10 +105,29 @@ pub struct Link {
 }
 
 impl Link {
-    /// The living sidecar of `record`, if one is registered.
+    /// The living sidecar of `record`, if one is registered. One that cannot be reached counts as none; nobody acts on that
+    /// alone, for only a free lock proves that there is none.
     pub fn of(record: &Record) -> Link {
-        let identity = record.sidecar.as_ref().map(|s| s.identity()).filter(|id| is_sidecar(id.pid, &record.name));
-        Link { handle: identity.and_then(|id| ProcessHandle::open(&id).ok().flatten()) }
+        Link::open(record).unwrap_or_default()
+    }
+
+    /// As [`Link::of`], before something is asked: what nobody can be told is not to be wished.
+    ///
+    /// # Errors
+    /// It may live, but cannot be reached.
+    pub fn open(record: &Record) -> Result<Link> {
+        let what = || format!("cannot reach the sidecar of \"{}\"", record.name);
+        let Some(sidecar) = &record.sidecar else { return Ok(Link::default()) };
+        let Some(handle) = ProcessHandle::open(&sidecar.identity()).map_err(|e| Error::io(what(), &e))? else {
+            return Ok(Link::default());
+        };
+        match platform::arguments(sidecar.pid) {
+            Some(arguments) if is_sidecar(&arguments, &record.name) => Ok(Link { handle: Some(handle) }),
+            None if !handle.has_ended() => {
+                Err(Error::new(ErrorKind::Io, what()).because(format!("pid {} cannot be looked at", sidecar.pid)))
+            }
+            _ => Ok(Link::default()),
+        }
     }
 
     /// Asks it to read its record again. One that is only just starting reads it anyway.
@@ -115,6 +135,14 @@ impl Link {
         if let Some(handle) = &self.handle {
             // It may have ended in this moment, which the wait will notice.
             let _ = handle.signal(Signal::HUP);
+        }
+    }
+
+    /// Lets a sidecar go on that somebody has stopped with SIGSTOP; any other does not notice.
+    pub fn wake(&self) {
+        if let Some(handle) = &self.handle {
+            // It may have ended in this moment: then there is nothing to wake.
+            let _ = handle.signal(Signal::CONT);
         }
     }
 
@@ -139,7 +167,9 @@ impl Link {
         mut check: impl FnMut(Option<&Record>) -> Result<Option<T>>,
     ) -> Result<Awaited<T>> {
         let broken = |e: &std::io::Error| Error::io(format!("cannot wait for \"{name}\""), e);
-        let deadline = platform::boot_clock().saturating_add(within);
+        let begun = platform::boot_clock();
+        let deadline = begun.saturating_add(within);
+        let mut wake_at = Some(begun + WAKE_AFTER);
         let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).map_err(|e| broken(&e))?;
         loop {
             // Asked before the record is read: a sidecar writes its last facts before it ends.
@@ -165,7 +195,11 @@ impl Link {
             if now >= deadline {
                 return Ok(Awaited::TimedOut);
             }
+            if wake_at.take_if(|at| *at <= now).is_some() {
+                self.wake();
+            }
             let until = if self.handle.is_some() { deadline } else { deadline.min(now + UNREGISTERED) };
+            let until = wake_at.map_or(until, |at| until.min(at));
             let mut fds = vec![(changes.as_fd(), Interest::Readable)];
             fds.extend(self.handle.as_ref().map(|h| (h.as_fd(), Interest::Readable)));
             platform::wait(&fds, Some(until)).map_err(|e| broken(&e))?;

@@ -14,6 +14,7 @@ mod link;
 pub mod logs;
 mod output;
 mod preflight;
+mod recover;
 mod remove;
 mod rescue;
 mod restart;
@@ -30,6 +31,7 @@ mod watched;
 pub use foreground::{Foreground, ForegroundEnd, foreground};
 pub use output::RunOutput;
 pub use preflight::{is_executable_file, resolve};
+pub use recover::names;
 pub use remove::{Cleaned, clean, is_up, remove};
 pub use restart::{RestartRequest, restart};
 pub use resurrect::{Resurrected, resurrect};
@@ -61,9 +63,9 @@ impl Bgo {
         Bgo { store: Store::open(home), exe: exe.into() }
     }
 
-    /// The record of `name`.
+    /// The record of `name`, with all that is in it.
     fn record(&self, name: &Name) -> Result<Record> {
-        self.store.read(name)?.ok_or_else(|| self.not_found(name.as_str()))
+        self.store.read_whole(name)?.ok_or_else(|| self.not_found(name.as_str()))
     }
 
     /// "No such process", with the nearest name that there is.

@@ -62,7 +62,7 @@ pub(super) fn remove_run(bgo: &Bgo, name: &Name, run: Option<&str>) -> Result<()
 /// # Errors
 /// Unknown name or unreadable record.
 pub fn is_up(bgo: &Bgo, name: &Name) -> Result<bool> {
-    let record = bgo.record(name)?;
+    let record = bgo.record_of_running(name)?;
     match own(bgo, name)? {
         None => Ok(true),
         Some(_ownership) => Ok(matches!(end::find(&record, &bgo.store.logs(name))?, Orphan::Running(_))),

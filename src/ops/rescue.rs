@@ -30,7 +30,7 @@ pub fn stop(bgo: &Bgo, name: &Name) -> Result<Option<u32>> {
     let boot_id = platform::boot_id().map_err(|e| Error::io("cannot read the boot id", &e))?;
     let mut run_id = None;
     for process in all() {
-        if let Some(id) = sidecar_of(bgo, name, &process) {
+        if let Some((_, id)) = sidecar_of(bgo, &process).filter(|(of, _)| of == name) {
             run_id = Some(id);
             kill(&process, &boot_id);
         }
@@ -46,18 +46,20 @@ pub fn stop(bgo: &Bgo, name: &Name) -> Result<Option<u32>> {
     Ok(Some(leader))
 }
 
-fn all() -> impl Iterator<Item = ProcStat> {
+/// Everything that runs.
+pub(super) fn all() -> impl Iterator<Item = ProcStat> {
     platform::all_pids().into_iter().filter_map(|pid| platform::stat(pid).ok().flatten()).filter(|p| !p.zombie)
 }
 
-/// The run id of `process`, if it is the sidecar of `name` in this state folder.
-fn sidecar_of(bgo: &Bgo, name: &Name, process: &ProcStat) -> Option<String> {
+/// Name and run id of `process`, if it is a sidecar of this state folder.
+pub(super) fn sidecar_of(bgo: &Bgo, process: &ProcStat) -> Option<(Name, String)> {
     let arguments = platform::arguments(process.pid)?;
     let words: Vec<&[u8]> = arguments.split(|&b| b == 0).collect();
     let [_, entry, of, run_id, ..] = words.as_slice() else { return None };
     let home = [b"BGO_HOME=", bgo.store.root().as_os_str().as_bytes()].concat();
-    let ours = *entry == ENTRY.as_bytes() && *of == name.as_str().as_bytes() && has(process.pid, &home);
-    ours.then(|| String::from_utf8_lossy(run_id).into_owned())
+    let ours = *entry == ENTRY.as_bytes() && has(process.pid, &home);
+    let name = Name::parse(std::str::from_utf8(of).ok()?).ok()?;
+    ours.then(|| (name, String::from_utf8_lossy(run_id).into_owned()))
 }
 
 fn has(pid: u32, pair: &[u8]) -> bool {

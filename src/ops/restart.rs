@@ -35,7 +35,7 @@ pub struct RestartRequest {
 /// # Errors
 /// The command can no longer run, the process cannot be ended, or the new one ends badly at once.
 pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Started> {
-    let record = bgo.record(name)?;
+    let record = bgo.record_of_running(name)?;
     check_command(name.as_str(), &record.command, &record.cwd)?;
     bgo.store.ensure()?;
     if request.update_env {
@@ -118,10 +118,10 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
     renew(&mut record, request);
     let id = record.wish(Ask::Restart, None);
+    let mut link = Link::open(&record)?;
     lock.write(&record, Durability::Durable)?;
     drop(lock);
     let output = RunOutput::from_now(record.spec.logs(bgo.store.logs(name), &record.cwd));
-    let mut link = Link::of(&record);
     link.nudge();
     let within = record.spec.stop_timeout.0.saturating_add(KILL_MARGIN);
     let awaited = link.wait(bgo, name, within, |now| {

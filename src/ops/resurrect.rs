@@ -6,6 +6,7 @@
 use super::end::{self, Orphan};
 use super::link::{Awaited, Link, own};
 use super::preflight::check_command;
+use super::recover::recover;
 use super::{Bgo, legacy, run};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
@@ -22,7 +23,7 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 pub enum Resurrected {
     /// It was started with this pid.
     Started(u32),
-    /// It still ran, with this pid, and has a sidecar again.
+    /// It still ran, with this pid, and has a sidecar again, and a record if that was removed.
     Attached(u32),
     /// It needed nothing.
     LeftAlone,
@@ -34,8 +35,15 @@ pub enum Resurrected {
 /// The records cannot be listed.
 pub fn resurrect(bgo: &Bgo) -> Result<Vec<(Name, Result<Resurrected>)>> {
     bgo.store.check()?;
-    let names = bgo.store.names()?;
-    Ok(names.into_iter().map(|name| (name.clone(), one(bgo, &name))).collect())
+    let recovered = recover(bgo, None)?;
+    let names = bgo.store.names()?.into_iter();
+    Ok(names
+        .map(|name| {
+            let again = recovered.iter().find(|(known, _)| *known == name);
+            let result = again.map_or_else(|| one(bgo, &name), |(_, pid)| Ok(Resurrected::Attached(*pid)));
+            (name, result)
+        })
+        .collect())
 }
 
 fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
@@ -45,8 +53,11 @@ fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
     if taken.is_none() && is_ending(bgo, name)? {
         taken = own(bgo, name)?;
     }
-    // A live sidecar has everything in hand.
-    let Some(ownership) = taken else { return Ok(Resurrected::LeftAlone) };
+    let Some(ownership) = taken else {
+        // A live sidecar has everything in hand, unless somebody holds it.
+        Link::of(&bgo.record(name)?).wake();
+        return Ok(Resurrected::LeftAlone);
+    };
     let record = bgo.record(name)?;
     match end::find(&record, &bgo.store.logs(name))? {
         Orphan::Running(running) => attach(bgo, name, &ownership, &running).map(Resurrected::Attached),

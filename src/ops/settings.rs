@@ -4,7 +4,7 @@
 //! the process itself is never disturbed; a dead sidecar is replaced on the way.
 
 use super::end::{self, Orphan};
-use super::link::{Awaited, Link, own};
+use super::link::{Awaited, Link, lock_or_free, own};
 use super::preflight::check_settings;
 use super::resurrect::attach;
 use super::stop::unproven;
@@ -178,7 +178,7 @@ fn is_held_or_up(record: &Record) -> bool {
 /// # Errors
 /// Its sidecar does not answer.
 pub fn unwatch(bgo: &Bgo, name: &Name) -> Result<Record> {
-    let old = bgo.record(name)?.sidecar.map(|s| s.identity());
+    let old = bgo.record_of_running(name)?.sidecar.map(|s| s.identity());
     let fresh = move |record: &Record| record.sidecar.as_ref().is_none_or(|s| Some(s.identity()) != old);
     let set = |record: &mut Record| {
         let was = record.is_watched();
@@ -202,7 +202,7 @@ fn apply(
     must_run: bool,
 ) -> Result<Record> {
     for _ in 0..4 {
-        bgo.record(name)?;
+        bgo.record_of_running(name)?;
         let ownership = own(bgo, name)?;
         let mut running = Vec::new();
         if ownership.is_some() {
@@ -213,25 +213,25 @@ fn apply(
                 Orphan::None => {}
             }
         }
-        let lock = bgo.store.lock(name)?;
+        let lock = lock_or_free(bgo, name)?;
         let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
         if ownership.is_some() {
             // Before the settings make it one of ours: its old watcher would restart the process, too.
             legacy::take_over(bgo, name, &mut record, &running)?;
         }
         let id = set(&mut record)?;
+        let mut link = Link::open(&record)?;
         lock.write(&record, Durability::Durable)?;
         drop(lock);
         match ownership {
             Some(ownership) if !running.is_empty() => {
                 attach(bgo, name, &ownership, &running)?;
                 // The fresh one acts on the wish like any other.
-                record = bgo.record(name)?;
+                link = Link::of(&bgo.record(name)?);
             }
             Some(_) => return Ok(record),
             None => {}
         }
-        let mut link = Link::of(&record);
         link.nudge();
         let awaited = link.wait(bgo, name, ANSWER, |now| {
             let now = now.ok_or_else(|| bgo.not_found(name.as_str()))?;
@@ -263,5 +263,5 @@ fn not_running(name: &Name) -> Error {
 /// # Errors
 /// Unknown name or unreadable record.
 pub fn is_watched(bgo: &Bgo, name: &Name) -> Result<bool> {
-    Ok(bgo.record(name)?.is_watched())
+    Ok(bgo.record_of_running(name)?.is_watched())
 }

@@ -27,7 +27,7 @@ pub struct Signalled {
 /// # Errors
 /// Unknown name, nothing of it runs, or the kernel refuses.
 pub fn signal(bgo: &Bgo, name: &Name, signal: Signal, tree: bool) -> Result<Signalled> {
-    let record = bgo.record(name)?;
+    let record = bgo.record_of_running(name)?;
     let boot_id = platform::boot_id().map_err(|e| Error::io("cannot read the boot id", &e))?;
     let leader = record.process().map(|identity| ProcessHandle::open(&identity)).transpose();
     let leader = leader.map_err(|e| Error::io(format!("cannot look for \"{name}\""), &e))?.flatten();

@@ -6,6 +6,7 @@
 use super::Bgo;
 use super::end::{self, Orphan};
 use super::link::{Awaited, Link};
+use super::recover::{self, Lost};
 use crate::domain::name::Name;
 use crate::domain::record::{Record, State, Status};
 use crate::domain::row::{Row, Usage};
@@ -40,6 +41,9 @@ impl Machine {
 pub fn snapshot(bgo: &Bgo) -> Result<Vec<Row>> {
     let names = bgo.store.names()?;
     let machine = Machine::look(bgo.store.owner().filter(|(_, alone)| !alone).map(|(owner, _)| owner))?;
+    if names.is_empty() {
+        return Ok(recover::lost(bgo, None).into_iter().map(|lost| lost_row(bgo, lost, &machine)).collect());
+    }
     let rows = |names: &[Name]| -> Vec<Row> { names.iter().filter_map(|name| row(bgo, name, &machine)).collect() };
     if names.len() < TWO_THREADS_FROM {
         return Ok(rows(&names));
@@ -62,8 +66,9 @@ pub fn snapshot(bgo: &Bgo) -> Result<Vec<Row>> {
 /// Unknown name.
 pub fn snapshot_of(bgo: &Bgo, name: &Name) -> Result<Row> {
     // Of a single one it costs nothing to look.
-    row(bgo, name, &Machine::look(bgo.store.owner().map(|(owner, _)| owner))?)
-        .ok_or_else(|| bgo.not_found(name.as_str()))
+    let machine = Machine::look(bgo.store.owner().map(|(owner, _)| owner))?;
+    let lost = || recover::lost(bgo, Some(name)).pop().map(|lost| lost_row(bgo, lost, &machine));
+    row(bgo, name, &machine).or_else(lost).ok_or_else(|| bgo.not_found(name.as_str()))
 }
 
 /// `None` if the record has been removed meanwhile.
@@ -73,6 +78,10 @@ fn row(bgo: &Bgo, name: &Name, machine: &Machine) -> Option<Row> {
         Ok(None) => None,
         Err(e) => Some(corrupt_row(bgo, name, &e)),
     }
+}
+
+fn lost_row(bgo: &Bgo, lost: Lost, machine: &Machine) -> Row {
+    live_row(bgo, &lost.name, lost.record, machine)
 }
 
 fn corrupt_row(bgo: &Bgo, name: &Name, error: &Error) -> Row {
@@ -129,7 +138,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
                 seen = observe(&record, machine, &logs);
             }
             None if seen.online => seen.reason = Some("its record cannot be written".to_owned()),
-            None => {}
+            None => seen.reason = Some("its sidecar has not written down its end".to_owned()),
         }
     }
     let uptime = seen.leader.map(|l| machine.now.saturating_sub(platform::moment_of_start(l.start_time)));

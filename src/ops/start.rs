@@ -5,9 +5,11 @@
 
 use super::end::{self, Orphan};
 use super::failure::hint;
-use super::link::own;
+use super::link::{Link, own};
 use super::output::RunOutput;
 use super::preflight::{cannot_start, check_cwd, check_program, check_settings, not_runnable, resolve};
+use super::recover::recover;
+use super::resurrect::attach;
 use super::stop::{StopRequest, stop};
 use super::{Bgo, Run, run};
 use crate::domain::name::Name;
@@ -95,9 +97,13 @@ pub enum StartOutcome {
 /// The command cannot run, runs already, or ended badly within the settle time.
 pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     let spec = spec(request)?;
+    if !bgo.store.procs_dir().exists() {
+        // The first start ever, or the folder was removed while something runs.
+        recover(bgo, None)?;
+    }
     bgo.store.ensure()?;
     for _ in 0..FORCE_ATTEMPTS {
-        match take_name(bgo, &request.name)? {
+        match take_name(bgo, request)? {
             Taken::Free(_, Some(_)) if request.unregistered => return Err(registered(&request.name)),
             Taken::Free(ownership, record) => return start_owned(bgo, request, spec, ownership, record.map(|r| *r)),
             Taken::Running(Some(pid), _) if request.if_not_running => {
@@ -146,15 +152,29 @@ enum Taken {
     Running(Option<u32>, State),
 }
 
-fn take_name(bgo: &Bgo, name: &Name) -> Result<Taken> {
+fn take_name(bgo: &Bgo, request: &StartRequest) -> Result<Taken> {
+    let name = &request.name;
     let Some(ownership) = own(bgo, name)? else {
-        let record = bgo.store.read(name)?;
+        let mut record = bgo.store.read(name)?;
+        match &record {
+            Some(record) => Link::of(record).wake(),
+            None => {
+                recover(bgo, Some(name))?;
+                record = bgo.store.read(name)?;
+            }
+        }
         let state = record.as_ref().map_or(State::Starting, |r| r.state);
         return Ok(Taken::Running(record.filter(|r| r.status == Status::Running).and_then(|r| r.pid), state));
     };
-    let Some(record) = bgo.store.read(name)? else { return Ok(Taken::Free(ownership, None)) };
+    let Some(record) = bgo.store.read_whole(name)? else { return Ok(Taken::Free(ownership, None)) };
     Ok(match end::find(&record, &bgo.store.logs(name))? {
-        Orphan::Running(running) => Taken::Running(running.first().map(|p| p.pid), State::Running),
+        Orphan::Running(running) => {
+            if !request.force && record.schema > 0 {
+                // It has lost its sidecar, and whoever may act mends that. If it fails: that it runs is true all the same.
+                let _ = attach(bgo, name, &ownership, &running);
+            }
+            Taken::Running(running.first().map(|p| p.pid), State::Running)
+        }
         Orphan::None | Orphan::Unproven(_) => Taken::Free(ownership, Some(Box::new(record))),
     })
 }

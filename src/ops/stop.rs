@@ -66,7 +66,7 @@ pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome
         }
         _ => {}
     }
-    let run = bgo.record(name)?.run_id;
+    let run = bgo.record_of_running(name)?.run_id;
     let mut stopped = None;
     // A sidecar that dies while it is waited for leaves the rest to us, so there is a second look; a hung one is
     // ended in the first, so there may be a third.
@@ -108,7 +108,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, run: &str) -> Resu
     let grace = request.grace(&record);
     record.want = Want::Down;
     let id = record.wish(Ask::Stop, Some(grace));
-    let mut link = Link::of(&record);
+    let mut link = Link::open(&record)?;
     if let Err(e) = lock.write(&record, Durability::Durable) {
         // The log that filled the disk is the very reason to stop it: without a wish the sidecar would restart the
         // process, so it goes first, and the process is ended as one that has lost its sidecar.

@@ -28,9 +28,9 @@ pub use connect::connects;
 pub use entry::prepare;
 pub use os::{
     FileWatch, GrowthWatch, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, account, all_pids, arguments,
-    become_subreaper, block_size, boot_clock, boot_id, can_collapse, children, collapse_head, environment, first_data,
-    listener, memory_total, moment_of_start, oom_kills, punch_head, release_memory, resolve, self_executable,
-    set_process_name, stat, stdout_inode, wall_clock_of_start,
+    become_subreaper, block_size, boot_clock, boot_id, can_collapse, children, collapse_head, cwd, environment,
+    first_data, listener, memory_total, moment_of_start, oom_kills, punch_head, release_memory, resolve,
+    self_executable, set_process_name, stat, stdout_inode, user, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
 pub use reap::{Reaped, abort_child, has_children, reap};

@@ -58,7 +58,11 @@ impl Supervisor {
         let record = match self.store.read(&self.name) {
             Ok(Some(record)) if record.run_id == self.run_id => record,
             Ok(_) => return Event::SpawnFailed { reason: "the record was removed".to_owned(), transient: false },
-            Err(e) => return Event::SpawnFailed { reason: e.message(), transient: false },
+            // Out of descriptors, or the file is being mended: what cannot be read now may be a little later.
+            Err(e) => {
+                log(&format!("cannot start it again: {e}"));
+                return Event::SpawnFailed { reason: e.message(), transient: true };
+            }
         };
         let marker = counted.then(|| {
             let number = record.watch.as_ref().map_or(0, |w| w.restarts) + self.pending.restarts + 1;

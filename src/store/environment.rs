@@ -45,8 +45,13 @@ impl Environment {
     pub fn capture() -> Vec<(Raw, Raw)> {
         std::env::vars_os()
             .map(|(k, v)| (Raw::from(k), Raw::from(v)))
-            .filter(|(k, _)| !NOT_PASSED_ON.contains(&k.as_bytes()))
+            .filter(|(k, _)| Environment::is_passed_on(k))
             .collect()
+    }
+
+    /// Whether a variable of the process that calls, or once was called, is one for what is started now.
+    pub fn is_passed_on(key: &Raw) -> bool {
+        !NOT_PASSED_ON.contains(&key.as_bytes())
     }
 
     /// The value of `key`, `set` before `captured`.

@@ -166,7 +166,10 @@ impl Store {
     }
 
     /// As [`Store::read`]; what a newer bgo wrote is kept, for a rewrite.
-    fn read_whole(&self, name: &Name) -> Result<Option<Record>> {
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn read_whole(&self, name: &Name) -> Result<Option<Record>> {
         self.read_as(name, Some(me()), Record::parse)
     }
 

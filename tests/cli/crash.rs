@@ -682,10 +682,12 @@ fn a_stranger_with_the_recorded_pid_is_never_signalled() {
                         record[proof]["boot_id"] = boot.into();
                     }
                 }
-                record["sidecar"]["pid"] = theirs.into();
+                (record["sidecar"]["pid"], record["sidecar"]["start_time"]) = (theirs.into(), start_time.into());
             });
             let row = env.row(name);
             assert_eq!((&row["state"], &row["exit_code"]), (&"exited".into(), &Value::Null), "{name}");
+            assert_eq!(row["reason"], "it ended unseen, or with the machine");
+            assert!(env.bgo(&["status", "--plain"]).ok().stdout.contains("! dead"));
             match verb {
                 "resurrect" => env.bgo(&["resurrect"]).ok(),
                 "watch" => env.bgo(&["watch", name]).code(1),

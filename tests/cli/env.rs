@@ -142,12 +142,17 @@ pub struct TestEnv {
 impl TestEnv {
     /// An empty home, an empty folder to work in.
     pub fn new() -> TestEnv {
+        TestEnv::below("")
+    }
+
+    /// As [`TestEnv::new`], in a folder of this name.
+    pub fn below(name: &str) -> TestEnv {
         enter_namespace();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::Builder::new().prefix("bgo-test-").tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
+        let root: PathBuf = folder.path().canonicalize().unwrap().join(name).components().collect();
         for sub in ["home", "work", "bin"] {
-            fs::create_dir(root.join(sub)).unwrap();
+            fs::create_dir_all(root.join(sub)).unwrap();
         }
         let mark = format!("BGO_TEST_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         TestEnv { folder, root, mark }

@@ -35,5 +35,8 @@ mod states;
 mod status;
 mod stop;
 mod supervision_faults;
+mod survival;
+mod survival_records;
+mod survival_surroundings;
 mod wait;
 mod watch;

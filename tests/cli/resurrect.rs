@@ -108,3 +108,48 @@ fn one_whose_end_is_being_written_down_is_brought_back() {
     resurrect.finish().ok();
     assert!(alive(env.pid("web")) && env.pid("web") != pid);
 }
+
+/// Its settings are gone with its record; that it is not ours to run is not.
+#[test]
+fn one_of_another_user_whose_record_was_removed_stays_that_users() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let env = TestEnv::new();
+    let user = |pid| crate::env::proc_status(pid, "Uid").split_whitespace().next().unwrap().to_owned();
+    let pid = env.start_with(&["--user", "nobody", "--cwd", "/"], "web", &["sleep", "1000"]);
+    let nobody = user(pid);
+    fs::remove_dir_all(env.state()).unwrap();
+    env.bgo(&["resurrect"]).ok().says(&format!("\"web\" still runs (pid {pid}); it has a sidecar again\n"), "");
+    env.bgo(&["restart", "web"]).ok();
+    assert_ne!(env.pid("web"), pid);
+    assert_eq!(user(env.pid("web")), nobody);
+    env.bgo(&["stop", "web"]).ok();
+}
+
+/// Another user calls a process of his what only our sidecars are called, to have his command run as us.
+#[test]
+fn a_strangers_process_that_poses_as_a_sidecar_is_not_taken_for_ours() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let env = TestEnv::new();
+    for folder in [env.root().to_owned(), env.work()] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    env.script("__sidecar__", "unset BGO_SIDECAR; BGO_RUN_ID=$2 setsid sh -c ': > up; exec sleep 60' & wait");
+    let mut poser = std::process::Command::new("/bin/sh");
+    poser.arg0("bgo").args(["__sidecar__", "web", "1-1", "start"]).current_dir(env.work()).uid(65534);
+    poser.env("BGO_HOME", env.state()).env("BGO_SIDECAR", "web");
+    let mut poser = poser.spawn().unwrap();
+    wait_until("it to run", || env.work().join("up").exists());
+    env.bgo(&["resurrect"]).ok().says("nothing to resurrect\n", "");
+    assert_eq!(env.rows().len(), 0);
+    env.start("web", &["sleep", "300"]);
+    assert_eq!(env.record("web")["command"][1], "300");
+    env.bgo(&["stop", "web"]).ok();
+    poser.kill().unwrap();
+    poser.wait().unwrap();
+}

@@ -210,6 +210,17 @@ pub fn arguments(pid: u32) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/cmdline")).ok()
 }
 
+/// The user (the real one) as whom a process runs; `None` if it is gone.
+pub fn user(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse().ok()
+}
+
+/// The folder a process is in; `None` if it is gone or that may not be read.
+pub fn cwd(pid: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
 /// Device and inode of a process's standard output; `None` if that may not be read.
 pub fn stdout_inode(pid: u32) -> Option<(u64, u64)> {
     fs::metadata(format!("/proc/{pid}/fd/1")).ok().map(|m| (m.dev(), m.ino()))

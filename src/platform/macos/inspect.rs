@@ -7,9 +7,10 @@ use super::super::ProcStat;
 use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getsid};
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, OsString, c_int, c_void};
 use std::io;
 use std::mem::{MaybeUninit, size_of};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::ptr;
 use std::time::{Duration, SystemTime};
@@ -267,6 +268,21 @@ struct OpenVnode {
 }
 
 const _: () = assert!(size_of::<OpenVnode>() == 176, "the kernel answers in 176 bytes");
+
+/// The user (the real one) as whom a process runs; `None` if it is gone, or another user's.
+pub fn user(pid: u32) -> Option<u32> {
+    // SAFETY: proc_bsdinfo is the structure of PROC_PIDTBSDINFO and holds numbers only.
+    let info = unsafe { pid_info::<libc::proc_bsdinfo>(number_of(pid)?, libc::PROC_PIDTBSDINFO) };
+    info.ok().map(|info| info.pbi_ruid)
+}
+
+/// The folder a process is in; `None` if it is gone or that may not be read.
+pub fn cwd(pid: u32) -> Option<PathBuf> {
+    // SAFETY: this is the structure of that flavor, and it holds numbers only.
+    let info: libc::proc_vnodepathinfo = unsafe { pid_info(number_of(pid)?, libc::PROC_PIDVNODEPATHINFO) }.ok()?;
+    let path = info.pvi_cdir.vip_path.as_flattened().iter().map(|&c| c as u8).take_while(|&c| c != 0).collect();
+    Some(PathBuf::from(OsString::from_vec(path)))
+}
 
 /// Device and inode of a process's standard output; `None` if that may not be read or is no file.
 pub fn stdout_inode(pid: u32) -> Option<(u64, u64)> {
