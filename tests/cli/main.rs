@@ -28,6 +28,7 @@ mod resurrect;
 mod run;
 mod set;
 mod signal;
+mod soak;
 mod start;
 mod states;
 mod status;

@@ -5,10 +5,11 @@
 //! A test asserts what holds in every interleaving; where one interleaving matters, it is forced with a paused sidecar,
 //! a pipe in place of a log, or a delay made by strace(1).
 
-use super::crash::{NONE, bodies, can_trace, pause, settled, wait_no_sidecar, with_fault};
+use super::crash::{NONE, all_bodies, bodies, can_trace, pause, settled, wait_no_sidecar, with_fault};
 use super::env::{Outcome, Running, TestEnv, alive, kill9, proc_status, signal, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -277,7 +278,7 @@ fn a_wish_during_a_hand_over_is_not_lost() {
 // ---------------------------------------------------------------------------------------------- many terminals
 
 /// Set when dropped, also by a failing assertion.
-struct Over<'a>(&'a AtomicBool);
+pub struct Over<'a>(pub &'a AtomicBool);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
@@ -285,26 +286,34 @@ impl Drop for Over<'_> {
     }
 }
 
-/// While `work` runs, there are never two processes of `name` at the same moment.
-fn never_two(env: &TestEnv, name: &str, work: impl FnOnce()) {
-    let over = AtomicBool::new(false);
+/// While `work` runs, there are never two processes of one name at the same moment. `over` is set when it is through, and
+/// when there were two: it need not go on then. Returns how many processes were seen.
+pub fn never_two(env: &TestEnv, over: &AtomicBool, work: impl FnOnce()) -> usize {
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let watcher = scope.spawn(|| {
+            let _over = Over(over);
+            let mut seen = HashSet::new();
             while !over.load(Ordering::Relaxed) {
-                let found = bodies(env, name);
-                // Found one after the other; that those found first still run proves that all ran together.
-                let together: Vec<u32> = found.into_iter().filter(|&pid| alive(pid)).collect();
-                assert!(together.len() < 2, "{name} runs {} times: {together:?}", together.len());
+                for (name, found) in all_bodies(env) {
+                    seen.extend(found.iter().copied());
+                    // Found one after the other; that those found first still run proves that all ran together.
+                    let together: Vec<u32> = found.into_iter().filter(|&pid| alive(pid)).collect();
+                    assert!(together.len() < 2, "{name} runs {} times: {together:?}", together.len());
+                }
             }
+            seen.len()
         });
-        let _over = Over(&over);
-        work();
-    });
+        {
+            let _over = Over(over);
+            work();
+        }
+        watcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Two terminals, each giving its commands in turn for a while; any of them may be refused, none may fail otherwise.
 fn two_terminals(env: &TestEnv, scripts: [&[&[&str]]; 2]) {
-    never_two(env, "web", || {
+    never_two(env, &AtomicBool::new(false), || {
         let until = Instant::now() + Duration::from_secs(2);
         thread::scope(|scope| {
             for script in scripts {
