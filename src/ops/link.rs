@@ -51,11 +51,25 @@ pub fn lock_or_free<'a>(bgo: &'a Bgo, name: &Name) -> Result<WriteLock<'a>> {
 }
 
 /// Takes the ownership of `name`, if it is free or about to be: a sidecar frees it a moment after its last fact, before it
-/// lets go of the write lock.
+/// lets go of the write lock. While it is held nobody removes the record.
+///
+/// # Errors
+/// There is no record; the locks cannot be taken.
+pub fn own(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
+    match own_any(bgo, name)? {
+        Some(ownership) if bgo.store.read(name).is_ok_and(|record| record.is_none()) => {
+            bgo.store.abandon(name, ownership)?;
+            Err(bgo.not_found(name.as_str()))
+        }
+        taken => Ok(taken),
+    }
+}
+
+/// As [`own`], of a name that may have no record yet.
 ///
 /// # Errors
 /// The locks cannot be taken.
-pub fn own(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
+pub fn own_any(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
     if let Some(ownership) = bgo.store.try_own(name)? {
         // A sidecar holds its lock for life. Where one lives and the lock was free, somebody has removed the lock file:
         // there must not be a second sidecar, so the first ends. Its process runs on.

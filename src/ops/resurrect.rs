@@ -9,7 +9,7 @@ use super::preflight::check_command;
 use super::{Bgo, legacy, run};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::platform;
 use crate::store::{Durability, Ownership};
 use std::time::Duration;
@@ -34,7 +34,10 @@ pub enum Resurrected {
 /// The records cannot be listed.
 pub fn resurrect(bgo: &Bgo) -> Result<Vec<(Name, Result<Resurrected>)>> {
     let names = bgo.store.names()?;
-    Ok(names.into_iter().map(|name| (name.clone(), one(bgo, &name))).collect())
+    let all = names.into_iter().map(|name| (name.clone(), one(bgo, &name)));
+    // Another command has removed it a moment ago.
+    let is_gone = |result: &Result<Resurrected>| result.as_ref().is_err_and(|e| e.kind == ErrorKind::NotFound);
+    Ok(all.filter(|(_, result)| !is_gone(result)).collect())
 }
 
 fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {

@@ -68,6 +68,9 @@ pub fn begin(
         // The sidecar still waits for the lock. Whatever it finds then, it is not to start anything.
         drop(sidecar);
         let _ = restore(&lock, previous.as_ref());
+        if previous.is_none() {
+            let _ = bgo.store.abandon(name, ownership);
+        }
         return Err(e);
     }
     drop(lock);

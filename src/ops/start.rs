@@ -5,7 +5,7 @@
 
 use super::end::{self, Orphan};
 use super::failure::{hint, last_lines, lengths};
-use super::link::own;
+use super::link::own_any;
 use super::preflight::{cannot_start, check_cwd, check_program, check_settings, not_runnable, resolve};
 use super::stop::{StopRequest, stop};
 use super::{Bgo, Run, run};
@@ -24,8 +24,8 @@ use std::time::Duration;
 
 /// How long `start` watches for an early end, unless told otherwise.
 pub const SETTLE: Duration = Duration::from_millis(100);
-/// How often `--force` stops what others keep starting.
-const FORCE_ATTEMPTS: u32 = 10;
+/// How often a start tries again because others keep starting or deleting the same name.
+const ATTEMPTS: u32 = 10;
 
 /// What to start, and how.
 #[derive(Clone, Debug)]
@@ -96,22 +96,24 @@ pub enum StartOutcome {
 pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     let spec = spec(request)?;
     bgo.store.ensure()?;
-    for _ in 0..FORCE_ATTEMPTS {
+    for _ in 0..ATTEMPTS {
         match take_name(bgo, &request.name)? {
             Taken::Free(_, Some(_)) if request.unregistered => return Err(registered(&request.name)),
             Taken::Free(ownership, record) => return start_owned(bgo, request, spec, ownership, record.map(|r| *r)),
-            Taken::Running(Some(pid), _) if request.if_not_running => {
-                let run = present_run(bgo, &request.name)?;
-                return Ok(Started { pid, outcome: StartOutcome::AlreadyRunning, run });
-            }
-            Taken::Running(..) if request.force => {
-                stop(bgo, &request.name, &StopRequest::default())?;
-            }
+            Taken::Running(Some(pid), _) if request.if_not_running => match present_run(bgo, &request.name) {
+                // Another command has deleted it meanwhile: the name is free.
+                Err(e) if e.kind == ErrorKind::NotFound => {}
+                run => return Ok(Started { pid, outcome: StartOutcome::AlreadyRunning, run: run? }),
+            },
+            Taken::Running(..) if request.force => match stop(bgo, &request.name, &StopRequest::default()) {
+                Err(e) if e.kind != ErrorKind::NotFound => return Err(e),
+                _ => {}
+            },
             Taken::Running(pid, state) => return Err(already_running(&request.name, pid, state)),
         }
     }
     Err(Error::new(ErrorKind::Conflict, format!("cannot start \"{}\"", request.name))
-        .because("other commands keep starting it"))
+        .because("other commands keep starting or deleting it"))
 }
 
 fn already_running(name: &Name, pid: Option<u32>, state: State) -> Error {
@@ -147,7 +149,7 @@ enum Taken {
 }
 
 fn take_name(bgo: &Bgo, name: &Name) -> Result<Taken> {
-    let Some(ownership) = own(bgo, name)? else {
+    let Some(ownership) = own_any(bgo, name)? else {
         let record = bgo.store.read(name)?;
         let state = record.as_ref().map_or(State::Starting, |r| r.state);
         return Ok(Taken::Running(record.filter(|r| r.status == Status::Running).and_then(|r| r.pid), state));

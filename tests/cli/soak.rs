@@ -120,7 +120,8 @@ fn fresh_seed() -> u64 {
 impl Soak {
     fn start_calm(&self) {
         let health: &[&str] = &["-w", "--health-cmd", "true", "--health-interval", "200ms", "--health-threshold", "9"];
-        let memory: &[&str] = &["--max-rss", "500M", "--interval", "200ms", "--ready-when", "never"];
+        let memory: &[&str] =
+            &["--max-rss", "500M", "--interval", "200ms", "--ready-when", "never", "--ready-timeout", "0"];
         for (name, flags) in CALM.into_iter().zip([health, memory]) {
             self.env.start_with(flags, name, &["sleep", "1000000"]);
         }
