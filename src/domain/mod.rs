@@ -4,6 +4,8 @@
 //! this folder does I/O or looks at a clock; time comes in as an argument.
 
 pub mod backoff;
+#[cfg(test)]
+pub mod dice;
 pub mod duration;
 pub mod launch;
 pub mod life;

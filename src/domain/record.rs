@@ -309,7 +309,7 @@ impl Record {
     /// What is wrong with the text, and where.
     pub fn parse(bytes: &[u8]) -> Result<Record, serde_json::Error> {
         let mut record = Record::parse_known(bytes)?;
-        super::unknown::keep(&mut record, bytes);
+        super::unknown::keep(&mut record, bytes)?;
         Ok(record)
     }
 
@@ -329,6 +329,10 @@ impl Record {
         }
         if record.command.is_empty() {
             return Err(serde::de::Error::custom("the command is empty"));
+        }
+        // No next wish could have a higher id.
+        if record.wish.id.max(record.seen) == u64::MAX {
+            return Err(serde::de::Error::custom("the ids of wishes are used up"));
         }
         Ok(record)
     }
@@ -466,6 +470,10 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod properties;
 
 #[cfg(test)]
 mod tests {
