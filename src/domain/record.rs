@@ -438,6 +438,15 @@ impl Record {
         self.wish.add(self.seen, ask, grace)
     }
 
+    /// Takes over what commands have asked for since this was read, as it stands in `now`: settings and wishes.
+    pub fn take_wishes(&mut self, now: &Record) {
+        (self.spec, self.wish) = (now.spec.clone(), now.wish.clone());
+        match (&mut self.watch, &now.watch) {
+            (Some(watch), Some(now)) => watch.take_settings(now),
+            (watch, now) => watch.clone_from(now),
+        }
+    }
+
     /// Writes down that nothing of the past counts any more: a person or script asked for a start.
     pub fn begin_anew(&mut self) {
         self.fast_crashes = 0;

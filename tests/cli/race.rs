@@ -163,6 +163,29 @@ fn a_stop_during_a_start_is_not_overlooked() {
     assert!(!settled(&env, "web"));
 }
 
+/// `set` comes when the restart has read the record and not yet written it.
+#[test]
+fn a_setting_that_changes_during_a_restart_is_not_lost() {
+    if !can_trace() {
+        return;
+    }
+    for flags in [&[][..], &["-w"]] {
+        let env = TestEnv::new();
+        env.start_with(flags, "web", &["sleep", "1000"]);
+        env.bgo(&["stop", "web"]).ok();
+        wait_no_sidecar(&env);
+        // The first lock is that of the ownership, the second is for the record.
+        let restart = with_fault(&env, "flock", "delay_enter=500000:when=2", &["restart", "web"]);
+        let owner = || File::open(env.state().join("run/web.alive")).is_ok_and(|lock| lock.try_lock().is_err());
+        wait_until("the restart to own the name", owner);
+        env.bgo(&["set", "web", "--max-runtime", "1h", "--interval", "7", "--max-rss", "1G"]).ok();
+        restart.finish().ok();
+        let record = env.record("web");
+        assert_eq!(record["spec"]["max_runtime"], 3600, "{record}");
+        assert_eq!(record["watch"]["interval"], 7, "{record}");
+    }
+}
+
 // ---------------------------------------------------------------------------------------------- handing over
 
 /// `unwatch` and the death reach the sidecar together: the process is down, and how it ended is known.

@@ -171,7 +171,7 @@ impl Soak {
         }
         let said = stderr.lines().next().unwrap_or_default();
         if !said.is_empty() {
-            self.count(&format!("  {}", general(said, &act.about)));
+            self.count(&format!("  {}", general(said)));
         }
         let fine = act.codes.is_none_or(|codes| codes.contains(code));
         assert!(fine, "`{line}` ended with {code}\nstdout: {stdout}\nstderr: {stderr}");
@@ -311,8 +311,11 @@ fn concerned(act: &Act) -> impl Iterator<Item = String> {
 }
 
 /// A message without names and numbers, to be counted.
-fn general(message: &str, names: &[String]) -> String {
-    let text = names.iter().fold(message.to_owned(), |text, name| text.replace(&format!("\"{name}\""), "NAME"));
+fn general(message: &str) -> String {
+    let text = NAMES
+        .iter()
+        .chain(&DERIVED)
+        .fold(message.to_owned(), |text, name| text.replace(&format!("\"{name}\""), "NAME"));
     let mut general = String::new();
     for c in text.chars() {
         match c {
