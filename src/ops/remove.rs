@@ -85,7 +85,6 @@ pub fn clean(bgo: &Bgo) -> Result<Cleaned> {
         }
     }
     for name in bgo.store.leftovers() {
-        // Logs without a record are there because somebody wanted to keep them.
         if let Err(e) = remove_leftover(bgo, &name) {
             cleaned.failed.push((name, e));
         }
@@ -97,7 +96,7 @@ pub fn clean(bgo: &Bgo) -> Result<Cleaned> {
 fn remove_leftover(bgo: &Bgo, name: &Name) -> Result<()> {
     let Some(ownership) = own_any(bgo, name)? else { return Ok(()) };
     let lock = bgo.store.lock(name)?;
-    if lock.read()?.is_some() { Ok(()) } else { bgo.store.remove(lock, ownership, true) }
+    if lock.read()?.is_some() { Ok(()) } else { bgo.store.remove_leftover(lock, ownership) }
 }
 
 fn remove_if_down(bgo: &Bgo, name: &Name) -> Result<bool> {

@@ -219,14 +219,18 @@ impl Store {
         removed
     }
 
-    /// The names of which there is something (a lock, an environment, a file half written) but no record, sorted: what a
-    /// command has left that was killed. Some may be about to get one. A
-    /// folder that cannot be read has none.
+    /// The names of which there is something (a lock, an environment, a file half written, an empty log) but no record,
+    /// sorted: what a command has left that was killed. Some may be about to get one. A folder that cannot be read has
+    /// none. Logs with something in them were kept on purpose.
     pub fn leftovers(&self) -> Vec<Name> {
-        const SUFFIXES: [&str; 6] = [".env", ".json.tmp", ".env.tmp", ".alive", ".write", ".notify"];
-        let entries = |folder: &str| fs::read_dir(self.root.join(folder)).into_iter().flatten();
-        let files = entries("procs").chain(entries("run")).filter_map(io::Result::ok);
-        let mut names: Vec<Name> = files
+        const SUFFIXES: [&str; 9] =
+            [".env", ".json.tmp", ".env.tmp", ".alive", ".write", ".notify", ".out.log", ".err.log", ".watcher.log"];
+        let entries =
+            |folder: &str| fs::read_dir(self.root.join(folder)).into_iter().flatten().filter_map(io::Result::ok);
+        let empty_logs = entries("logs").filter(|log| log.metadata().is_ok_and(|log| log.len() == 0));
+        let mut names: Vec<Name> = entries("procs")
+            .chain(entries("run"))
+            .chain(empty_logs)
             .filter_map(|entry| {
                 let file = entry.file_name().into_string().ok()?;
                 let name = SUFFIXES.iter().find_map(|suffix| file.strip_suffix(suffix))?;
@@ -237,6 +241,20 @@ impl Store {
         names.dedup();
         names.retain(|name| !self.record_path(name).try_exists().unwrap_or(true));
         names
+    }
+
+    /// Removes what there is of a name without a record, but no log that has something in it.
+    ///
+    /// # Errors
+    /// As [`Store::remove`].
+    pub fn remove_leftover(&self, lock: WriteLock<'_>, ownership: Ownership) -> Result<()> {
+        let logs = self.logs(lock.name());
+        for log in [logs.out, logs.err, logs.watcher] {
+            if fs::metadata(&log).is_ok_and(|log| log.len() == 0) {
+                lock::remove(&log)?;
+            }
+        }
+        self.remove(lock, ownership, true)
     }
 }
 

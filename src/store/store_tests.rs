@@ -135,19 +135,26 @@ fn a_lock_file_that_is_another_by_now_is_left_alone() {
 #[test]
 fn what_is_there_without_a_record_is_found_and_removed() {
     let (_folder, store) = store();
-    let left = ["procs/web.env", "procs/.api.json.tmp", "run/web.json.alive", "run/a b.write", "run/x.notify"];
-    for file in left.iter().chain(&["procs/up.json", "procs/up.env", "run/up.alive", "procs/notes.txt", "run/-x.alive"])
-    {
-        fs::write(store.root().join(file), "{}").unwrap();
-    }
-    let names: Vec<Name> = ["a b", "api", "web", "web.json", "x"].map(name).into();
+    let path = |file: &str| store.root().join(file);
+    let left = [
+        "procs/web.env",
+        "procs/.api.json.tmp",
+        "run/web.json.alive",
+        "run/a b.write",
+        "run/x.notify",
+        "logs/y.err.log",
+    ];
+    let others = ["procs/up.json", "procs/up.env", "run/up.alive", "procs/notes.txt", "run/-x.alive"];
+    left.iter().chain(&others).for_each(|file| fs::write(path(file), "").unwrap());
+    fs::write(path("logs/kept.out.log"), "precious").unwrap();
+    let names: Vec<Name> = ["a b", "api", "web", "web.json", "x", "y"].map(name).into();
     assert_eq!(store.leftovers(), names);
     for name in &names {
-        store.remove(store.lock(name).unwrap(), store.try_own(name).unwrap().unwrap(), true).unwrap();
+        store.remove_leftover(store.lock(name).unwrap(), store.try_own(name).unwrap().unwrap()).unwrap();
     }
     assert_eq!(store.leftovers(), []);
-    assert!(left.iter().all(|file| !store.root().join(file).exists()));
-    assert!(has_lock(&store, "up.alive"));
+    assert!(left.iter().all(|file| !path(file).exists()));
+    assert!(others.iter().chain(&["logs/kept.out.log"]).all(|file| path(file).exists()));
 }
 
 #[test]
