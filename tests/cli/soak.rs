@@ -356,9 +356,10 @@ impl Size {
     fn of(env: &TestEnv, name: &str) -> Size {
         let pid = env.sidecar(name);
         let smaps = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-        let private = smaps.lines().filter(|line| line.starts_with("Private_"));
-        let kib = |line: &str| line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap();
-        Size { pid, descriptors: descriptors(pid).len(), private_kib: private.map(kib).sum() }
+        // Not what is clean: a page of the binary is private as long as no other bgo happens to have it.
+        let line = smaps.lines().find(|line| line.starts_with("Private_Dirty:")).unwrap();
+        let private_kib = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        Size { pid, descriptors: descriptors(pid).len(), private_kib }
     }
 }
 
@@ -371,12 +372,12 @@ impl Soak {
         for (name, before) in CALM.into_iter().zip(calm) {
             let size = || Size::of(env, name);
             assert_eq!(size().pid, before.pid, "the sidecar of {name} is another one");
-            wait_until(&format!("the descriptors of {name} to be {before:?}, not {:?}", size()), || {
-                size().descriptors <= before.descriptors
+            // A check that is under way has descriptors and memory of its own.
+            wait_until(&format!("{name} to be no larger than {before:?}; it is {:?}", size()), || {
+                let now = size();
+                now.descriptors <= before.descriptors && now.private_kib <= before.private_kib + GROWTH
             });
-            let after = size();
-            assert!(after.private_kib <= before.private_kib + GROWTH, "{name} grew from {before:?} to {after:?}");
-            println!("soak: {name} before {before:?}, after {after:?}");
+            println!("soak: {name} before {before:?}, after {:?}", size());
         }
         for (name, track) in &*self.tracks() {
             let expected = track.registered == Some(track.removals) && NAMES.contains(&name.as_str());
