@@ -70,7 +70,7 @@ impl Dice {
 
     /// An index into something of this length.
     pub fn index(&mut self, length: usize) -> usize {
-        usize::try_from(self.below(length as u64)).unwrap()
+        self.below(length as u64) as usize
     }
 
     /// One of `choices`.
@@ -89,8 +89,8 @@ impl Dice {
         for _ in 0..self.below(most + 1) {
             match self.below(4) {
                 0 => text.push_str(self.pick(ODD)),
-                1 => text.push(char::from_u32(u32::try_from(self.below(0x11_0000)).unwrap()).unwrap_or('x')),
-                2 => text.push(char::from(b' ' + u8::try_from(self.below(95)).unwrap())),
+                1 => text.push(char::from_u32(self.below(0x11_0000) as u32).unwrap_or('x')),
+                2 => text.push(char::from(b' ' + self.below(95) as u8)),
                 _ => text.push_str(self.pick(words)),
             }
         }

@@ -147,7 +147,7 @@ fn a_record_that_is_cut_off_is_none() {
 #[test]
 fn bytes_that_flip_are_an_error_or_another_record() {
     let (mut accepted, mut refused) = (0, 0);
-    for seed in 0..6000 {
+    for seed in 0..3000 {
         let mut dice = Dice::new(seed);
         let mut bytes = FULL.as_bytes().to_vec();
         for _ in 0..=dice.below(3) {
@@ -161,7 +161,7 @@ fn bytes_that_flip_are_an_error_or_another_record() {
         }
         *(if holds(&bytes) { &mut accepted } else { &mut refused }) += 1;
     }
-    assert!(accepted > 500 && refused > 500, "{accepted} accepted, {refused} refused");
+    assert!(accepted > 200 && refused > 200, "{accepted} accepted, {refused} refused");
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn any_value_may_be_anywhere() {
     for place in &found {
         accepted += odd.iter().filter(|odd| holds(with(&[place], odd).as_bytes())).count();
     }
-    for seed in 0..2000 {
+    for seed in 0..1000 {
         let mut dice = Dice::new(seed);
         let some: Vec<&String> = (0..2 + dice.below(4)).map(|_| &found[dice.index(found.len())]).collect();
         accepted += usize::from(holds(with(&some, dice.pick(&odd)).as_bytes()));
@@ -205,7 +205,7 @@ fn a_field_that_comes_twice_is_an_error_or_the_last() {
 #[test]
 fn what_a_newer_bgo_wrote_survives_a_rewrite() {
     let words = ["spec", "watch", "name", "wish", "future", "_", "max_rss"];
-    for seed in 0..2000 {
+    for seed in 0..1000 {
         let mut dice = Dice::new(seed);
         let mut value = full();
         let place = ["", "/spec", "/watch"][dice.index(3)];

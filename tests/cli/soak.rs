@@ -63,6 +63,8 @@ struct Soak {
     tracks: Mutex<BTreeMap<String, Track>>,
     /// How often what was done or said.
     counts: Mutex<BTreeMap<String, u64>>,
+    /// The command that took longest.
+    slowest: Mutex<(Duration, String)>,
     over: AtomicBool,
 }
 
@@ -85,6 +87,7 @@ fn soak(length: Duration) {
         begun: Instant::now(),
         tracks: Mutex::default(),
         counts: Mutex::default(),
+        slowest: Mutex::default(),
         over: AtomicBool::new(false),
     };
     println!("soak: BGO_SOAK_SEED={seed} for {length:?}");
@@ -165,6 +168,11 @@ impl Soak {
     fn judge(&self, act: &Act, outcome: &Outcome, killed: bool) {
         let Outcome { line, code, stdout, stderr, took, .. } = outcome;
         self.count(&format!("bgo {}", act.verb()));
+        let mut slowest = self.slowest.lock().unwrap();
+        if *took > slowest.0 {
+            *slowest = (*took, line.clone());
+        }
+        drop(slowest);
         if killed && *code == 137 {
             self.count("killed: bgo");
             return;
@@ -421,6 +429,7 @@ impl Soak {
             sum("killed: "),
             sum("held: "),
         );
+        println!("soak: the slowest: {:?}", self.slowest.lock().unwrap());
         counts.iter().for_each(|(what, times)| println!("{times:8} {what}"));
     }
 }
