@@ -5,7 +5,7 @@
 
 use super::end::{self, Orphan};
 use super::failure::{hint, last_lines, lengths};
-use super::link::own_any;
+use super::link::{a_moment, own_any};
 use super::preflight::{cannot_start, check_cwd, check_program, check_settings, not_runnable, resolve};
 use super::stop::{StopRequest, stop};
 use super::{Bgo, Run, run};
@@ -101,13 +101,13 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
             Taken::Free(_, Some(_)) if request.unregistered => return Err(registered(&request.name)),
             Taken::Free(ownership, record) => return start_owned(bgo, request, spec, ownership, record.map(|r| *r)),
             Taken::Running(Some(pid), _) if request.if_not_running => match present_run(bgo, &request.name) {
-                // Another command has deleted it meanwhile: the name is free.
-                Err(e) if e.kind == ErrorKind::NotFound => {}
+                // Another command is about to write the record, or has removed it and is about to let go of the name.
+                Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
                 run => return Ok(Started { pid, outcome: StartOutcome::AlreadyRunning, run: run? }),
             },
             Taken::Running(..) if request.force => match stop(bgo, &request.name, &StopRequest::default()) {
-                Err(e) if e.kind != ErrorKind::NotFound => return Err(e),
-                _ => {}
+                Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
+                stopped => _ = stopped?,
             },
             Taken::Running(pid, state) => return Err(already_running(&request.name, pid, state)),
         }
