@@ -119,7 +119,22 @@ pub fn known_name(bgo: &Bgo, text: &OsStr) -> Result<Name> {
 ///
 /// Several names of which not one is registered are a usage error (2), as in bgo-cli 0.2.0: most likely the command
 /// line was meant otherwise.
-pub fn each(bgo: &Bgo, names: &[OsString], mut act: impl FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
+pub fn each(bgo: &Bgo, names: &[OsString], act: impl FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
+    each_that(bgo, names, false, act)
+}
+
+/// As [`each`], for names that nobody has typed: bgo has listed them a moment ago. One that another command has deleted
+/// since needs nothing more.
+pub fn each_listed(bgo: &Bgo, names: &[OsString], act: impl FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
+    each_that(bgo, names, true, act)
+}
+
+fn each_that(
+    bgo: &Bgo,
+    names: &[OsString],
+    is_listed: bool,
+    mut act: impl FnMut(&Name) -> Result<String>,
+) -> Result<ExitCode> {
     // What is wrong with all of them is said once.
     bgo.store.check()?;
     let mut worst = ExitCode::Done;
@@ -127,6 +142,7 @@ pub fn each(bgo: &Bgo, names: &[OsString], mut act: impl FnMut(&Name) -> Result<
     for text in names {
         match known_name(bgo, text).and_then(|name| act(&name)) {
             Ok(line) => say(&line),
+            Err(error) if is_listed && error.kind == ErrorKind::NotFound => {}
             Err(error) if names.len() == 1 => return Err(error),
             Err(error) => {
                 unknown += usize::from(error.kind == ErrorKind::NotFound);

@@ -1,6 +1,6 @@
 //! `restart-stopped` and `restart-last`: restarting what is down, from a menu, by name, or all.
 
-use super::output::{known_name, print, print_error, say};
+use super::output::{each_listed, known_name, print, print_error, say};
 use super::restart::restart;
 use crate::cli::PickArgs;
 use crate::domain::name::Name;
@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, RestartRequest};
 use crate::platform::{SignalQueue, terminal_size};
 use crate::view::text::{clean, fit};
+use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// How the menu and `--all` go through what is down.
@@ -41,11 +42,9 @@ pub fn run(bgo: &Bgo, args: &PickArgs, order: Order) -> Result<ExitCode> {
         say("nothing restarted");
         return Ok(ExitCode::Done);
     }
-    let mut worst = ExitCode::Done;
-    for row in picked.into_iter().filter_map(|index| down.get(index)) {
-        worst = worst.max(restart_one(bgo, &known_name(bgo, row.name.as_ref())?));
-    }
-    Ok(worst)
+    let names: Vec<OsString> =
+        picked.into_iter().filter_map(|index| down.get(index)).map(|row| row.name.clone().into()).collect();
+    each_listed(bgo, &names, |name| restart(bgo, name, RestartRequest::default()))
 }
 
 /// Down, and not about to be restarted anyway.

@@ -1,6 +1,6 @@
 //! `restart`
 
-use super::output::{awaiting, each, say};
+use super::output::{awaiting, each, each_listed, say};
 use super::stop::running;
 use crate::cli::RestartArgs;
 use crate::domain::name::Name;
@@ -10,12 +10,15 @@ use crate::ops::{self, Bgo, RestartRequest, StartOutcome};
 /// Restarts the names given, or all that run.
 pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
     let request = RestartRequest { reset_counters: args.reset_counters, update_env: args.update_env };
-    let names = if args.all { running(bgo)? } else { args.names.clone() };
+    let one = |name: &Name| restart(bgo, name, request);
+    if !args.all {
+        return each(bgo, &args.names, one);
+    }
+    let names = running(bgo)?;
     if names.is_empty() {
         say("nothing is running");
-        return Ok(ExitCode::Done);
     }
-    each(bgo, &names, |name| restart(bgo, name, request))
+    each_listed(bgo, &names, one)
 }
 
 /// Restarts one and says what came of it.

@@ -1,6 +1,6 @@
 //! `stop`
 
-use super::output::{awaiting, each, note, say};
+use super::output::{awaiting, each, each_listed, note, say};
 use crate::cli::StopArgs;
 use crate::domain::name::Name;
 use crate::domain::signal::Signal;
@@ -11,12 +11,7 @@ use std::ffi::OsString;
 /// Stops the names given, or all that run.
 pub fn run(bgo: &Bgo, args: &StopArgs) -> Result<ExitCode> {
     let request = StopRequest { signal: args.signal, timeout: args.timeout, force: args.force };
-    let names = if args.all { running(bgo)? } else { args.names.clone() };
-    if names.is_empty() {
-        say("nothing is running");
-        return Ok(ExitCode::Done);
-    }
-    each(bgo, &names, |name| {
+    let one = |name: &Name| {
         let stopped = awaiting(&format!("stopping {name}"), || ops::stop(bgo, name, &request))?;
         Ok(match stopped {
             StopOutcome::Stopped(Some(pid)) => {
@@ -32,7 +27,15 @@ pub fn run(bgo: &Bgo, args: &StopArgs) -> Result<ExitCode> {
             }
             StopOutcome::AlreadyDown => format!("\"{name}\" was not running"),
         })
-    })
+    };
+    if !args.all {
+        return each(bgo, &args.names, one);
+    }
+    let names = running(bgo)?;
+    if names.is_empty() {
+        say("nothing is running");
+    }
+    each_listed(bgo, &names, one)
 }
 
 fn was_killed(bgo: &Bgo, name: &Name) -> bool {

@@ -46,7 +46,8 @@ impl fmt::Display for Span {
         // To the millisecond: nobody wants the nanoseconds of a measured uptime.
         let millis = Duration::from_millis(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX));
         if millis > Duration::from_secs(1) && millis < Duration::from_secs(60) && millis.subsec_millis() != 0 {
-            return write!(f, "{}s", millis.as_secs_f64());
+            let fraction = format!("{:03}", millis.subsec_millis());
+            return write!(f, "{}.{}s", millis.as_secs(), fraction.trim_end_matches('0'));
         }
         f.write_str(&humantime::format_duration(millis).to_string().replace(' ', ""))
     }
@@ -90,6 +91,7 @@ impl<'de> Deserialize<'de> for Span {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dice::Dice;
     use super::*;
 
     #[test]
@@ -119,5 +121,29 @@ mod tests {
         for (millis, text) in [(3000, "3s"), (500, "500ms"), (5_400_000, "1h30m"), (1250, "1.25s"), (0, "0s")] {
             assert_eq!(Span(Duration::from_millis(millis)).to_string(), text);
         }
+    }
+
+    #[test]
+    fn what_is_shown_is_read_back_to_the_millisecond() {
+        for seed in 0..20_000 {
+            let millis = Dice::new(seed).sized() % (MAX.as_millis() as u64 + 1);
+            let span = Span(Duration::from_millis(millis));
+            assert_eq!(span.to_string().parse(), Ok(span), "{millis} ms");
+        }
+    }
+
+    #[test]
+    fn records_keep_every_duration_that_is_accepted() {
+        let units = ["1", "0", ".", "5", "ms", "us", "ns", "s", "m", "h", "d", "year", "e9", "inf", "nan", "-", " "];
+        let mut accepted = 0;
+        for seed in 0..20_000 {
+            let text = Dice::new(seed).text(&units, 6);
+            let Ok(span) = text.parse::<Span>() else { continue };
+            accepted += 1;
+            assert!(span.0 <= MAX, "{text:?}");
+            let json = serde_json::to_string(&span).unwrap();
+            assert_eq!(serde_json::from_str::<Span>(&json).unwrap(), span, "{text:?}: {json}");
+        }
+        assert!(accepted > 100, "only {accepted} of the texts are durations");
     }
 }

@@ -137,9 +137,12 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dice::Dice;
     use super::super::outcome::Outcome;
+    use super::super::signal::Signal;
     use super::super::timestamp::Timestamp;
     use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
     fn reports_survive_the_pipe() {
@@ -157,6 +160,44 @@ mod tests {
         }
         for (index, (stage, _)) in STAGES.iter().enumerate() {
             assert_eq!(usize::from(stage.index()), index);
+        }
+    }
+
+    /// Whatever ended a process and whatever was said about it.
+    #[test]
+    fn every_report_is_one_line_that_is_read_back() {
+        for seed in 0..5000 {
+            let mut dice = Dice::new(seed);
+            let at = Timestamp(UNIX_EPOCH + Duration::from_micros(dice.sized() % 250_000_000_000_000_000));
+            let outcome = match dice.below(3) {
+                0 => Outcome::Code(i32::try_from(dice.below(256)).unwrap()),
+                1 => {
+                    let signal = Signal::from_number(1 + i32::try_from(dice.below(64)).unwrap()).unwrap();
+                    Outcome::Signal { signal, oom: dice.below(2) == 0 }
+                }
+                _ => Outcome::Unknown,
+            };
+            let reason = (dice.below(2) == 0).then(|| dice.text(&["killed: ", "rss"], 20));
+            let uptime = (dice.below(2) == 0).then(|| Duration::from_millis(dice.sized()));
+            let exit = Exit { reason, shutdown: dice.below(2) == 0, ..Exit::new(at, outcome, uptime) };
+            let failure = LaunchFailure { stage: STAGES[dice.index(STAGES.len())].0, errno: dice.any() as i32 };
+            for report in [Report::Ended(exit), Report::Failed(failure), Report::Started(dice.any() as u32)] {
+                let line = report.to_line();
+                assert_eq!((line.matches('\n').count(), line.ends_with('\n')), (1, true), "{line:?}");
+                assert_eq!(Report::parse(&line), Some(report), "{line:?}");
+            }
+            assert!(!failure.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn no_line_is_too_odd_for_a_report() {
+        let words = ["started ", "failed ", "superseded", "ended ", "0", "7", "-1", "99", " ", "{\"at\":", "}", "\n"];
+        for seed in 0..10_000 {
+            let text = Dice::new(seed).text(&words, 8);
+            if let Some(report) = Report::parse(&text) {
+                assert_eq!(Report::parse(&report.to_line()), Some(report), "{text:?}");
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The state machine: a table of single steps, and random walks that hold its invariants.
 
 use super::*;
+use crate::domain::dice::Dice;
 use crate::domain::duration::Span;
 use crate::domain::run::Readiness;
 use crate::domain::settings::{OnReadyTimeout, RestartOn, Settings};
@@ -301,16 +302,6 @@ fn the_fourth_fast_crash_in_a_row_is_the_last() {
     assert_eq!(m.life, Life::Over(End::Errored("4 consecutive fast-crashes".into())));
 }
 
-/// A small linear congruential generator: the walk is the same on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
-
 #[test]
 fn what_supervision_ends_is_restarted_or_errored_as_the_policy_says() {
     let limit = || Settings { max_runtime: Some(Span::secs(30)), ..Settings::default() };
@@ -531,7 +522,7 @@ fn random_walks_keep_the_invariants() {
     let mut ends = std::collections::BTreeMap::<&str, u32>::new();
     let mut seen = std::collections::BTreeMap::<String, u32>::new();
     for seed in 0..4000 {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let mut world = World::default();
         let mut m = Machine::new();
         let mut now = at(1);

@@ -5,6 +5,8 @@
 
 pub mod backoff;
 pub mod control;
+#[cfg(test)]
+pub mod dice;
 pub mod duration;
 pub mod launch;
 pub mod life;

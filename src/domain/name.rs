@@ -93,6 +93,7 @@ impl AsRef<str> for Name {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dice::Dice;
     use super::*;
 
     #[test]
@@ -123,5 +124,38 @@ mod tests {
             assert_eq!(Name::parse(bad), Err(why), "{bad:?}");
         }
         assert_eq!(Name::parse(&"x".repeat(101)), Err(TooLong));
+    }
+
+    /// Texts of which some are names.
+    fn texts() -> impl Iterator<Item = String> {
+        let words = ["web", "a", "B", "7", "@", "+", "_", "-", ".", " ", "日本", "e\u{301}", "x".repeat(40).leak()];
+        (0..10_000).map(move |seed| Dice::new(seed).text(&words, 1 + seed % 8))
+    }
+
+    #[test]
+    fn whatever_is_a_name_is_a_safe_file_name() {
+        let mut accepted = 0;
+        for text in texts() {
+            let Ok(name) = Name::parse(&text) else { continue };
+            accepted += 1;
+            assert_eq!(name.as_str(), text);
+            assert!((1..=MAX_BYTES).contains(&text.len()), "{text:?}");
+            assert!(!text.starts_with(['-', '.', ' ']) && !text.ends_with(' '), "{text:?}");
+            assert!(!text.contains('/') && !text.contains(char::is_control), "{text:?}");
+            let path = std::path::Path::new(&text);
+            assert_eq!(path.components().count(), 1, "{text:?}");
+            assert_eq!(path.file_name().and_then(|file| file.to_str()), Some(text.as_str()));
+        }
+        assert!(accepted > 1000, "only {accepted} of the texts are names");
+    }
+
+    #[test]
+    fn a_shell_takes_a_name_as_it_is() {
+        let names: Vec<Name> = texts().filter_map(|text| Name::parse(&text).ok()).step_by(10).take(500).collect();
+        let words: Vec<_> = names.iter().map(Name::shell).collect();
+        let script = format!("printf '%s\\n' {}", words.join(" "));
+        let printed = std::process::Command::new("sh").args(["-c", &script]).output().unwrap().stdout;
+        let printed = String::from_utf8(printed).unwrap();
+        assert_eq!(printed.lines().collect::<Vec<_>>(), names.iter().map(Name::as_str).collect::<Vec<_>>());
     }
 }

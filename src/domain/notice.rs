@@ -49,6 +49,7 @@ fn word(line: &str) -> Option<Notice> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dice::Dice;
     use super::*;
 
     #[test]
@@ -68,5 +69,55 @@ mod tests {
         assert_eq!(parse(text), words);
         let long = format!("STATUS={}", "é".repeat(500));
         assert_eq!(parse(long.as_bytes()), [Notice::Status("é".repeat(200))]);
+    }
+
+    /// Whatever else is in a datagram, the words that are known are understood.
+    #[test]
+    fn known_words_are_found_among_garbage() {
+        let known = [
+            ("READY=1", Notice::Ready),
+            ("STATUS=going on", Notice::Status("going on".into())),
+            ("STOPPING=1", Notice::Stopping),
+            ("WATCHDOG=1", Notice::Beat),
+            ("WATCHDOG=trigger", Notice::Lifeless),
+            ("EXTEND_TIMEOUT_USEC=2000000", Notice::Extend(Duration::from_secs(2))),
+            ("MAINPID=42", Notice::MainPid(42)),
+        ];
+        for seed in 0..5000 {
+            let mut dice = Dice::new(seed);
+            let (mut datagram, mut words) = (Vec::new(), Vec::new());
+            for _ in 0..dice.below(12) {
+                if dice.below(2) == 0 {
+                    let (line, word) = &known[dice.index(known.len())];
+                    datagram.extend_from_slice(line.as_bytes());
+                    words.push(word.clone());
+                } else {
+                    let garbage = dice.bytes(60).into_iter().filter(|&b| b != b'\n');
+                    datagram.push(b'!');
+                    datagram.extend(garbage);
+                }
+                datagram.push(b'\n');
+            }
+            assert_eq!(parse(&datagram), words, "seed {seed}: {:?}", String::from_utf8_lossy(&datagram));
+        }
+    }
+
+    #[test]
+    fn no_datagram_is_too_odd() {
+        let keys = ["READY=", "STATUS=", "STOPPING=", "WATCHDOG=", "EXTEND_TIMEOUT_USEC=", "MAINPID=", "\n", "1", "-1"];
+        for seed in 0..5000 {
+            let mut dice = Dice::new(seed);
+            parse(&dice.bytes(400));
+            let text = dice.text(&keys, 20);
+            for notice in parse(text.as_bytes()) {
+                match notice {
+                    Notice::Status(status) => {
+                        assert!(status.chars().count() <= STATUS_LENGTH && !status.contains('\n'))
+                    }
+                    Notice::MainPid(pid) => assert!(pid > 1, "{text:?}"),
+                    _ => {}
+                }
+            }
+        }
     }
 }

@@ -313,7 +313,7 @@ impl Record {
     /// What is wrong with the text, and where.
     pub fn parse(bytes: &[u8]) -> Result<Record, serde_json::Error> {
         let mut record = Record::parse_known(bytes)?;
-        super::unknown::keep(&mut record, bytes);
+        super::unknown::keep(&mut record, bytes)?;
         Ok(record)
     }
 
@@ -333,6 +333,10 @@ impl Record {
         }
         if record.command.is_empty() {
             return Err(serde::de::Error::custom("the command is empty"));
+        }
+        // No next wish could have a higher id.
+        if record.wish.id.max(record.seen) == u64::MAX {
+            return Err(serde::de::Error::custom("the ids of wishes are used up"));
         }
         Ok(record)
     }
@@ -465,6 +469,15 @@ impl Record {
         self.wish.add(self.seen, ask, grace)
     }
 
+    /// Takes over what commands have asked for since this was read, as it stands in `now`: settings and wishes.
+    pub fn take_wishes(&mut self, now: &Record) {
+        (self.spec, self.wish) = (now.spec.clone(), now.wish.clone());
+        match (&mut self.watch, &now.watch) {
+            (Some(watch), Some(now)) => watch.take_settings(now),
+            (watch, now) => watch.clone_from(now),
+        }
+    }
+
     /// Writes down that nothing of the past counts any more: a person or script asked for a start.
     pub fn begin_anew(&mut self) {
         self.fast_crashes = 0;
@@ -497,6 +510,10 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod properties;
 
 #[cfg(test)]
 mod tests {

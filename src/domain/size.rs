@@ -104,6 +104,7 @@ pub fn measured(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dice::Dice;
     use super::*;
 
     #[test]
@@ -133,6 +134,29 @@ mod tests {
     fn a_measured_size_reads_well() {
         for (bytes, text) in [(612 << 20, "612 MiB"), (9 << 20, "9216 KiB"), (15 << 30, "15 GiB"), (100, "100 bytes")] {
             assert_eq!(measured(bytes), text);
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_read_back() {
+        for seed in 0..20_000 {
+            let mut dice = Dice::new(seed);
+            let size = Size(dice.sized() << dice.below(24));
+            assert_eq!(size.to_string().parse(), Ok(size));
+            assert_eq!(serde_json::from_value::<Size>(serde_json::json!(size)).unwrap(), size);
+            measured(size.0);
+        }
+    }
+
+    #[test]
+    fn no_text_is_too_odd_for_a_size() {
+        let words =
+            ["1", "9", "0", ".", "5", "K", "m", "GiB", "TB", "b", "i", "e", "-", "+", " ", "18446744073709551615"];
+        for seed in 0..20_000 {
+            let text = Dice::new(seed).text(&words, 6);
+            if let Ok(size) = text.parse::<Size>() {
+                assert_eq!(size.to_string().parse(), Ok(size), "{text:?}");
+            }
         }
     }
 }

@@ -6,11 +6,14 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment of the wall clock, in UTC, to the microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub SystemTime);
+
+/// The first moment of the year 10000, in microseconds since 1970.
+const END: u64 = 253_402_300_800_000_000;
 
 impl FromStr for Timestamp {
     type Err = String;
@@ -22,7 +25,11 @@ impl FromStr for Timestamp {
         let time = humantime::parse_rfc3339_weak(local).map_err(|_| bad())?;
         let shift = Duration::from_secs(offset_minutes.unsigned_abs() * 60);
         let utc = if offset_minutes >= 0 { time.checked_sub(shift) } else { time.checked_add(shift) };
-        utc.map(Timestamp).ok_or_else(bad)
+        // Outside of these years there is no text for it; and a record whose time is finer than its text is another one
+        // when it is read again.
+        let since_1970 = utc.and_then(|utc| utc.duration_since(UNIX_EPOCH).ok()).ok_or_else(bad)?;
+        let micros = u64::try_from(since_1970.as_micros()).ok().filter(|&micros| micros < END).ok_or_else(bad)?;
+        Ok(Timestamp(UNIX_EPOCH + Duration::from_micros(micros)))
     }
 }
 
@@ -33,7 +40,7 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
     }
     let at = text.rfind(['+', '-']).filter(|&at| at >= 19)?;
     let (hours, minutes) = text[at + 1..].split_once(':')?;
-    let total = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+    let total = i64::from(hours.parse::<u8>().ok()?) * 60 + i64::from(minutes.parse::<u8>().ok()?);
     Some((&text[..at], if text.as_bytes()[at] == b'-' { -total } else { total }))
 }
 
@@ -57,6 +64,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dice::Dice;
     use super::*;
 
     #[test]
@@ -72,5 +80,36 @@ mod tests {
         for bad in ["", "yesterday", "2026-11-20", "2026-11-20T12:53:02+zz:00", "é026-11-20T12:53:02+00:00"] {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
+    }
+
+    /// Of the years that cannot be written nothing is taken; what is finer than can be written is cut off.
+    #[test]
+    fn what_is_accepted_is_read_back_unchanged() {
+        let words = [
+            "1970-01-01T00:00:00",
+            "9999-12-31T23:59:59",
+            "2026-11-20T12:53:02",
+            "Z",
+            "z",
+            "+",
+            "-",
+            "00:00",
+            "02:30",
+            "99:99",
+            ".123456789",
+            ".5",
+            ":",
+            "24",
+            "9223372036854775807",
+        ];
+        let mut accepted = 0;
+        for seed in 0..20_000 {
+            let mut dice = Dice::new(seed);
+            let text = (0..2 + dice.below(4)).map(|_| dice.pick(&words)).collect::<String>();
+            let Ok(time) = text.parse::<Timestamp>() else { continue };
+            accepted += 1;
+            assert_eq!(time.to_string().parse(), Ok(time), "{text:?} is written as {time}");
+        }
+        assert!(accepted > 100, "only {accepted} of the texts are times");
     }
 }

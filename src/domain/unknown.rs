@@ -60,9 +60,15 @@ const WATCH: &[&str] = &[
 const SPEC: &[&str] = super::settings::NAMES;
 
 /// Puts the fields of `bytes` that `record` (parsed from them) does not have into its `extra` maps.
-pub fn keep(record: &mut Record, bytes: &[u8]) {
-    let Ok(Top(true)) = serde_json::from_slice::<Top>(bytes) else { return };
-    let Ok(mut all) = serde_json::from_slice::<Map<String, Value>>(bytes) else { return };
+///
+/// # Errors
+/// One cannot be kept: its value is no JSON that this bgo can write again (a number beyond all bounds).
+pub fn keep(record: &mut Record, bytes: &[u8]) -> Result<(), serde_json::Error> {
+    let Top(has_unknown) = serde_json::from_slice(bytes)?;
+    if !has_unknown {
+        return Ok(());
+    }
+    let mut all: Map<String, Value> = serde_json::from_slice(bytes)?;
     let mut block = |name: &str, known: &[&str]| match all.remove(name) {
         Some(Value::Object(block)) => others(block, known),
         _ => Map::new(),
@@ -73,6 +79,7 @@ pub fn keep(record: &mut Record, bytes: &[u8]) {
         watch.extra = watch_extra;
     }
     record.extra = others(all, RECORD);
+    Ok(())
 }
 
 fn others(map: Map<String, Value>, known: &[&str]) -> Map<String, Value> {

@@ -8,6 +8,7 @@ use super::size::Wire;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Declares an enum of words: display, parsing, and JSON by the same word.
 macro_rules! words {
@@ -164,6 +165,8 @@ impl FromStr for RestartLimit {
             let bare = within.trim().starts_with(|c: char| c.is_ascii_alphabetic());
             let within = if bare { format!("1{}", within.trim()) } else { within.to_owned() };
             let within: Span = within.parse().ok()?;
+            // What is finer than it is shown would not be read back from the record.
+            let within = Span(Duration::from_millis(u64::try_from(within.0.as_millis()).ok()?));
             (!within.0.is_zero()).then_some(RestartLimit { count, within })
         });
         parsed.ok_or_else(|| format!("\"{text}\" is not a restart limit such as 10/1m (at most {MAX_COUNT} restarts)"))
@@ -217,6 +220,7 @@ as_text!(RestartLimit, Umask);
 
 #[cfg(test)]
 mod tests {
+    use super::super::dice::Dice;
     use super::*;
 
     #[test]
@@ -224,7 +228,7 @@ mod tests {
         let limit = |text: &str| text.parse::<RestartLimit>().map(|limit| limit.to_string());
         assert_eq!(limit("10/1m").as_deref(), Ok("10/1m"));
         assert_eq!(limit("3/h").as_deref(), Ok("3/1h"));
-        for bad in ["10", "/1m", "0/1m", "1001/1m", "3/0", "x/1m", "3/x"] {
+        for bad in ["10", "/1m", "0/1m", "1001/1m", "3/0", "x/1m", "3/x", "3/1ns"] {
             assert!(limit(bad).is_err(), "{bad}");
         }
         assert_eq!("022".parse(), Ok(Umask(0o022)));
@@ -239,5 +243,36 @@ mod tests {
         assert_eq!(serde_json::from_str::<ExitCodes>("[0,143]").unwrap(), ExitCodes(vec![0, 143]));
         assert!("0,256".parse::<ExitCodes>().is_err());
         assert!("sometimes".parse::<Restart>().unwrap_err().contains("no, on-failure, always"));
+    }
+
+    /// Whatever a kind of value accepts, it shows so that it reads the same again, as text and as JSON.
+    fn reads_back<T>(words: &[&str])
+    where
+        T: FromStr<Err = String> + fmt::Display + fmt::Debug + PartialEq + Serialize + serde::de::DeserializeOwned,
+    {
+        let mut accepted = 0;
+        for seed in 0..20_000 {
+            let text = Dice::new(seed).text(words, 6);
+            let Ok(value) = text.parse::<T>() else { continue };
+            accepted += 1;
+            let shown = value.to_string();
+            assert_eq!(shown.parse::<T>().as_ref(), Ok(&value), "{text:?} is shown as {shown:?}");
+            let json = serde_json::to_string(&value).unwrap();
+            assert_eq!(serde_json::from_str::<T>(&json).unwrap(), value, "{text:?} is written as {json}");
+        }
+        assert!(accepted > 20, "only {accepted} of the texts are of this kind");
+    }
+
+    #[test]
+    fn what_is_accepted_is_read_back_unchanged() {
+        reads_back::<ExitCodes>(&["0", "1", "143", "255", "256", ",", " ", "-1", "+1"]);
+        reads_back::<Percent>(&["0", "20", "100", "%", "101", "+", "-"]);
+        reads_back::<RestartLimit>(&[
+            "1/", "10/", "999/", "/", "1m", "90s", "1500us", "1ns", "0.5", "1.25s", "2h", "d",
+        ]);
+        reads_back::<Umask>(&["0", "2", "7", "22", "777", "8", "+"]);
+        reads_back::<Restart>(&["no", "always", "on-failure"]);
+        reads_back::<RestartOn>(&["always", "on-failure"]);
+        reads_back::<OnReadyTimeout>(&["fail", "keep"]);
     }
 }

@@ -67,6 +67,15 @@ impl Watch {
         self.on_fast_crash = change.on_fast_crash.unwrap_or(self.on_fast_crash);
     }
 
+    /// Takes over the settings of `other`; the facts stay.
+    pub fn take_settings(&mut self, other: &Watch) {
+        self.enabled = other.enabled;
+        self.interval = other.interval;
+        self.min_uptime = other.min_uptime;
+        self.on_fast_crash = other.on_fast_crash;
+        self.extra.clone_from(&other.extra);
+    }
+
     /// Forgets that it gave up.
     pub fn clear_error(&mut self) {
         self.errored = false;

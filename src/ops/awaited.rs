@@ -482,7 +482,15 @@ pub(super) fn unseen() -> Exit {
 /// waits for that lock and looks again.
 fn is_free(bgo: &Bgo, name: &Name) -> bool {
     match bgo.store.lock(name) {
-        Ok(_lock) => bgo.store.try_own(name).map_or(true, |ownership| ownership.is_some()),
+        Ok(lock) => match bgo.store.try_own(name) {
+            Ok(Some(ownership)) if lock.read().is_ok_and(|record| record.is_none()) => {
+                // A name that is not registered is to have no lock file either. One that cannot be removed does no harm.
+                let _ = bgo.store.abandon(name, ownership);
+                true
+            }
+            Ok(ownership) => ownership.is_some(),
+            Err(_) => true,
+        },
         // Its holder is stuck, so somebody is at work; where no lock can be made, nobody can be.
         Err(e) => e.kind != ErrorKind::TimedOut,
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// How long a command may take from fork to exec.
 const EXECUTED_WITHIN: Duration = Duration::from_millis(500);
-/// How long it is waited for that between two looks.
+/// How long it is waited between two looks at what nothing tells about.
 const UNTIL_NEXT_LOOK: Duration = Duration::from_millis(5);
 /// How long a killed sidecar may take to vanish.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
@@ -53,11 +53,26 @@ pub fn lock_or_free<'a>(bgo: &'a Bgo, name: &Name) -> Result<WriteLock<'a>> {
 }
 
 /// Takes the ownership of `name`, if it is free or about to be: a sidecar frees it a moment after its last fact, before it
-/// lets go of the write lock.
+/// lets go of the write lock. While it is held nobody removes the record.
+///
+/// # Errors
+/// There is no record; the locks cannot be taken.
+pub fn own(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
+    match own_any(bgo, name)? {
+        Some(ownership) if bgo.store.read(name).is_ok_and(|record| record.is_none()) => {
+            // Where it cannot be removed, it stays and does no harm.
+            let _ = bgo.store.abandon(name, ownership);
+            Err(bgo.not_found(name.as_str()))
+        }
+        taken => Ok(taken),
+    }
+}
+
+/// As [`own`], of a name that may have no record yet.
 ///
 /// # Errors
 /// The locks cannot be taken.
-pub fn own(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
+pub fn own_any(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
     if let Some(ownership) = bgo.store.try_own(name)? {
         // A sidecar holds its lock for life. Where one lives and the lock was free, somebody has removed the lock file:
         // there must not be a second sidecar, so the first ends. Its process runs on.
@@ -82,13 +97,17 @@ fn own_after_death(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
         if let Some(ownership) = bgo.store.try_own(name)? {
             return Ok(Some(ownership));
         }
-        let now = platform::boot_clock();
-        if now >= deadline {
+        if platform::boot_clock() >= deadline {
             break;
         }
-        let _ = platform::wait(&[], Some(now + UNTIL_NEXT_LOOK));
+        a_moment();
     }
     Ok(None)
+}
+
+/// Waits a moment, because another is at work on a name and nothing will tell when that is over.
+pub fn a_moment() {
+    let _ = platform::wait(&[], Some(platform::boot_clock() + UNTIL_NEXT_LOOK));
 }
 
 /// Whether a process with these arguments is a sidecar of `name`. Start times are counted in ticks of 10 ms, and this one

@@ -5,7 +5,7 @@
 
 use super::Bgo;
 use super::end::{self, Orphan};
-use super::link::own;
+use super::link::{own, own_any};
 use super::rescue;
 use super::stop::{StopRequest, stop};
 use crate::domain::name::Name;
@@ -51,7 +51,7 @@ pub(super) fn log_files(bgo: &Bgo, name: &Name) -> Vec<PathBuf> {
 /// # Errors
 /// A file cannot be removed.
 pub(super) fn remove_run(bgo: &Bgo, name: &Name, run: Option<&str>) -> Result<()> {
-    let Some(ownership) = own(bgo, name)? else { return Ok(()) };
+    let Some(ownership) = own_any(bgo, name)? else { return Ok(()) };
     let lock = bgo.store.lock(name)?;
     let is_ours = lock.read()?.is_none_or(|record| Some(&*record.run_id) == run);
     if is_ours { bgo.store.remove(lock, ownership, log_files(bgo, name)) } else { Ok(()) }
@@ -78,7 +78,7 @@ pub struct Cleaned {
     pub failed: Vec<(Name, Error)>,
 }
 
-/// Removes everything that is not running, logs included.
+/// Removes everything that is not running, logs included, and what killed commands have left.
 ///
 /// # Errors
 /// The records cannot be listed.
@@ -89,10 +89,24 @@ pub fn clean(bgo: &Bgo) -> Result<Cleaned> {
         match remove_if_down(bgo, &name) {
             Ok(true) => cleaned.removed.push(name),
             Ok(false) => {}
+            // Another command has removed it a moment ago.
+            Err(e) if e.kind == ErrorKind::NotFound => {}
             Err(e) => cleaned.failed.push((name, e)),
         }
     }
+    for name in bgo.store.leftovers() {
+        if let Err(e) = remove_leftover(bgo, &name) {
+            cleaned.failed.push((name, e));
+        }
+    }
     Ok(cleaned)
+}
+
+/// Removes what a killed command has left of a name without a record.
+fn remove_leftover(bgo: &Bgo, name: &Name) -> Result<()> {
+    let Some(ownership) = own_any(bgo, name)? else { return Ok(()) };
+    let lock = bgo.store.lock(name)?;
+    if lock.read()?.is_some() { Ok(()) } else { bgo.store.remove_leftover(lock, ownership) }
 }
 
 fn remove_if_down(bgo: &Bgo, name: &Name) -> Result<bool> {

@@ -10,7 +10,7 @@ use super::recover::recover;
 use super::{Bgo, legacy, run};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::platform;
 use crate::store::{Durability, Ownership};
 use std::time::Duration;
@@ -37,13 +37,14 @@ pub fn resurrect(bgo: &Bgo) -> Result<Vec<(Name, Result<Resurrected>)>> {
     bgo.store.check()?;
     let recovered = recover(bgo, None)?;
     let names = bgo.store.names()?.into_iter();
-    Ok(names
-        .map(|name| {
-            let again = recovered.iter().find(|(known, _)| *known == name);
-            let result = again.map_or_else(|| one(bgo, &name), |(_, pid)| Ok(Resurrected::Attached(*pid)));
-            (name, result)
-        })
-        .collect())
+    let all = names.map(|name| {
+        let again = recovered.iter().find(|(known, _)| *known == name);
+        let result = again.map_or_else(|| one(bgo, &name), |(_, pid)| Ok(Resurrected::Attached(*pid)));
+        (name, result)
+    });
+    // Another command has removed it a moment ago.
+    let is_gone = |result: &Result<Resurrected>| result.as_ref().is_err_and(|e| e.kind == ErrorKind::NotFound);
+    Ok(all.filter(|(_, result)| !is_gone(result)).collect())
 }
 
 fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {

@@ -35,7 +35,8 @@ pub struct Begun {
     pub sidecar: Launched,
 }
 
-/// Starts a fresh run of `name`. `record` is what it is to be; `environment` is written if given.
+/// Starts a fresh run of `name`. `record` is what it is to be; `environment` is written if given: that is a new start, and
+/// all others begin what is registered anew.
 ///
 /// # Errors
 /// The cause, in words that name the command; the record is as before then.
@@ -46,6 +47,13 @@ pub fn begin(
     mut record: Record,
     environment: Option<&Environment>,
 ) -> Result<Begun> {
+    let lock = bgo.store.lock(name)?;
+    let previous = lock.read().ok().flatten();
+    // A restart is of what is registered: what `set` has changed since the caller read it holds. A record that was one
+    // of bgo-cli 0.2.0 a moment ago is one of ours only here.
+    if let Some(now) = previous.as_ref().filter(|now| environment.is_none() && now.schema > 0) {
+        record.take_wishes(now);
+    }
     record.run_id = new_run_id();
     record.want = Want::Up;
     record.state = State::Starting;
@@ -56,9 +64,6 @@ pub fn begin(
     record.next_restart_at = None;
     // A fresh run answers whatever was asked of the one before.
     record.seen = record.wish(Ask::Settings, None);
-
-    let lock = bgo.store.lock(name)?;
-    let previous = lock.read().ok().flatten();
     let logs = bgo.store.logs(name);
     let had_logs = [&logs.out, &logs.err, &logs.watcher].iter().any(|log| log.exists());
     let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Start, &ownership)?;
@@ -69,6 +74,9 @@ pub fn begin(
         // The sidecar still waits for the lock. Whatever it finds then, it is not to start anything.
         drop(sidecar);
         let _ = restore(&lock, previous.as_ref());
+        if previous.is_none() {
+            let _ = bgo.store.abandon(name, ownership);
+        }
         return Err(e);
     }
     drop(lock);

@@ -5,7 +5,7 @@
 
 use super::end::{self, Orphan};
 use super::failure::hint;
-use super::link::{Link, own};
+use super::link::{Link, a_moment, own_any};
 use super::output::RunOutput;
 use super::preflight::{cannot_start, check_cwd, check_program, check_settings, not_runnable, resolve};
 use super::recover::recover;
@@ -26,8 +26,8 @@ use std::time::Duration;
 
 /// How long `start` watches for an early end, unless told otherwise.
 pub const SETTLE: Duration = Duration::from_millis(100);
-/// How often `--force` stops what others keep starting.
-const FORCE_ATTEMPTS: u32 = 10;
+/// How often a start tries again because others keep starting or deleting the same name.
+const ATTEMPTS: u32 = 10;
 
 /// What to start, and how.
 #[derive(Clone, Debug)]
@@ -102,22 +102,24 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
         recover(bgo, None)?;
     }
     bgo.store.ensure()?;
-    for _ in 0..FORCE_ATTEMPTS {
+    for _ in 0..ATTEMPTS {
         match take_name(bgo, request)? {
             Taken::Free(_, Some(_)) if request.unregistered => return Err(registered(&request.name)),
             Taken::Free(ownership, record) => return start_owned(bgo, request, spec, ownership, record.map(|r| *r)),
-            Taken::Running(Some(pid), _) if request.if_not_running => {
-                let run = present_run(bgo, &request.name)?;
-                return Ok(Started { pid, outcome: StartOutcome::AlreadyRunning, run });
-            }
-            Taken::Running(..) if request.force => {
-                stop(bgo, &request.name, &StopRequest::default())?;
-            }
+            Taken::Running(Some(pid), _) if request.if_not_running => match present_run(bgo, &request.name) {
+                // Another command is about to write the record, or has removed it and is about to let go of the name.
+                Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
+                run => return Ok(Started { pid, outcome: StartOutcome::AlreadyRunning, run: run? }),
+            },
+            Taken::Running(..) if request.force => match stop(bgo, &request.name, &StopRequest::default()) {
+                Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
+                stopped => _ = stopped?,
+            },
             Taken::Running(pid, state) => return Err(already_running(&request.name, pid, state)),
         }
     }
     Err(Error::new(ErrorKind::Conflict, format!("cannot start \"{}\"", request.name))
-        .because("other commands keep starting it"))
+        .because("other commands keep starting or deleting it"))
 }
 
 fn already_running(name: &Name, pid: Option<u32>, state: State) -> Error {
@@ -154,7 +156,7 @@ enum Taken {
 
 fn take_name(bgo: &Bgo, request: &StartRequest) -> Result<Taken> {
     let name = &request.name;
-    let Some(ownership) = own(bgo, name)? else {
+    let Some(ownership) = own_any(bgo, name)? else {
         let mut record = bgo.store.read(name)?;
         match &record {
             Some(record) => Link::of(record).wake(),

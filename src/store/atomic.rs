@@ -44,7 +44,8 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<
     }
 }
 
-fn temporary_path(path: &Path) -> PathBuf {
+/// Where the next content of `path` is written.
+pub(super) fn temporary_path(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".tmp");

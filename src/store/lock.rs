@@ -14,6 +14,7 @@ use super::trust::{foreign_file, me, refusal};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::error::{Error, ErrorKind, Result};
+use std::cell::Cell;
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -65,7 +66,9 @@ impl AsFd for Ownership {
 pub struct WriteLock<'a> {
     store: &'a Store,
     name: Name,
-    _file: File,
+    file: File,
+    /// Whether there is a record, as far as that is known.
+    pub(super) has_record: Cell<Option<bool>>,
 }
 
 impl<'a> WriteLock<'a> {
@@ -76,7 +79,7 @@ impl<'a> WriteLock<'a> {
     ) -> Result<WriteLock<'a>> {
         let path = store.file("run", name, ".write");
         match lock_current(store, &path, lock)? {
-            Some(file) => Ok(WriteLock { store, name: name.clone(), _file: file }),
+            Some(file) => Ok(WriteLock { store, name: name.clone(), file, has_record: Cell::new(None) }),
             None => Err(Error::new(ErrorKind::TimedOut, format!("cannot lock {}", path.display()))
                 .because(format!(
                     "another process has held it for {} s: it is paused, or its disk hangs",
@@ -96,7 +99,9 @@ impl<'a> WriteLock<'a> {
     /// # Errors
     /// As [`Store::read`].
     pub fn read(&self) -> Result<Option<Record>> {
-        self.store.read_whole(&self.name)
+        let record = self.store.read_whole(&self.name)?;
+        self.has_record.set(Some(record.is_some()));
+        Ok(record)
     }
 
     /// Replaces the record.
@@ -106,7 +111,9 @@ impl<'a> WriteLock<'a> {
     pub fn write(&self, record: &Record, durability: Durability) -> Result<()> {
         let path = self.store.record_path(&self.name);
         replace(&path, &record.to_json(), durability)
-            .map_err(|e| Error::io(format!("cannot write record {}", path.display()), &e))
+            .map_err(|e| Error::io(format!("cannot write record {}", path.display()), &e))?;
+        self.has_record.set(Some(true));
+        Ok(())
     }
 
     /// Removes record and environment: a first start came to nothing. The logs stay.
@@ -114,7 +121,22 @@ impl<'a> WriteLock<'a> {
     /// # Errors
     /// The failing system call's.
     pub fn withdraw(&self) -> Result<()> {
+        self.has_record.set(None);
         [self.store.record_path(&self.name), self.store.environment_path(&self.name)].iter().try_for_each(|p| remove(p))
+    }
+}
+
+impl Drop for WriteLock<'_> {
+    /// A name without a record needs no lock file: a command that came a moment after `delete`, or for a name that never
+    /// was, leaves none. Whoever waits for this one finds that it is not the current one any more, and makes another.
+    fn drop(&mut self) {
+        let path = self.store.file("run", &self.name, ".write");
+        let has_record =
+            self.has_record.get().unwrap_or_else(|| self.store.record_path(&self.name).try_exists().unwrap_or(true));
+        if !has_record && self.file.metadata().and_then(|ours| is_current(&ours, &path)).unwrap_or(false) {
+            // On a disk that is read-only it stays, and does no harm.
+            let _ = fs::remove_file(&path);
+        }
     }
 }
 

@@ -234,15 +234,65 @@ impl Store {
     /// write; the lock files go last, so that nobody can come in before the rest is gone.
     ///
     /// # Errors
-    /// The first file that cannot be removed. The record goes first: what remains is never a process without one.
+    /// The first file that cannot be removed. The logs go before the record: one who is killed in between leaves a record,
+    /// and by that the same can be asked again.
     pub fn remove(&self, lock: WriteLock<'_>, ownership: Ownership, logs: Vec<PathBuf>) -> Result<()> {
         let name = lock.name();
-        let mut paths = vec![self.record_path(name), self.environment_path(name)];
-        paths.extend(logs);
-        paths.extend([self.notify_path(name), self.file("run", name, ".write"), self.ownership_path(name)]);
-        let removed = paths.iter().try_for_each(|path| lock::remove(path));
+        let mut paths = logs;
+        let replaced = [self.record_path(name), self.environment_path(name)];
+        let temporary = replaced.each_ref().map(|path| atomic::temporary_path(path));
+        paths.extend(replaced.into_iter().chain(temporary).chain([self.notify_path(name)]));
+        lock.has_record.set(None);
+        paths.iter().try_for_each(|path| lock::remove(path))?;
+        self.abandon(name, ownership)
+    }
+
+    /// Gives up the ownership of a name that has no record, and removes its lock file.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn abandon(&self, name: &Name, ownership: Ownership) -> Result<()> {
+        let removed = lock::remove(&self.ownership_path(name));
         drop(ownership);
         removed
+    }
+
+    /// The names of which there is something (a lock, an environment, a file half written, an empty log) but no record,
+    /// sorted: what a command has left that was killed. Some may be about to get one. A folder that cannot be read has
+    /// none. Logs with something in them were kept on purpose.
+    pub fn leftovers(&self) -> Vec<Name> {
+        const SUFFIXES: [&str; 9] =
+            [".env", ".json.tmp", ".env.tmp", ".alive", ".write", ".notify", ".out.log", ".err.log", ".watcher.log"];
+        let entries =
+            |folder: &str| fs::read_dir(self.root.join(folder)).into_iter().flatten().filter_map(io::Result::ok);
+        let empty_logs = entries("logs").filter(|log| log.metadata().is_ok_and(|log| log.len() == 0));
+        let mut names: Vec<Name> = entries("procs")
+            .chain(entries("run"))
+            .chain(empty_logs)
+            .filter_map(|entry| {
+                let file = entry.file_name().into_string().ok()?;
+                let name = SUFFIXES.iter().find_map(|suffix| file.strip_suffix(suffix))?;
+                Name::parse(name.strip_prefix('.').unwrap_or(name)).ok()
+            })
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| !self.record_path(name).try_exists().unwrap_or(true));
+        names
+    }
+
+    /// Removes what there is of a name without a record, but no log that has something in it.
+    ///
+    /// # Errors
+    /// As [`Store::remove`].
+    pub fn remove_leftover(&self, lock: WriteLock<'_>, ownership: Ownership) -> Result<()> {
+        let logs = self.logs(lock.name());
+        for log in [logs.out, logs.err, logs.watcher] {
+            if fs::metadata(&log).is_ok_and(|log| log.len() == 0) {
+                lock::remove(&log)?;
+            }
+        }
+        self.remove(lock, ownership, Vec::new())
     }
 }
 

@@ -99,6 +99,64 @@ fn ownership_is_exclusive_and_survives_the_loss_of_the_lock_file() {
     assert!(store.try_own(&web).unwrap().is_some());
 }
 
+/// Whether there is a file of this name among the locks.
+fn has_lock(store: &Store, file: &str) -> bool {
+    store.root().join("run").join(file).exists()
+}
+
+#[test]
+fn a_name_without_a_record_keeps_no_lock_file() {
+    let (_folder, store) = store();
+    let web = name("web");
+    drop(store.lock(&web).unwrap());
+    assert!(!has_lock(&store, "web.write"), "never asked for the record");
+    assert_eq!(store.lock(&web).unwrap().read().unwrap(), None);
+    assert!(!has_lock(&store, "web.write"), "asked, and there was none");
+    let lock = store.lock(&web).unwrap();
+    lock.write(&record("web"), Durability::Atomic).unwrap();
+    drop(lock);
+    assert!(has_lock(&store, "web.write"), "there is a record now");
+    store.lock(&web).unwrap().withdraw().unwrap();
+    assert!(!has_lock(&store, "web.write"), "it was withdrawn");
+}
+
+/// Somebody waits for the lock when its file is removed, and makes another: that is not to be removed.
+#[test]
+fn a_lock_file_that_is_another_by_now_is_left_alone() {
+    let (_folder, store) = store();
+    let web = name("web");
+    let old = store.lock(&web).unwrap();
+    fs::remove_file(store.root().join("run/web.write")).unwrap();
+    let _new = store.lock(&web).unwrap();
+    drop(old);
+    assert!(has_lock(&store, "web.write"));
+}
+
+#[test]
+fn what_is_there_without_a_record_is_found_and_removed() {
+    let (_folder, store) = store();
+    let path = |file: &str| store.root().join(file);
+    let left = [
+        "procs/web.env",
+        "procs/.api.json.tmp",
+        "run/web.json.alive",
+        "run/a b.write",
+        "run/x.notify",
+        "logs/y.err.log",
+    ];
+    let others = ["procs/up.json", "procs/up.env", "run/up.alive", "procs/notes.txt", "run/-x.alive"];
+    left.iter().chain(&others).for_each(|file| fs::write(path(file), "").unwrap());
+    fs::write(path("logs/kept.out.log"), "precious").unwrap();
+    let names: Vec<Name> = ["a b", "api", "web", "web.json", "x", "y"].map(name).into();
+    assert_eq!(store.leftovers(), names);
+    for name in &names {
+        store.remove_leftover(store.lock(name).unwrap(), store.try_own(name).unwrap().unwrap()).unwrap();
+    }
+    assert_eq!(store.leftovers(), []);
+    assert!(left.iter().all(|file| !path(file).exists()));
+    assert!(others.iter().chain(&["logs/kept.out.log"]).all(|file| path(file).exists()));
+}
+
 #[test]
 fn only_the_real_lock_can_be_adopted() {
     let (_folder, store) = store();

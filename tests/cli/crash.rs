@@ -8,6 +8,7 @@
 use super::env::{TestEnv, alive, kill9, signal, stat, wait_until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -19,13 +20,26 @@ pub const NONE: [u32; 0] = [];
 
 /// Live processes that bgo has started as `name` in `env`: each leads its own session.
 pub fn bodies(env: &TestEnv, name: &str) -> Vec<u32> {
-    let marks = [[b"HOME=", env.home().as_os_str().as_bytes()].concat(), format!("BGO_NAME={name}").into_bytes()];
+    all_bodies(env).remove(name).unwrap_or_default()
+}
+
+/// The same for all names that have some. Hooks and checks are none, nor is a descendant that makes a session of its own
+/// and says so by `BGO_TEST_DESCENDANT`.
+pub fn all_bodies(env: &TestEnv) -> BTreeMap<String, Vec<u32>> {
+    let home = [b"HOME=", env.home().as_os_str().as_bytes()].concat();
     let pids = fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().to_string_lossy().parse().ok());
-    pids.filter(|&pid: &u32| {
+    let mut bodies = BTreeMap::<String, Vec<u32>>::new();
+    // Whether it leads comes first: a descendant is marked before it does.
+    for pid in pids.filter(|&pid| leads(pid)) {
         let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        marks.iter().all(|mark| environ.split(|&b| b == 0).any(|v| v == mark)) && alive(pid) && leads(pid)
-    })
-    .collect()
+        let value = |key: &[u8]| environ.split(|&b| b == 0).find_map(|v| v.strip_prefix(key));
+        let other = [&b"BGO_SIDECAR="[..], b"BGO_TEST_DESCENDANT="].iter().any(|key| value(key).is_some());
+        let ours = environ.split(|&b| b == 0).any(|v| v == home) && !other;
+        if let Some(name) = value(b"BGO_NAME=").filter(|_| ours && alive(pid)) {
+            bodies.entry(String::from_utf8_lossy(name).into_owned()).or_default().push(pid);
+        }
+    }
+    bodies
 }
 
 fn leads(pid: u32) -> bool {

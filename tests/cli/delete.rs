@@ -148,6 +148,42 @@ fn clean_forgets_what_does_not_run_and_nothing_else() {
     env.bgo(&["clean"]).ok().says("nothing to clean: everything runs\n", "");
 }
 
+/// A command that was killed in the middle leaves a lock, an environment, a file half written.
+#[test]
+fn clean_removes_what_killed_commands_have_left_but_no_logs() {
+    let env = TestEnv::new();
+    let pid = env.start("up", &["sleep", "300"]);
+    env.start("kept", &["echo", "precious"]);
+    wait_until("the end", || env.record("kept")["state"] == "exited");
+    env.bgo(&["delete", "kept", "--keep-logs"]).ok();
+    for file in ["procs/.web.json.tmp", "procs/web.env", "procs/.up.json.tmp", "run/web.write", "run/web.alive"] {
+        fs::write(env.state().join(file), "half").unwrap();
+    }
+    fs::write(env.log_path("web", "watcher"), "").unwrap();
+    env.bgo(&["clean"]).ok().says("nothing to clean: everything runs\n", "");
+    assert_eq!(env.entries("procs"), [".up.json.tmp", "up.env", "up.json"]);
+    assert_eq!(env.entries("run"), ["up.alive", "up.write"]);
+    assert_eq!(env.log("kept", "out"), "precious\n");
+    assert!(!env.log_path("web", "watcher").exists());
+    assert!(alive(pid));
+    env.bgo(&["delete", "-y", "up"]).ok();
+    assert_eq!([env.entries("procs"), env.entries("run")], [[""; 0]; 2]);
+}
+
+#[test]
+fn asking_for_what_is_not_there_leaves_no_lock_files() {
+    let env = TestEnv::new();
+    env.start("up", &["sleep", "300"]);
+    let locks = env.entries("run");
+    for args in [&["stop", "web"][..], &["restart", "web"], &["set", "web", "--nice", "1"], &["watch", "web"]] {
+        env.bgo(args).code(3);
+    }
+    env.bgo(&["wait", "web", "--timeout", "50ms"]).code(3);
+    env.bgo(&["start", "web", "--", "/nonexistent"]).code(1);
+    env.bgo(&["delete", "web"]).code(3);
+    assert_eq!(env.entries("run"), locks);
+}
+
 #[test]
 fn clean_keeps_corrupt_records_and_says_so() {
     let env = TestEnv::new();

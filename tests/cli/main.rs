@@ -30,6 +30,7 @@ mod run;
 mod security;
 mod set;
 mod signal;
+mod soak;
 mod start;
 mod states;
 mod status;

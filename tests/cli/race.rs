@@ -7,10 +7,11 @@
 
 #![allow(unsafe_code)] // Leases have no safe wrapper.
 
-use super::crash::{NONE, bodies, can_trace, pause, settled, wait_no_sidecar, with_fault};
+use super::crash::{NONE, all_bodies, bodies, can_trace, pause, settled, wait_no_sidecar, with_fault};
 use super::env::{Outcome, Running, TestEnv, alive, kill9, proc_status, signal, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -182,6 +183,29 @@ fn a_stop_during_a_start_is_not_overlooked() {
     assert!(!settled(&env, "web"));
 }
 
+/// `set` comes when the restart has read the record and not yet written it.
+#[test]
+fn a_setting_that_changes_during_a_restart_is_not_lost() {
+    if !can_trace() {
+        return;
+    }
+    for flags in [&[][..], &["-w"]] {
+        let env = TestEnv::new();
+        env.start_with(flags, "web", &["sleep", "1000"]);
+        env.bgo(&["stop", "web"]).ok();
+        wait_no_sidecar(&env);
+        // The first lock is that of the ownership, the second is for the record.
+        let restart = with_fault(&env, "flock", "delay_enter=500000:when=2", &["restart", "web"]);
+        let owner = || File::open(env.state().join("run/web.alive")).is_ok_and(|lock| lock.try_lock().is_err());
+        wait_until("the restart to own the name", owner);
+        env.bgo(&["set", "web", "--max-runtime", "1h", "--interval", "7", "--max-rss", "1G"]).ok();
+        restart.finish().ok();
+        let record = env.record("web");
+        assert_eq!(record["spec"]["max_runtime"], 3600, "{record}");
+        assert_eq!(record["watch"]["interval"], 7, "{record}");
+    }
+}
+
 // ---------------------------------------------------------------------------------------------- handing over
 
 /// `unwatch` and the death reach the sidecar together: the process is down, and how it ended is known.
@@ -297,7 +321,7 @@ fn a_wish_during_a_hand_over_is_not_lost() {
 // ---------------------------------------------------------------------------------------------- many terminals
 
 /// Set when dropped, also by a failing assertion.
-struct Over<'a>(&'a AtomicBool);
+pub struct Over<'a>(pub &'a AtomicBool);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
@@ -305,26 +329,34 @@ impl Drop for Over<'_> {
     }
 }
 
-/// While `work` runs, there are never two processes of `name` at the same moment.
-fn never_two(env: &TestEnv, name: &str, work: impl FnOnce()) {
-    let over = AtomicBool::new(false);
+/// While `work` runs, there are never two processes of one name at the same moment. `over` is set when it is through, and
+/// when there were two: it need not go on then. Returns how many processes were seen.
+pub fn never_two(env: &TestEnv, over: &AtomicBool, work: impl FnOnce()) -> usize {
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let watcher = scope.spawn(|| {
+            let _over = Over(over);
+            let mut seen = HashSet::new();
             while !over.load(Ordering::Relaxed) {
-                let found = bodies(env, name);
-                // Found one after the other; that those found first still run proves that all ran together.
-                let together: Vec<u32> = found.into_iter().filter(|&pid| alive(pid)).collect();
-                assert!(together.len() < 2, "{name} runs {} times: {together:?}", together.len());
+                for (name, found) in all_bodies(env) {
+                    seen.extend(found.iter().copied());
+                    // Found one after the other; that those found first still run proves that all ran together.
+                    let together: Vec<u32> = found.into_iter().filter(|&pid| alive(pid)).collect();
+                    assert!(together.len() < 2, "{name} runs {} times: {together:?}", together.len());
+                }
             }
+            seen.len()
         });
-        let _over = Over(&over);
-        work();
-    });
+        {
+            let _over = Over(over);
+            work();
+        }
+        watcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Two terminals, each giving its commands in turn for a while; any of them may be refused, none may fail otherwise.
 fn two_terminals(env: &TestEnv, scripts: [&[&[&str]]; 2]) {
-    never_two(env, "web", || {
+    never_two(env, &AtomicBool::new(false), || {
         let until = Instant::now() + Duration::from_secs(2);
         thread::scope(|scope| {
             for script in scripts {
