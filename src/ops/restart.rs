@@ -108,9 +108,10 @@ fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Owne
 fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option<Started>> {
     let lock = lock_or_free(bgo, name)?;
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
+    let before = record.clone();
     renew(&mut record, request);
     let id = record.wish(Ask::Restart, None);
-    lock.write(&record, Durability::Durable)?;
+    lock.change(&before, &record)?;
     drop(lock);
     let logs = bgo.store.logs(name);
     let before = lengths(&logs);
