@@ -243,7 +243,13 @@ impl Scene {
         let has_record = env.record_path("web").exists();
         if has_record {
             let record = env.record("web");
-            assert!(record["spec"].is_object() || record["command"].is_array(), "{record}");
+            assert!(record["command"].is_array() && record["wish"].is_object(), "{record}");
+            // An end is noted once.
+            let mut ends: Vec<&str> =
+                record["exits"].as_array().unwrap().iter().filter_map(|e| e["at"].as_str()).collect();
+            let count = ends.len();
+            ends.dedup();
+            assert_eq!(ends.len(), count, "{record}");
         }
         assert!(has_record || now.is_none(), "a process without a record");
         let dies = self.args == DIES;
@@ -326,8 +332,15 @@ impl Scene {
             walk.visit(&fault, |env| {
                 let log = env.root().join("calls");
                 let pid = self.set(env);
+                // Only of these is the wish the first thing that is written.
+                let asks = matches!(self.args[0], "restart" | "watch" | "unwatch" | "set");
+                let asks = asks && matches!(self.before, Before::Runs | Before::Watched);
+                let wish = asks.then(|| env.record("web")["wish"].clone());
                 let outcome = self.run(env, &format!("trace={}", fault.site.call), Some(&fault.injection()), &log);
                 let killed = fault.is_death() && outcome.code == 137;
+                if outcome.stderr.starts_with("bgo: cannot write record") {
+                    assert!(wish.is_none_or(|wish| env.record("web")["wish"] == wish), "a refused wish was kept");
+                }
                 let made = killed || fs::read_to_string(&log).unwrap().contains("(INJECTED)");
                 self.judge(env, pid, &outcome, killed);
                 made
