@@ -665,11 +665,16 @@ impl Drop for ReadOnly<'_> {
 
 /// What fails on a disk that takes nothing says so once, and in these `words`; it touches nothing.
 fn refused(env: &TestEnv, words: &str, args: &[&str]) {
+    // A process that has just executed shows no environment for a moment, so not by `bodies` alone.
+    let ran = settled(env, "web");
     let running = bodies(env, "web");
     let outcome = env.bgo(args).code(1);
     let messages: Vec<&str> = outcome.stderr.lines().filter(|line| line.starts_with("bgo: ")).collect();
     assert!(messages.len() == 1 && messages[0].contains(words), "{args:?}: {}", outcome.stderr);
-    assert!(settled(env, "web") == (running != NONE) && bodies(env, "web") == running, "{args:?} has touched it");
+    let runs = settled(env, "web");
+    let now = bodies(env, "web");
+    let said = format!("{args:?}: {}; {}", outcome.stderr, env.log("web", "watcher"));
+    assert_eq!((runs, &now), (ran, &running), "it was touched by {said}");
 }
 
 /// Goes through the stages of a life on a disk that takes nothing any more, until `room` is made, at each of them.
