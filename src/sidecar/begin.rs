@@ -45,7 +45,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
         eprintln!("bgo: {} is for bgo itself: the ownership lock was not handed over", ENTRY);
         return 2;
     };
-    match Supervisor::begin(store, name, run_id.into(), purpose, ownership, reports) {
+    match Supervisor::begin(store, name, run_id.into(), purpose, reports, ownership) {
         Ok(Some(supervisor)) => supervisor.run(),
         Ok(None) => {}
         Err(e) => log(&format!("sidecar cannot work: {e}")),
@@ -61,8 +61,9 @@ impl Supervisor {
         name: Name,
         run_id: Box<str>,
         purpose: Purpose,
-        ownership: Ownership,
         mut reports: Option<File>,
+        // Last, so dropped first: once the launcher sees the pipe closed, the name is free.
+        ownership: Ownership,
     ) -> Result<Option<Supervisor>> {
         let mut broken = |e: std::io::Error| {
             fail_with(&mut reports, Stage::Setup, errno_of(&e));
