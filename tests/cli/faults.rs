@@ -242,9 +242,10 @@ impl Scene {
             runs = true;
         }
         if !runs {
-            // strace ends a moment after what it traces, with the locks that it has inherited.
-            let gone = || !env.processes().iter().any(|p| p.is_sidecar && p.command.contains("strace"));
-            wait_until("strace to end", gone);
+            // A new sidecar whose launcher was killed leaves in a moment, and strace, with the locks that it has inherited,
+            // a moment after what it traces. One that waits for a restart stays.
+            let waits = || env.record_path("web").exists() && env.record("web")["state"] == "backoff";
+            wait_until("the sidecar to leave", || waits() || !env.processes().iter().any(|p| p.is_sidecar));
         }
         let now = bodies(env, "web").first().copied();
         let said = format!("{} {}", outcome.code, outcome.stderr);
