@@ -83,7 +83,8 @@ impl LaunchFailure {
 
     /// Whether the same launch may succeed a little later.
     pub fn is_transient(self) -> bool {
-        matches!(self.errno, libc::EAGAIN | libc::ENOMEM | libc::ETXTBSY | libc::EMFILE | libc::ENFILE)
+        let shortage = matches!(self.errno, libc::EAGAIN | libc::ENOMEM | libc::ETXTBSY | libc::EMFILE | libc::ENFILE);
+        shortage || self.errno == libc::EIO
     }
 }
 

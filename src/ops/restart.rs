@@ -116,10 +116,11 @@ fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Owne
 fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option<Started>> {
     let lock = lock_or_free(bgo, name)?;
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
+    let before = record.clone();
     renew(&mut record, request);
     let id = record.wish(Ask::Restart, None);
     let mut link = Link::open(&record)?;
-    lock.write(&record, Durability::Durable)?;
+    lock.change(&before, &record)?;
     drop(lock);
     let output = RunOutput::from_now(record.spec.logs(bgo.store.logs(name), &record.cwd));
     link.nudge();

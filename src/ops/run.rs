@@ -5,6 +5,7 @@
 //! that is, when the wish is on disk. Invariant: if the launch fails, the record is what it was before.
 
 use super::Bgo;
+use super::end::{self, Orphan};
 use super::preflight::{cannot_start, not_runnable};
 use super::remove::log_files;
 use crate::domain::launch::{LaunchFailure, Report, Stage};
@@ -48,7 +49,7 @@ pub fn begin(
     environment: Option<&Environment>,
 ) -> Result<Begun> {
     let lock = bgo.store.lock(name)?;
-    let previous = lock.read().ok().flatten();
+    let previous = lock.read()?;
     // A restart is of what is registered: what `set` has changed since the caller read it holds. A record that was one
     // of bgo-cli 0.2.0 a moment ago is one of ours only here.
     if let Some(now) = previous.as_ref().filter(|now| environment.is_none() && now.schema > 0) {
@@ -65,44 +66,52 @@ pub fn begin(
     // A fresh run answers whatever was asked of the one before.
     record.seen = record.wish(Ask::Settings, None);
     let logs = bgo.store.logs(name);
-    let had_logs = [&logs.out, &logs.err, &logs.watcher].iter().any(|log| log.exists());
+    let had_logs = [&logs.out, &logs.err, &logs.watcher].iter().any(|log| log.try_exists().unwrap_or(true));
     let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Start, &ownership)?;
     let written = environment
         .map_or(Ok(()), |environment| bgo.store.set_environment(name, environment))
         .and_then(|()| lock.write(&record, Durability::Durable));
     if let Err(e) = written {
-        // The sidecar still waits for the lock. Whatever it finds then, it is not to start anything.
-        drop(sidecar);
-        let _ = restore(&lock, previous.as_ref());
-        if previous.is_none() {
-            let _ = bgo.store.abandon(name, ownership);
+        // The sidecar still waits for the lock, and finds no wish of ours then: the name is free once it has left.
+        // Where the wish cannot be taken back, it is told by its pipe that it is not to start anything.
+        if restore(&lock, previous.as_ref()).is_ok() {
+            drop(lock);
+            while let Ok(Some(_)) = sidecar.next(None) {}
+            if previous.is_none() {
+                let _ = bgo.store.abandon(name, ownership);
+            }
         }
         return Err(e);
     }
     drop(lock);
-    match hear(name, &mut sidecar)? {
-        Report::Started(pid) => Ok(Begun { pid, run_id: record.run_id, sidecar }),
-        Report::Failed(failure) => {
+    let forget = |keep_logs: bool| -> Result<()> {
+        let lock = bgo.store.lock(name)?;
+        match (lock.read()?.filter(|now| now.run_id == record.run_id), &previous) {
+            (None, _) => Ok(()),
+            // Its sidecar was killed at work, and nobody has told what it had done by then.
+            (Some(now), _) if matches!(end::find(&now, &logs)?, Orphan::Running(_)) => Ok(()),
+            (_, Some(previous)) => lock.write(previous, Durability::Durable),
+            (_, None) => bgo.store.remove(lock, ownership, if keep_logs { Vec::new() } else { log_files(bgo, name) }),
+        }
+    };
+    match hear(&mut sidecar)? {
+        Some(Report::Started(pid)) => Ok(Begun { pid, run_id: record.run_id, sidecar }),
+        Some(Report::Failed(failure)) => {
             // The sidecar has closed its end when it has written its last.
             let _ = sidecar.next(None);
-            let lock = bgo.store.lock(name)?;
-            if lock.read()?.is_some_and(|now| now.run_id == record.run_id) {
-                match &previous {
-                    Some(previous) => lock.write(previous, Durability::Durable)?,
-                    // The watcher log stays where the error cannot say it all.
-                    None => {
-                        let keep = had_logs || !failure.explains_itself();
-                        bgo.store.remove(lock, ownership, if keep { Vec::new() } else { log_files(bgo, name) })?;
-                    }
-                }
-            }
+            // The watcher log stays where the error cannot say it all.
+            forget(had_logs || !failure.explains_itself())?;
             Err(explain(name, &record, failure))
         }
-        other => Err(unexpected(name, &other)),
+        Some(other) => Err(unexpected(name, &other)),
+        None => {
+            forget(true)?;
+            Err(without_a_word(name))
+        }
     }
 }
 
-/// Makes the record what it was.
+/// Makes the record what it was before it was written.
 fn restore(lock: &WriteLock<'_>, previous: Option<&Record>) -> Result<()> {
     match previous {
         Some(previous) => lock.write(previous, Durability::Durable),
@@ -116,20 +125,23 @@ fn restore(lock: &WriteLock<'_>, previous: Option<&Record>) -> Result<()> {
 /// The sidecar could not be started, or could not take it up.
 pub fn attach(bgo: &Bgo, name: &Name, ownership: &Ownership, record: &Record) -> Result<Begun> {
     let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Attach, ownership)?;
-    match hear(name, &mut sidecar)? {
-        Report::Started(pid) => Ok(Begun { pid, run_id: record.run_id.clone(), sidecar }),
-        Report::Failed(failure) => Err(explain(name, record, failure)),
-        other => Err(unexpected(name, &other)),
+    match hear(&mut sidecar)? {
+        Some(Report::Started(pid)) => Ok(Begun { pid, run_id: record.run_id.clone(), sidecar }),
+        Some(Report::Failed(failure)) => Err(explain(name, record, failure)),
+        Some(other) => Err(unexpected(name, &other)),
+        None => Err(without_a_word(name)),
     }
 }
 
-fn hear(name: &Name, sidecar: &mut Launched) -> Result<Report> {
-    let report = sidecar.next(None).map_err(|e| Error::io("cannot hear from the sidecar", &e))?;
-    report.ok_or_else(|| {
-        cannot_start(name.as_str())
-            .because("its sidecar ended without a word")
-            .hint(format!("bgo logs {shell} --watcher shows what it saw", shell = name.shell()))
-    })
+/// What the sidecar says; `None` if it has ended.
+fn hear(sidecar: &mut Launched) -> Result<Option<Report>> {
+    sidecar.next(None).map_err(|e| Error::io("cannot hear from the sidecar", &e))
+}
+
+fn without_a_word(name: &Name) -> Error {
+    cannot_start(name.as_str())
+        .because("its sidecar ended without a word")
+        .hint(format!("bgo logs {shell} --watcher shows what it saw", shell = name.shell()))
 }
 
 fn unexpected(name: &Name, report: &Report) -> Error {

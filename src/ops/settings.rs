@@ -14,7 +14,6 @@ use crate::domain::record::{Ask, Record, State, Watch};
 use crate::domain::settings::{NAMES, Restart};
 use crate::domain::spec::Supervision;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Durability;
 use std::time::Duration;
 
 /// How long a sidecar may take to answer.
@@ -219,9 +218,10 @@ fn apply(
             // Before the settings make it one of ours: its old watcher would restart the process, too.
             legacy::take_over(bgo, name, &mut record, &running)?;
         }
+        let before = record.clone();
         let id = set(&mut record)?;
         let mut link = Link::open(&record)?;
-        lock.write(&record, Durability::Durable)?;
+        lock.change(&before, &record)?;
         drop(lock);
         match ownership {
             Some(ownership) if !running.is_empty() => {

@@ -8,7 +8,8 @@ use super::attributes::Given;
 use super::facts::Pending;
 use super::launch::Purpose;
 use super::log::log;
-use super::run::{Supervisor, report};
+use super::perform::errno_of;
+use super::run::{RETRY_FIRST, Supervisor, report};
 use super::{ENTRY, LOCK_FD, REPORT_FD};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::machine::{Event, Machine};
@@ -44,7 +45,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
         eprintln!("bgo: {} is for bgo itself: the ownership lock was not handed over", ENTRY);
         return 2;
     };
-    match Supervisor::begin(store, name, run_id.into(), purpose, ownership, reports) {
+    match Supervisor::begin(store, name, run_id.into(), purpose, reports, ownership) {
         Ok(Some(supervisor)) => supervisor.run(),
         Ok(None) => {}
         Err(e) => log(&format!("sidecar cannot work: {e}")),
@@ -60,13 +61,17 @@ impl Supervisor {
         name: Name,
         run_id: Box<str>,
         purpose: Purpose,
-        ownership: Ownership,
         mut reports: Option<File>,
+        // Last, so dropped first: once the launcher sees the pipe closed, the name is free.
+        ownership: Ownership,
     ) -> Result<Option<Supervisor>> {
-        let broken = |e: &std::io::Error| Error::io("the kernel refused", e);
-        let signals = SignalQueue::new(&[libc::SIGHUP, libc::SIGTERM, libc::SIGCHLD]).map_err(|e| broken(&e))?;
+        let mut broken = |e: std::io::Error| {
+            fail_with(&mut reports, Stage::Setup, errno_of(&e));
+            Error::io("the kernel refused", &e)
+        };
+        let signals = SignalQueue::new(&[libc::SIGHUP, libc::SIGTERM, libc::SIGCHLD]).map_err(&mut broken)?;
         let inherits = platform::become_subreaper();
-        let identity = platform::own_identity().map_err(|e| broken(&e))?;
+        let identity = platform::own_identity().map_err(&mut broken)?;
         // The launching command holds the write lock until its wish is on disk.
         let record = match store.lock_after_launcher(&name).and_then(|lock| lock.read()) {
             Ok(Some(record)) if record.run_id == run_id && !called_off(reports.as_ref()) => record,
@@ -75,7 +80,7 @@ impl Supervisor {
                 return Ok(None);
             }
             Err(e) => {
-                report(&mut reports, &Report::Failed(LaunchFailure { stage: Stage::Record, errno: libc::EIO }));
+                fail_with(&mut reports, Stage::Record, libc::EIO);
                 return Err(e);
             }
         };
@@ -110,6 +115,7 @@ impl Supervisor {
             answered: record.answered,
             news: None,
             retry_at: None,
+            retry_after: RETRY_FIRST,
             unsettled: false,
             refused: None,
             killed: false,
@@ -132,13 +138,12 @@ impl Supervisor {
             events: VecDeque::new(),
         };
         let launched = match purpose {
-            Purpose::Start => supervisor.start_process(record, None),
+            Purpose::Start => supervisor.start_process(record, false, None),
             Purpose::Attach => match supervisor.take_up(&record) {
-                Some(event) => Ok(event),
-                None => {
-                    // It has ended meanwhile; whoever launched us sees to that.
-                    let failure = LaunchFailure { stage: Stage::Attach, errno: libc::ESRCH };
-                    report(&mut supervisor.reports, &Report::Failed(failure));
+                Ok(event) => Ok(event),
+                Err(e) => {
+                    // It has ended meanwhile, or cannot be watched now; whoever launched us sees to that.
+                    fail_with(&mut supervisor.reports, Stage::Attach, errno_of(&e));
                     return Ok(None);
                 }
             },
@@ -167,6 +172,11 @@ impl Supervisor {
             }
         }
     }
+}
+
+/// Tells the launcher that there will be no process.
+fn fail_with(reports: &mut Option<File>, stage: Stage, errno: i32) {
+    report(reports, &Report::Failed(LaunchFailure { stage, errno }));
 }
 
 /// Whether the launcher has closed its end already.

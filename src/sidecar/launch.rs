@@ -110,14 +110,17 @@ impl Launched {
                 let line: Vec<u8> = self.unread.drain(..=end).collect();
                 return Ok(Report::parse(&String::from_utf8_lossy(&line)));
             }
-            let ready = platform::wait(&[(self.pipe.as_fd(), Interest::Readable)], deadline)?;
-            if !ready[0] {
+            let timed_out = deadline.is_some()
+                && !platform::wait(&[(self.pipe.as_fd(), Interest::Readable)], deadline)?.contains(&true);
+            if timed_out {
                 return Ok(None);
             }
             let mut buffer = [0u8; 512];
-            match self.pipe.read(&mut buffer)? {
-                0 => return Ok(None),
-                n => self.unread.extend_from_slice(&buffer[..n]),
+            match self.pipe.read(&mut buffer) {
+                Ok(0) => return Ok(None),
+                Ok(n) => self.unread.extend_from_slice(&buffer[..n]),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
             }
         }
     }

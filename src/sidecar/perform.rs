@@ -16,7 +16,7 @@ use crate::domain::record::{Identity, Record, State};
 use crate::domain::row::Logs;
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::logs::end_of_own;
 use crate::platform::{self, ProcStat, ProcessHandle, SpawnPlan};
 use crate::store::Durability;
@@ -72,7 +72,7 @@ impl Supervisor {
         if let Some(marker) = &marker {
             log(marker);
         }
-        match self.start_process(record, marker.as_deref()) {
+        match self.start_process(record, true, marker.as_deref()) {
             Ok(event) => {
                 self.pending.restarts += u64::from(counted);
                 event
@@ -85,19 +85,25 @@ impl Supervisor {
         }
     }
 
-    /// Starts the command of `record` as a child.
-    pub(super) fn start_process(&mut self, record: Record, marker: Option<&str>) -> Result<Event, LaunchFailure> {
+    /// Starts the command of `record` as a child: `again`, if in place of one that ran, with `marker` in its log.
+    pub(super) fn start_process(
+        &mut self,
+        record: Record,
+        again: bool,
+        marker: Option<&str>,
+    ) -> Result<Event, LaunchFailure> {
         let at = |stage: Stage| move |e: io::Error| LaunchFailure { stage, errno: errno_of(&e) };
         let broken = |e: Error| {
             log(&format!("{e}"));
-            LaunchFailure { stage: Stage::Record, errno: libc::EIO }
+            let errno = if e.kind == ErrorKind::Io { libc::EIO } else { libc::EBADMSG };
+            LaunchFailure { stage: Stage::Record, errno }
         };
         let environment = self.store.environment(&self.name).map_err(broken)?.unwrap_or_default();
         let usual = self.store.logs(&self.name);
         let mut logs = record.spec.logs(usual.clone(), &record.cwd);
         let (out, err) = match output::open(&mut logs, &usual) {
             // A full disk or read-only home costs a restarted process its output, not its life.
-            Err(e) if marker.is_some() && is_no_room(&e) => {
+            Err(e) if again && is_no_room(&e) => {
                 let what = format!("output is lost: cannot open the logs: {}", crate::error::describe(&e));
                 log(&what);
                 self.pending.failure = Some(what);
@@ -182,10 +188,14 @@ impl Supervisor {
         variables.extend(watchdog.map(|micros| (Raw::from("WATCHDOG_USEC"), Raw::from(micros.as_str()))));
     }
 
-    /// Supervises the process of `record`, without being its parent. `None` if it does not run any more.
-    pub(super) fn take_up(&mut self, record: &Record) -> Option<Event> {
-        let identity = record.process()?;
-        let handle = ProcessHandle::open(&identity).ok()??;
+    /// Supervises the process of `record`, without being its parent.
+    ///
+    /// # Errors
+    /// `ESRCH` if it does not run any more, or what the kernel says.
+    pub(super) fn take_up(&mut self, record: &Record) -> io::Result<Event> {
+        let gone = || io::Error::from_raw_os_error(libc::ESRCH);
+        let identity = record.process().ok_or_else(gone)?;
+        let handle = ProcessHandle::open(&identity)?.ok_or_else(gone)?;
         self.started_at = record.started_at;
         let since = platform::moment_of_start(identity.start_time);
         log(&format!("attached to running pid={} (sidecar pid={})", identity.pid, self.sidecar.pid));
@@ -202,7 +212,7 @@ impl Supervisor {
         // What was not asked for when it started is not awaited now.
         let unasked = record.ready.is_none()
             && matches!(record.state, State::Running | State::Ready | State::Detached | State::Paused);
-        Some(Event::TakenUp { at: since, ready: self.ready_at.is_some() || unasked, paused })
+        Ok(Event::TakenUp { at: since, ready: self.ready_at.is_some() || unasked, paused })
     }
 
     // ------------------------------------------------------------------------------------------ ending
@@ -336,7 +346,12 @@ impl Supervisor {
     }
 
     fn try_hand_over(&mut self) -> bool {
-        let runs = matches!(self.machine.life, Life::Up { .. })
+        if self.pending.failure.is_some() {
+            // The other knows only what is in the record, and may have the name for itself only when this one leaves.
+            self.publish(Durability::Durable);
+        }
+        let runs = self.pending.failure.is_none()
+            && matches!(self.machine.life, Life::Up { .. })
             && self.leader.as_ref().is_some_and(|leader| !leader.handle.has_ended());
         if !runs {
             return false;
@@ -380,6 +395,6 @@ impl Supervisor {
     }
 }
 
-fn errno_of(error: &io::Error) -> i32 {
+pub(super) fn errno_of(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
 }

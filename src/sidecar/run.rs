@@ -22,7 +22,7 @@ use crate::domain::row::Logs;
 use crate::domain::run::Readiness;
 use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::logs::tail_text;
 use crate::platform::{self, Interest, NotifySocket, ProcessHandle, SignalQueue};
 use crate::store::{Durability, Ownership, Store};
@@ -32,8 +32,10 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
 
-/// How often facts that could not be written are tried again.
-const RETRY: Duration = Duration::from_secs(10);
+/// After what time facts that could not be written are tried again: soon, for whoever waits for them, then each time after
+/// twice as long, for a disk that stays full.
+pub(super) const RETRY_FIRST: Duration = Duration::from_millis(20);
+const RETRY_LAST: Duration = Duration::from_secs(10);
 
 /// The process under supervision.
 #[derive(Debug)]
@@ -76,6 +78,8 @@ pub(super) struct Supervisor {
     /// The newest wishes, if they have not been acted on.
     pub news: Option<(Wish, Grace)>,
     pub retry_at: Option<Duration>,
+    /// How long the next such wait is.
+    pub retry_after: Duration,
     /// Whether facts were written that are not on disk yet: done while nobody waits.
     pub unsettled: bool,
     /// Why the present run cannot be stopped, if the kernel refused that.
@@ -301,7 +305,7 @@ impl Supervisor {
             Err(e) => {
                 log(&format!("cannot read the record: {e}"));
                 // Whoever nudged us does so once only.
-                self.retry_at.get_or_insert(platform::boot_clock() + RETRY);
+                self.retry_later();
             }
         }
     }
@@ -355,17 +359,15 @@ impl Supervisor {
             Ok(()) => {
                 self.pending = Pending::default();
                 self.retry_at = None;
+                self.retry_after = RETRY_FIRST;
                 self.unsettled = durability == Durability::Atomic;
             }
-            Err(e)
-                if matches!(e.kind, ErrorKind::Io | ErrorKind::Foreign | ErrorKind::TimedOut)
-                    && self.store.root().exists() =>
-            {
+            Err(e) if matches!(e.kind, ErrorKind::Io | ErrorKind::Foreign | ErrorKind::TimedOut) && self.has_home() => {
                 if self.pending.failure.is_none() {
                     log(&format!("keeping facts in memory: {e}"));
                 }
                 self.pending.failure = Some(e.message());
-                self.retry_at = Some(platform::boot_clock() + RETRY);
+                self.retry_later();
             }
             Err(e) => {
                 log(&format!("facts are lost: {e}"));
@@ -374,9 +376,22 @@ impl Supervisor {
         }
     }
 
+    fn retry_later(&mut self) {
+        if self.retry_at.is_none() {
+            self.retry_at = Some(platform::boot_clock() + self.retry_after);
+            self.retry_after = RETRY_LAST.min(self.retry_after * 2);
+        }
+    }
+
+    /// Whether the state folder has not been removed, as far as can be told.
+    fn has_home(&self) -> bool {
+        self.store.root().try_exists().unwrap_or(true)
+    }
+
     fn try_publish(&mut self, durability: Durability) -> Result<()> {
         let store = self.store.clone();
-        if !store.record_path(&self.name).exists() {
+        let path = store.record_path(&self.name);
+        if !path.try_exists().map_err(|e| Error::io(format!("cannot find record {}", path.display()), &e))? {
             self.forget_wishes_once();
             return Ok(());
         }
@@ -402,7 +417,12 @@ impl Supervisor {
             now: platform::boot_clock(),
         };
         self.pending.apply(&facts, &mut record);
-        lock.write(&record, durability)?;
+        lock.write(&record, if durability == Durability::Durable { Durability::Content } else { durability })?;
+        // Everyone sees them now: whatever fails from here on, they are not to be added once more.
+        self.pending = Pending { failure: self.pending.failure.take(), ..Pending::default() };
+        if durability == Durability::Durable {
+            lock.settle()?;
+        }
         if matches!(self.machine.life, Life::Over(_)) {
             // While the write lock is held: who sees the end in the record and then takes that lock finds the name free.
             self.ownership = None;

@@ -28,8 +28,8 @@ pub enum Durability {
 /// Replaces `path` by a file with `bytes`, readable by its owner only.
 ///
 /// # Errors
-/// The failing system call's; nothing has changed then, except that after a failing fsync of the folder the new
-/// content is visible but perhaps not yet durable.
+/// The failing system call's; nothing has changed then, except that after a failure of [`settle_folder`], the last step,
+/// the new content is visible but perhaps not yet durable.
 pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
     let temporary = temporary_path(path);
     let written = write_temporary(&temporary, bytes, durability).and_then(|()| fs::rename(&temporary, path));
@@ -38,10 +38,15 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<
         let _ = fs::remove_file(&temporary);
         return Err(e);
     }
-    match (durability, path.parent()) {
-        (Durability::Durable, Some(folder)) => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
+    if durability == Durability::Durable { settle_folder(path) } else { Ok(()) }
+}
+
+/// Puts the name of `path` on disk.
+///
+/// # Errors
+/// The failing system call's.
+pub fn settle_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Where the next content of `path` is written.

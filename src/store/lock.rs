@@ -8,7 +8,7 @@
 //! exec to the sidecar without ever being free in between.
 
 use super::Store;
-use super::atomic::{Durability, replace};
+use super::atomic::{Durability, replace, settle_folder};
 use super::open::{careful, make_usable, odd, refuse_odd};
 use super::trust::{foreign_file, me, refusal};
 use crate::domain::name::Name;
@@ -107,13 +107,34 @@ impl<'a> WriteLock<'a> {
     /// Replaces the record.
     ///
     /// # Errors
-    /// The failing system call's; the old record is still there then.
+    /// The failing system call's; the old record is still there then, unless only its durability is in doubt.
     pub fn write(&self, record: &Record, durability: Durability) -> Result<()> {
         let path = self.store.record_path(&self.name);
-        replace(&path, &record.to_json(), durability)
-            .map_err(|e| Error::io(format!("cannot write record {}", path.display()), &e))?;
+        replace(&path, &record.to_json(), durability).map_err(|e| write_error(&path, &e))?;
         self.has_record.set(Some(true));
         Ok(())
+    }
+
+    /// Makes a record durable whose content is on disk already ([`Durability::Content`]).
+    ///
+    /// # Errors
+    /// The failing system call's; every reader sees the record all the same.
+    pub fn settle(&self) -> Result<()> {
+        let path = self.store.record_path(&self.name);
+        settle_folder(&path).map_err(|e| write_error(&path, &e))
+    }
+
+    /// Durably replaces the record `before` by `after`, in which something new is wished for.
+    ///
+    /// # Errors
+    /// The failing system call's. What could not be made durable is taken back: a command that was told so has failed,
+    /// and nobody may act on its wish later.
+    pub fn change(&self, before: &Record, after: &Record) -> Result<()> {
+        let written = self.write(after, Durability::Durable);
+        if written.is_err() {
+            let _ = self.write(before, Durability::Atomic); // The same words twice do no harm.
+        }
+        written
     }
 
     /// Removes record and environment: a first start came to nothing. The logs stay.
@@ -238,4 +259,8 @@ fn is_current(ours: &Metadata, path: &Path) -> io::Result<bool> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(e),
     }
+}
+
+fn write_error(path: &Path, error: &io::Error) -> Error {
+    Error::io(format!("cannot write record {}", path.display()), error)
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
@@ -94,15 +95,23 @@ pub struct Tracer(Child);
 impl Tracer {
     /// Puts `fault` at `calls` of the running process `pid`; `None`, and says so, if that is not allowed.
     pub fn attach(pid: u32, calls: &str, fault: &str) -> Option<Tracer> {
+        let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:{fault}"));
+        Tracer::attach_with(pid, &["-e", &trace, "-e", &inject], Path::new("/dev/null"))
+    }
+
+    /// As [`Tracer::attach`], with any options; the calls are written to `log`.
+    pub fn attach_with(pid: u32, options: &[&str], log: &Path) -> Option<Tracer> {
         let mut strace = Command::new("strace");
-        strace.args(["-qq", "-o", "/dev/null", "-p", &pid.to_string()]);
-        strace.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:{fault}")]);
+        strace.args(["-qq", "-y", "-p", &pid.to_string(), "-o"]).arg(log).args(options);
         let mut tracer = Tracer(strace.stderr(Stdio::null()).spawn().ok()?);
         let mut refused = false;
         wait_until("strace to attach", || {
-            refused = tracer.0.try_wait().unwrap().is_some();
+            // A fault may end it at once, and strace with it.
+            refused = tracer.0.try_wait().unwrap().is_some() && alive(pid);
             let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            refused || status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
+            refused
+                || !alive(pid)
+                || status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
         });
         if refused {
             eprintln!("passed over: strace may not attach here");
@@ -340,7 +349,7 @@ fn start_args() -> Vec<&'static str> {
 
 /// Waits until a sidecar that was launched has started its process, or has left and freed the name.
 #[track_caller]
-fn wait_decided(env: &TestEnv) {
+pub fn wait_decided(env: &TestEnv) {
     let is_free = || File::open(env.state().join("run/web.alive")).is_ok_and(|file| file.try_lock().is_ok());
     let is_up = || env.record_path("web").exists() && env.record("web")["state"] != "starting";
     wait_until("the sidecar to decide", || is_up() || is_free() || env.entries("run").is_empty());
@@ -560,10 +569,11 @@ fn a_process_that_cannot_be_supervised_is_not_left_running() {
 }
 
 /// A tmpfs of 64 KiB as `~/.bgo`, unmounted when dropped; `None`, and says so, where that is not allowed.
-struct SmallDisk(std::path::PathBuf);
+pub struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
-    fn mount(env: &TestEnv) -> Option<SmallDisk> {
+    /// Mounts it.
+    pub fn mount(env: &TestEnv) -> Option<SmallDisk> {
         fs::create_dir_all(env.state()).unwrap();
         // Only in a mount namespace of our own, which TestEnv has made.
         let private =
@@ -583,7 +593,12 @@ impl SmallDisk {
     }
 
     fn fill(&self) {
-        let mut filler = File::create(self.filler()).unwrap();
+        SmallDisk::fill_up(&self.filler());
+    }
+
+    /// Leaves no room on the disk of `filler`.
+    pub fn fill_up(filler: &Path) {
+        let mut filler = File::create(filler).unwrap();
         while filler.write_all(&[b'x'; 4096]).is_ok() {}
     }
 }

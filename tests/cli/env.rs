@@ -163,6 +163,11 @@ impl TestEnv {
         &self.root
     }
 
+    /// The variable that marks what belongs to this test.
+    pub fn mark(&self) -> &str {
+        &self.mark
+    }
+
     /// `$HOME`.
     pub fn home(&self) -> PathBuf {
         self.root.join("home")
