@@ -44,6 +44,10 @@ const WAIT_NOTES: &str = "\
 Without --for it exits with the exit code of the process, 128+n for signal n, 125 if nobody could see how it ended; of
 several, the highest. With --timeout, a NAME that is not registered yet is waited for.";
 
+const LOGS_NOTES: &str = "\
+With --grep it exits with 1 if no line matches, and a line longer than 64 KiB counts as several. A follow goes on over
+rotations and restarts; it ends with 0 when the process is deleted or, with --until-exit, down for good.";
+
 /// Run any command in the background: detached, logged, supervised, brought back after a reboot.
 #[derive(Debug, Parser)]
 #[command(name = "bgo", version, max_term_width = 120, disable_help_subcommand = true, after_help = EXAMPLES)]
@@ -101,9 +105,10 @@ pub enum Command {
     #[command(visible_aliases = ["ls", "list"])]
     Status(StatusArgs),
     /// Show the output of a process
+    #[command(after_help = LOGS_NOTES)]
     Logs(LogsArgs),
     /// Follow the output of a process (logs -f -n 10)
-    #[command(visible_alias = "tail")]
+    #[command(visible_alias = "tail", after_help = LOGS_NOTES)]
     Follow(FollowArgs),
     /// Restart a running process from now on when it dies
     Watch(WatchArgs),
@@ -361,11 +366,26 @@ pub struct StatusArgs {
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct Streams {
     /// Only standard output
-    #[arg(long, conflicts_with = "stderr")]
+    #[arg(long)]
     pub stdout: bool,
     /// Only standard error
     #[arg(long)]
     pub stderr: bool,
+}
+
+// What of the logs.
+#[derive(Clone, Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
+pub struct LogPart {
+    /// Only what the present or last run wrote
+    #[arg(long, conflicts_with = "watcher")]
+    pub since_start: bool,
+    /// Everything that is kept, rotated files included
+    #[arg(long, conflicts_with = "since_start")]
+    pub all: bool,
+    /// Only lines that match this regular expression, rotated files included; colours do not count
+    #[arg(long, value_name = "RE")]
+    pub grep: Option<String>,
 }
 
 // `logs`
@@ -377,9 +397,24 @@ pub struct LogsArgs {
     /// Go on with what is written from now on, until Ctrl-C
     #[arg(short, long)]
     pub follow: bool,
-    /// How many lines of each stream
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
-    pub lines: u64,
+    /// With --follow: end when the process is down for good; restarts by its policy go on
+    #[arg(long, requires = "follow")]
+    pub until_exit: bool,
+    /// Only the last N lines of each stream [default: 50; all with --since-start, --run, --all or --grep]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<u64>,
+    /// What.
+    #[command(flatten)]
+    pub part: LogPart,
+    /// Only what this run wrote: 0 is the present or last, -1 the one before, as far back as -10
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = run_number,
+        conflicts_with_all = ["since_start", "all", "follow", "watcher"]
+    )]
+    pub run: Option<i64>,
     /// Which.
     #[command(flatten)]
     pub streams: Streams,
@@ -388,15 +423,26 @@ pub struct LogsArgs {
     pub watcher: bool,
 }
 
+fn run_number(text: &str) -> Result<i64, String> {
+    let known = text.parse().ok().filter(|number| *number <= 0);
+    known.ok_or_else(|| "0 is the present or last run, -1 the one before, and so on".to_owned())
+}
+
 // `follow`
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct FollowArgs {
     /// Name of the process
     pub name: OsString,
-    /// How many lines of each stream to begin with
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
-    pub lines: u64,
+    /// End when the process is down for good; restarts by its policy go on
+    #[arg(long)]
+    pub until_exit: bool,
+    /// How many lines of each stream to begin with [default: 10; all with --since-start or --all]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<u64>,
+    /// What.
+    #[command(flatten)]
+    pub part: LogPart,
     /// Which.
     #[command(flatten)]
     pub streams: Streams,

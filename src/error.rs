@@ -76,6 +76,8 @@ pub enum ErrorKind {
     TimedOut,
     /// Another command changed the same process meanwhile.
     Conflict,
+    /// Output that was asked for is not known or not kept any more.
+    NotKept,
 }
 
 impl ErrorKind {
@@ -93,6 +95,7 @@ impl ErrorKind {
             ErrorKind::NeedsAnswer => "needs_answer",
             ErrorKind::TimedOut => "timed_out",
             ErrorKind::Conflict => "conflict",
+            ErrorKind::NotKept => "not_kept",
         }
     }
 

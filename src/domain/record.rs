@@ -399,7 +399,9 @@ impl Record {
     /// Where in the logs each known run begins, the oldest first; the last is the present or last run.
     pub fn runs(&self) -> Vec<[u64; 2]> {
         let down = matches!(self.state, State::Exited | State::Stopped | State::Errored | State::Backoff);
-        let present = self.logs.as_ref().filter(|_| !down).map(|output| output.from);
+        // Without a process it is being started, or its end is among the exits and descendants are left.
+        let runs = !down && self.identity.is_some();
+        let present = self.logs.as_ref().filter(|_| runs).map(|output| output.from);
         self.exits.iter().filter_map(|exit| exit.logs_from).chain(present).collect()
     }
 

@@ -140,7 +140,7 @@ impl Link {
     ) -> Result<Awaited<T>> {
         let broken = |e: &std::io::Error| Error::io(format!("cannot wait for \"{name}\""), e);
         let deadline = platform::boot_clock().saturating_add(within);
-        let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).map_err(|e| broken(&e))?;
+        let changes = FileWatch::new(&[&bgo.store.procs_dir()]).map_err(|e| broken(&e))?;
         loop {
             // Asked before the record is read: a sidecar writes its last facts before it ends.
             let mut gone = self.handle.as_ref().is_some_and(ProcessHandle::has_ended);

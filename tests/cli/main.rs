@@ -16,6 +16,7 @@ mod hooks;
 mod legacy;
 mod limits;
 mod logs;
+mod logs_follow;
 mod notify;
 mod pause;
 mod pick;
