@@ -47,7 +47,8 @@ impl std::fmt::Debug for OpenPart {
 }
 
 impl LogReader {
-    /// Reads `log` from the byte with the number `position` on; if that is not kept any more, from the oldest that is.
+    /// Reads `log` from the byte with the number `position` on; if that is not kept any more, from the oldest that is. To
+    /// begin at 0 is to take what there is: nothing counts as lost then.
     pub fn at(log: &Path, position: u64) -> LogReader {
         LogReader { log: log.to_owned(), position, live: None, start: 0, part: None, lost: 0 }
     }
@@ -180,7 +181,9 @@ impl LogReader {
 
     /// Goes on at the number `start`, if that is not passed yet.
     fn skip_to(&mut self, start: u64) {
-        self.lost += start.saturating_sub(self.position);
+        if self.position > 0 {
+            self.lost += start.saturating_sub(self.position);
+        }
         self.position = self.position.max(start);
     }
 

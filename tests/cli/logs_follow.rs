@@ -103,26 +103,24 @@ fn what_was_rotated_away_too_soon_is_said() {
 #[test]
 fn a_follow_goes_on_over_a_restart_and_over_a_new_file() {
     let env = TestEnv::new();
-    let script = "echo \"run $BGO_RUN_ID\"; exec sleep 300";
-    env.start_with(&[], "web", &["sh", "-c", script]);
-    let first = env.record("web")["run_id"].as_str().unwrap().to_owned();
+    let first = env.start_with(&[], "web", &["sh", "-c", "echo \"pid $$\"; exec sleep 300"]);
     let follower = env.cmd(&["follow", "web"]).spawn();
-    follower.wait_for(&first);
+    follower.wait_for(&format!("pid {first}\n"));
     fs::remove_file(env.log_path("web", "out")).unwrap();
-    env.bgo(&["restart", "web"]).ok();
-    let second = env.record("web")["run_id"].as_str().unwrap().to_owned();
-    assert_ne!(first, second);
-    follower.wait_for(&second);
+    let restarted = || {
+        env.bgo(&["restart", "web"]).ok();
+        follower.wait_for(&format!("pid {}\n", env.pid("web")));
+        env.pid("web")
+    };
+    let second = restarted();
     let elsewhere = env.work().join("deep").join("web.log");
     fs::create_dir(env.work().join("deep")).unwrap();
     fs::write(&elsewhere, "not of this process\n").unwrap();
     env.bgo(&["set", "web", "--stdout", elsewhere.to_str().unwrap()]).ok();
-    env.bgo(&["restart", "web"]).ok();
-    let third = env.record("web")["run_id"].as_str().unwrap().to_owned();
-    follower.wait_for(&third);
+    let third = restarted();
     append(&elsewhere, "more\n");
     follower.wait_for("more\n");
-    assert_eq!(follower.stdout(), format!("run {first}\nrun {second}\nrun {third}\nmore\n"));
+    assert_eq!(follower.stdout(), format!("pid {first}\npid {second}\npid {third}\nmore\n"));
     interrupt(follower);
 }
 
@@ -153,13 +151,13 @@ fn a_follow_until_exit_of_what_is_down_shows_its_end() {
 #[test]
 fn a_follow_ends_when_the_process_is_deleted() {
     let env = TestEnv::new();
-    for flags in [&[][..], &["--until-exit"]] {
-        let script = "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.02; done";
+    for (flags, told) in [(&[][..], "bgo: \"web\" was deleted\n"), (&["--until-exit"], "")] {
+        let script = "exec 2>/dev/null; trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.02; done";
         env.start_script(&SMALL, "web", script);
         let follower = env.cmd(&[&["follow", "web"], flags].concat()).spawn();
         follower.wait_for("ready\n");
         env.bgo(&["delete", "web", "--yes"]).ok();
-        follower.finish().ok().says("ready\nbye\n", "bgo: \"web\" was deleted\n");
+        follower.finish().ok().says("ready\nbye\n", told);
     }
 }
 
@@ -259,4 +257,20 @@ fn merged_logs_are_one_stream() {
     let follower = env.cmd(&["follow", "web"]).spawn();
     follower.wait_for("out\nerr\n");
     interrupt(follower);
+}
+
+#[test]
+fn a_request_to_end_works_while_nobody_reads() {
+    let env = TestEnv::new();
+    env.start("web", &["sh", "-c", "yes | head -c 1000000; exec sleep 300"]);
+    wait_until("much output", || env.log("web", "out").len() == 1_000_000);
+    let (unread, pipe) = nix::unistd::pipe().unwrap();
+    let mut follower = std::process::Command::new(crate::env::BGO);
+    follower.args(["logs", "web", "-f", "--all"]).env_clear().env("HOME", env.home()).stdout(pipe);
+    let mut follower = follower.spawn().unwrap();
+    wait_until("it to be held up", || crate::env::proc_status(follower.id(), "SigBlk").ends_with("4002"));
+    signal(follower.id(), Signal::SIGTERM);
+    wait_until("its end", || follower.try_wait().unwrap().is_some());
+    assert_eq!(follower.wait().unwrap().code(), Some(130));
+    drop(unread);
 }

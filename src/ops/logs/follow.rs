@@ -4,19 +4,20 @@
 //! file after a restart. Invariants: every byte that was written while following comes out once; what was written before
 //! an end is shown before the follow ends.
 
+use super::super::Bgo;
 use super::super::growing::{Growing, Turn, pump_until};
 use super::super::wait::{Goal, Waiter};
-use super::super::{Bgo, Reached};
-use super::lines::{Grep, Line};
+use super::lines::{Give, Grep, Line};
 use super::{LogRequest, Selection, Stream, select, streams};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::error::{Error, ErrorKind, Result};
 use crate::logs::{LogReader, end_of};
-use crate::platform::{FileWatch, Interest, SignalQueue};
+use crate::platform::{self, FileWatch, Interest, SignalQueue};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// What to follow.
 #[derive(Clone, Debug)]
@@ -55,12 +56,11 @@ pub fn follow(
     // Before the first look, so that no change is missed.
     let records = FileWatch::new(&[&bgo.store.procs_dir()]).map_err(|e| broken(&e))?;
     let selection = select(bgo, name, &request.logs)?;
+    let out = Patient { out, signals: None };
     let mut follower =
-        Follower { bgo, name, request, tracks: Vec::new(), out, lost, line: Line::default(), closed: false };
-    match follower.follow(&selection, &records) {
-        Err(_) if follower.closed => Ok(Followed::Closed),
-        followed => followed,
-    }
+        Follower { bgo, name, request, tracks: Vec::new(), out, lost, line: Line::default(), over: None };
+    let followed = follower.follow(&selection, &records);
+    follower.over.map_or(followed, Ok)
 }
 
 fn broken(error: &io::Error) -> Error {
@@ -74,11 +74,37 @@ struct Follower<'a> {
     request: &'a FollowRequest,
     /// One for each log that is read.
     tracks: Vec<Track>,
-    out: &'a mut dyn Write,
+    out: Patient<'a>,
     lost: &'a mut dyn FnMut(Stream, u64),
     line: Line,
-    /// Whether nobody reads `out` any more.
-    closed: bool,
+    /// Why nothing more can be written, if that is no failure.
+    over: Option<Followed>,
+}
+
+/// How much is written at once: a pipe that says it has room has at least that much.
+const AT_ONCE: usize = 2048;
+
+/// Writes to standard output, and lets go when a signal comes while its reader does not go on.
+struct Patient<'a> {
+    out: &'a mut dyn Write,
+    signals: Option<Rc<SignalQueue>>,
+}
+
+impl Write for Patient<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(signals) = &self.signals {
+            let stdout = io::stdout();
+            let fds = [(signals.as_fd(), Interest::Readable), (stdout.as_fd(), Interest::Writable)];
+            if platform::wait(&fds, None)? == [true, false] {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        self.out.write(&bytes[..bytes.len().min(AT_ONCE)])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// What is done with one log.
@@ -92,7 +118,8 @@ impl Follower<'_> {
     fn follow(&mut self, selection: &Selection, records: &FileWatch) -> Result<Followed> {
         let mut growing = self.begin(selection)?;
         // Only now: until here Ctrl-C ends us in the middle of a long search.
-        let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM]).map_err(|e| broken(&e))?;
+        let signals = Rc::new(SignalQueue::new(&[libc::SIGINT, libc::SIGTERM]).map_err(|e| broken(&e))?);
+        self.out.signals = Some(Rc::clone(&signals));
         let mut registered = self.bgo.store.record_path(self.name).exists();
         let mut waiter = match self.request.until_exit {
             true if !registered => return self.end(&mut growing, Followed::Down),
@@ -111,11 +138,9 @@ impl Follower<'_> {
                 Turn::Other(0) => return Ok(Followed::Interrupted),
                 Turn::Other(1) => return Ok(Followed::Closed),
                 Turn::Other(_) => {}
-                Turn::Reached(Ok(Reached::Deleted(_))) => return self.end(&mut growing, Followed::Deleted),
-                Turn::Reached(Err(e)) if e.kind == ErrorKind::NotFound => {
-                    return self.end(&mut growing, Followed::Deleted);
-                }
-                Turn::Reached(reached) => return reached.and_then(|_| self.end(&mut growing, Followed::Down)),
+                // Deleted is down for good, too; which of the two is seen first is chance.
+                Turn::Reached(Err(e)) if e.kind != ErrorKind::NotFound => return Err(e),
+                Turn::Reached(_) => return self.end(&mut growing, Followed::Down),
             }
             records.drain();
             match self.bgo.store.read(self.name) {
@@ -125,9 +150,8 @@ impl Follower<'_> {
                 }
                 // The waiter tells more.
                 Ok(None) if registered && waiter.is_none() => return self.end(&mut growing, Followed::Deleted),
-                Ok(None) => {}
                 // One that cannot be read says nothing new.
-                Err(_) => {}
+                Ok(None) | Err(_) => {}
             }
         }
     }
@@ -151,7 +175,7 @@ impl Follower<'_> {
             while growing.position(index).is_some_and(|position| position < end)
                 && self.pump_one(&mut growing, index)?
             {}
-            let written = self.tracks[index].written(index, &mut self.line, self.out, Grep::release);
+            let written = self.tracks[index].written(index, &mut self.line, &mut self.out, Grep::release);
             self.check(written)?;
         }
         Ok(growing)
@@ -170,7 +194,7 @@ impl Follower<'_> {
 
     fn pump_one(&mut self, growing: &mut Growing, index: usize) -> Result<bool> {
         let (bytes, lost) = growing.read(index)?;
-        let (track, line, out) = (&mut self.tracks[index], &mut self.line, &mut *self.out);
+        let (track, line, out) = (&mut self.tracks[index], &mut self.line, &mut self.out);
         if lost > 0 {
             (self.lost)(track.stream, lost);
         }
@@ -185,7 +209,11 @@ impl Follower<'_> {
 
     fn check(&mut self, written: io::Result<()>) -> Result<()> {
         written.map_err(|e| {
-            self.closed = e.kind() == io::ErrorKind::BrokenPipe;
+            self.over = match e.kind() {
+                io::ErrorKind::BrokenPipe => Some(Followed::Closed),
+                io::ErrorKind::WouldBlock => Some(Followed::Interrupted),
+                _ => None,
+            };
             Error::io("cannot write the log", &e)
         })
     }
@@ -220,7 +248,7 @@ impl Follower<'_> {
             logs.push((path, log));
         }
         for (mut track, _) in old {
-            let written = track.written(self.tracks.len(), &mut self.line, self.out, Grep::finish);
+            let written = track.written(self.tracks.len(), &mut self.line, &mut self.out, Grep::finish);
             self.check(written)?;
         }
         Growing::new(logs)
@@ -230,7 +258,7 @@ impl Follower<'_> {
     fn end(&mut self, growing: &mut Growing, how: Followed) -> Result<Followed> {
         while self.pump(growing)? {}
         for index in 0..self.tracks.len() {
-            let written = self.tracks[index].written(index, &mut self.line, self.out, Grep::finish);
+            let written = self.tracks[index].written(index, &mut self.line, &mut self.out, Grep::finish);
             self.check(written)?;
         }
         let flushed = self.out.flush();
@@ -246,7 +274,7 @@ impl Track {
         index: usize,
         line: &mut Line,
         out: &mut dyn Write,
-        what: fn(&mut Grep, &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>,
+        what: fn(&mut Grep, Give<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         match &mut self.grep {
             Some(grep) => what(grep, &mut |found| line.write(index, found, out)),

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 const LONGEST: usize = 64 * 1024;
 
 /// Takes what lines are given to.
-type Give<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
+pub(super) type Give<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
 
 /// The lines of one stream that match.
 #[derive(Debug)]

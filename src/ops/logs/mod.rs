@@ -101,11 +101,8 @@ pub fn select(bgo: &Bgo, name: &Name, request: &LogRequest) -> Result<Selection>
     let chosen = streams(&logs, request.which);
     let merged = logs.merged();
     let Some(run) = request.run else {
-        let excerpts = chosen.into_iter().map(|(stream, path)| {
-            let from = kept(&path).map_err(|e| unreadable(&path, &e))?.oldest;
-            Ok(Excerpt { stream, path, from, to: None, missing: 0 })
-        });
-        return Ok(Selection { excerpts: excerpts.collect::<Result<_>>()?, merged });
+        let whole = |(stream, path)| Excerpt { stream, path, from: 0, to: None, missing: 0 };
+        return Ok(Selection { excerpts: chosen.into_iter().map(whole).collect(), merged });
     };
     let runs = record.map(|record| record.runs()).unwrap_or_default();
     let (from, to) = bounds(name, &runs, run)?;
