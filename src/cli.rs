@@ -3,6 +3,7 @@
 //! Why it exists: help, parsing and completions cannot disagree. Invariant: every flag here is acted on; the grammar
 //! of bgo-cli 0.2.0 is a subset.
 
+mod logs;
 mod settings;
 
 use crate::domain::duration::Span;
@@ -12,6 +13,7 @@ use crate::domain::signal::Signal;
 use crate::domain::spec::Supervision;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
 pub use settings::{RestartFlags, SettingsFlags};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -43,10 +45,6 @@ kills it. Exits with its exit code, 128+n for signal n, 125 if bgo itself failed
 const WAIT_NOTES: &str = "\
 Without --for it exits with the exit code of the process, 128+n for signal n, 125 if nobody could see how it ended; of
 several, the highest. With --timeout, a NAME that is not registered yet is waited for.";
-
-const LOGS_NOTES: &str = "\
-With --grep it exits with 1 if no line matches, and a line longer than 64 KiB counts as several. A follow goes on over
-rotations and restarts; it ends with 0 when the process is deleted or, with --until-exit, down for good.";
 
 /// Run any command in the background: detached, logged, supervised, brought back after a reboot.
 #[derive(Debug, Parser)]
@@ -105,10 +103,10 @@ pub enum Command {
     #[command(visible_aliases = ["ls", "list"])]
     Status(StatusArgs),
     /// Show the output of a process
-    #[command(after_help = LOGS_NOTES)]
+    #[command(after_help = logs::NOTES)]
     Logs(LogsArgs),
     /// Follow the output of a process (logs -f -n 10)
-    #[command(visible_alias = "tail", after_help = LOGS_NOTES)]
+    #[command(visible_alias = "tail", after_help = logs::NOTES)]
     Follow(FollowArgs),
     /// Restart a running process from now on when it dies
     Watch(WatchArgs),
@@ -359,96 +357,6 @@ pub struct StatusArgs {
     /// Box drawing, also when piped
     #[arg(long)]
     pub fancy: bool,
-}
-
-// Which logs.
-#[derive(Clone, Copy, Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct Streams {
-    /// Only standard output
-    #[arg(long)]
-    pub stdout: bool,
-    /// Only standard error
-    #[arg(long)]
-    pub stderr: bool,
-}
-
-// What of the logs.
-#[derive(Clone, Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct LogPart {
-    /// Only what the present or last run wrote
-    #[arg(long, conflicts_with = "watcher")]
-    pub since_start: bool,
-    /// Everything that is kept, rotated files included
-    #[arg(long, conflicts_with = "since_start")]
-    pub all: bool,
-    /// Only lines that match this regular expression, rotated files included; colours do not count
-    #[arg(long, value_name = "RE")]
-    pub grep: Option<String>,
-}
-
-// `logs`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct LogsArgs {
-    /// Name of the process
-    pub name: OsString,
-    /// Go on with what is written from now on, until Ctrl-C
-    #[arg(short, long)]
-    pub follow: bool,
-    /// With --follow: end when the process is down for good; restarts by its policy go on
-    #[arg(long, requires = "follow")]
-    pub until_exit: bool,
-    /// Only the last N lines of each stream [default: 50; all with --since-start, --run, --all or --grep]
-    #[arg(short = 'n', long, value_name = "N")]
-    pub lines: Option<u64>,
-    /// What.
-    #[command(flatten)]
-    pub part: LogPart,
-    /// Only what this run wrote: 0 is the present or last, -1 the one before, as far back as -10
-    #[arg(
-        long,
-        value_name = "N",
-        allow_negative_numbers = true,
-        value_parser = run_number,
-        conflicts_with_all = ["since_start", "all", "follow", "watcher"]
-    )]
-    pub run: Option<i64>,
-    /// Which.
-    #[command(flatten)]
-    pub streams: Streams,
-    /// What the sidecar saw and did: starts, exits, restarts
-    #[arg(long, conflicts_with_all = ["stdout", "stderr"])]
-    pub watcher: bool,
-}
-
-fn run_number(text: &str) -> Result<i64, String> {
-    let known = text.parse().ok().filter(|number| *number <= 0);
-    known.ok_or_else(|| "0 is the present or last run, -1 the one before, and so on".to_owned())
-}
-
-// `follow`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct FollowArgs {
-    /// Name of the process
-    pub name: OsString,
-    /// End when the process is down for good; restarts by its policy go on
-    #[arg(long)]
-    pub until_exit: bool,
-    /// How many lines of each stream to begin with [default: 10; all with --since-start or --all]
-    #[arg(short = 'n', long, value_name = "N")]
-    pub lines: Option<u64>,
-    /// What.
-    #[command(flatten)]
-    pub part: LogPart,
-    /// Which.
-    #[command(flatten)]
-    pub streams: Streams,
-    /// What the sidecar sees and does
-    #[arg(long, conflicts_with_all = ["stdout", "stderr"])]
-    pub watcher: bool,
 }
 
 // `watch`
