@@ -136,6 +136,19 @@ fn a_follow_until_exit_goes_on_over_restarts_by_policy() {
 }
 
 #[test]
+fn a_follow_until_exit_goes_on_over_a_restart_by_hand() {
+    let env = TestEnv::new();
+    env.start_script(&[], "web", "echo ready; exec sleep 300");
+    let follower = env.cmd(&["follow", "web", "--until-exit"]).spawn();
+    for n in 2..5 {
+        env.bgo(&["restart", "web"]).ok();
+        follower.wait_for(&"ready\n".repeat(n));
+    }
+    env.bgo(&["stop", "web"]).ok();
+    follower.finish().ok().says(&"ready\n".repeat(4), "");
+}
+
+#[test]
 fn a_follow_until_exit_of_what_is_down_shows_its_end() {
     let env = TestEnv::new();
     env.bgo(&["start", "job", "--", "sh", "-c", "echo one; echo two; printf three"]).ok();
