@@ -4,8 +4,8 @@
 # What a verb takes and its flags, into `takes` and `flags`. Fails if it is no verb: then the line may still have none.
 _bgo_grammar() {
     case $1 in
-        start|open) takes='name command' flags='--color --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --on-exit --on-ready --on-errored --settle --wait --if-not-running --force -h --help' ;;
-        run) takes='command' flags='--color --name --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --on-exit --on-ready --on-errored -h --help' ;;
+        start|open) takes='name command' flags='--color --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --on-exit --on-ready --on-errored --settle --wait --if-not-running --force -h --help' ;;
+        run) takes='command' flags='--color --name --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --on-exit --on-ready --on-errored -h --help' ;;
         wait) takes='names' flags='--color --for --timeout --any -h --help' ;;
         stop|kill) takes='names' flags='--color -a --all -f --force --signal --timeout -h --help' ;;
         signal) takes='name TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' flags='--color -a --all -h --help' ;;
@@ -14,22 +14,25 @@ _bgo_grammar() {
         restart-last) takes='names' flags='--color -a --all -h --help' ;;
         resurrect) takes='' flags='--color -h --help' ;;
         status|ls|list) takes='names' flags='--color -w --watch --interval --json --plain --fancy -h --help' ;;
-        logs) takes='name' flags='--color -f --follow -n --lines --stdout --stderr --watcher -h --help' ;;
-        follow|tail) takes='name' flags='--color -n --lines --stdout --stderr --watcher -h --help' ;;
+        logs) takes='name' flags='--color -f --follow --until-exit -n --lines --since-start --all --grep --run --stdout --stderr --watcher -h --help' ;;
+        follow|tail) takes='name' flags='--color --until-exit -n --lines --since-start --all --grep --stdout --stderr --watcher -h --help' ;;
         watch) takes='names' flags='--color --restart --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --reset -h --help' ;;
         unwatch) takes='names' flags='--color -h --help' ;;
-        set) takes='names' flags='--color --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --on-exit --on-ready --on-errored --unset -h --help' ;;
+        set) takes='names' flags='--color --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --on-exit --on-ready --on-errored --unset -h --help' ;;
         pause) takes='names' flags='--color -h --help' ;;
         resume) takes='names' flags='--color -h --help' ;;
         delete|rm) takes='names' flags='--color -y --yes --keep-logs -h --help' ;;
         clean) takes='' flags='--color -h --help' ;;
         completions) takes='bash zsh fish' flags='--color -h --help' ;;
-        *) takes='name command' flags='--color -h --help -V --version --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --on-exit --on-ready --on-errored --settle --wait --if-not-running --force' && return 1 ;;
+        *) takes='name command' flags='--color -h --help -V --version --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --on-exit --on-ready --on-errored --settle --wait --if-not-running --force' && return 1 ;;
     esac
 }
 
-# What completes the value of a flag, into `values`. Fails if the flag takes none.
+# What completes the value of a flag, into `values`. Fails if the flag takes none, at all or with this verb.
 _bgo_values() {
+    case $verb:$1 in
+        logs:--stdout | logs:--stderr | follow:--stdout | tail:--stdout | follow:--stderr | tail:--stderr) return 1 ;;
+    esac
     case $1 in
         --backoff) values='any' ;;
         --backoff-jitter) values='any' ;;
@@ -38,6 +41,7 @@ _bgo_values() {
         --cwd) values='folder' ;;
         --env) values='any' ;;
         --for) values='ready exit stopped' ;;
+        --grep) values='any' ;;
         --health-cmd) values='any' ;;
         --health-grace) values='any' ;;
         --health-interval) values='any' ;;
@@ -48,6 +52,8 @@ _bgo_values() {
         --interval) values='any' ;;
         --limit-nofile) values='any' ;;
         --lines) values='any' ;;
+        --log-keep) values='any' ;;
+        --log-max-size) values='any' ;;
         --max-fast-crashes) values='any' ;;
         --max-rss) values='any' ;;
         --max-runtime) values='any' ;;
@@ -69,14 +75,17 @@ _bgo_values() {
         --restart) values='no on-failure always' ;;
         --restart-every) values='any' ;;
         --restart-limit) values='any' ;;
+        --run) values='any' ;;
         --settle) values='any' ;;
         --signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
+        --stderr) values='any' ;;
+        --stdout) values='any' ;;
         --stop-signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
         --stop-timeout) values='any' ;;
         --success-exit) values='any' ;;
         --timeout) values='any' ;;
         --umask) values='any' ;;
-        --unset) values='stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user on-exit on-ready on-errored' ;;
+        --unset) values='stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user log-max-size log-keep log-compress stdout stderr merge-logs on-exit on-ready on-errored' ;;
         --user) values='any' ;;
         --watchdog) values='any' ;;
         -e) values='any' ;;

@@ -3,6 +3,7 @@
 //! Why it exists: help, parsing and completions cannot disagree. Invariant: every flag here is acted on; the grammar
 //! of bgo-cli 0.2.0 is a subset.
 
+mod logs;
 mod settings;
 
 use crate::domain::duration::Span;
@@ -12,6 +13,7 @@ use crate::domain::signal::Signal;
 use crate::domain::spec::Supervision;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
 pub use settings::{RestartFlags, SettingsFlags};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -101,9 +103,10 @@ pub enum Command {
     #[command(visible_aliases = ["ls", "list"])]
     Status(StatusArgs),
     /// Show the output of a process
+    #[command(after_help = logs::NOTES)]
     Logs(LogsArgs),
     /// Follow the output of a process (logs -f -n 10)
-    #[command(visible_alias = "tail")]
+    #[command(visible_alias = "tail", after_help = logs::NOTES)]
     Follow(FollowArgs),
     /// Restart a running process from now on when it dies
     Watch(WatchArgs),
@@ -354,55 +357,6 @@ pub struct StatusArgs {
     /// Box drawing, also when piped
     #[arg(long)]
     pub fancy: bool,
-}
-
-// Which logs.
-#[derive(Clone, Copy, Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct Streams {
-    /// Only standard output
-    #[arg(long, conflicts_with = "stderr")]
-    pub stdout: bool,
-    /// Only standard error
-    #[arg(long)]
-    pub stderr: bool,
-}
-
-// `logs`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct LogsArgs {
-    /// Name of the process
-    pub name: OsString,
-    /// Go on with what is written from now on, until Ctrl-C
-    #[arg(short, long)]
-    pub follow: bool,
-    /// How many lines of each stream
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
-    pub lines: u64,
-    /// Which.
-    #[command(flatten)]
-    pub streams: Streams,
-    /// What the sidecar saw and did: starts, exits, restarts
-    #[arg(long, conflicts_with_all = ["stdout", "stderr"])]
-    pub watcher: bool,
-}
-
-// `follow`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct FollowArgs {
-    /// Name of the process
-    pub name: OsString,
-    /// How many lines of each stream to begin with
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
-    pub lines: u64,
-    /// Which.
-    #[command(flatten)]
-    pub streams: Streams,
-    /// What the sidecar sees and does
-    #[arg(long, conflicts_with_all = ["stdout", "stderr"])]
-    pub watcher: bool,
 }
 
 // `watch`

@@ -78,6 +78,8 @@ pub enum ErrorKind {
     TimedOut,
     /// Another command changed the same process meanwhile.
     Conflict,
+    /// Output that was asked for is not known or not kept any more.
+    NotKept,
 }
 
 impl ErrorKind {
@@ -96,6 +98,7 @@ impl ErrorKind {
             ErrorKind::NeedsAnswer => "needs_answer",
             ErrorKind::TimedOut => "timed_out",
             ErrorKind::Conflict => "conflict",
+            ErrorKind::NotKept => "not_kept",
         }
     }
 

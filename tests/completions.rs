@@ -22,7 +22,7 @@ const MODES: [&str; 3] = ["backoff", "retry", "stop"];
 
 /// A line up to the cursor, and what is offered there. Every shell offers flags its own way where nothing else fits, so
 /// a line for which nothing fits ends in a letter.
-const QUESTIONS: [(&str, &[&str]); 54] = [
+const QUESTIONS: [(&str, &[&str]); 57] = [
     // Verbs, aliases, and names in their place.
     ("bgo sto", &["stop"]),
     ("bgo op", &["open"]),
@@ -74,6 +74,9 @@ const QUESTIONS: [(&str, &[&str]); 54] = [
     ("bgo wait --for ", &["exit", "ready", "stopped"]),
     ("bgo wait --timeout 5 c", &["c++"]),
     ("bgo start --wait w", &["web", "web@1"]),
+    ("bgo start --stdout w w", &["web", "web@1"]),
+    ("bgo logs --stdout c", &["c++"]),
+    ("bgo tail --stderr c", &["c++"]),
     // The command.
     ("bgo web -- prog-", &["prog-one", "prog-two"]),
     ("bgo start --force web -- prog-", &["prog-one", "prog-two"]),

@@ -79,7 +79,7 @@ impl Grammar {
         Grammar { direct: Command::new("bgo").args(all), cli }
     }
 
-    /// The values of flags: a flag has the same with every verb (a test holds that).
+    /// The values of flags: a flag has the same with every verb that gives it one (a test holds that).
     fn values(&self) -> BTreeMap<String, String> {
         let valued = self
             .cli
@@ -88,6 +88,21 @@ impl Grammar {
             .flat_map(flags)
             .filter_map(|flag| Some((flag, values(flag)?)));
         valued.flat_map(|(flag, values)| spellings(flag).into_iter().map(move |s| (s, values.clone()))).collect()
+    }
+
+    /// The flags that have a value with other verbs, but none with this one: `logs:--stdout`.
+    fn valueless(&self, separator: &str) -> String {
+        let valued = self.values();
+        let bare = |verb: &Command| -> Vec<String> {
+            flags(verb).filter(|flag| values(flag).is_none()).flat_map(spellings).collect()
+        };
+        let mut found = Vec::new();
+        for verb in self.cli.get_subcommands() {
+            for flag in bare(verb).iter().filter(|flag| valued.contains_key(*flag)) {
+                found.extend(verb.get_name_and_visible_aliases().iter().map(|name| format!("{name}:{flag}")));
+            }
+        }
+        found.join(separator)
     }
 
     /// The verbs behind whose name a command begins.
@@ -157,6 +172,7 @@ fn bash(grammar: &Grammar) -> Vec<(&'static str, String)> {
     vec![
         ("%VERBS%", grammar.described(|name, _| format!("{name} "))),
         ("%GRAMMAR%", verbs.chain([direct]).collect()),
+        ("%VALUELESS%", grammar.valueless(" | ")),
         ("%VALUES%", values.collect()),
     ]
 }
@@ -222,6 +238,7 @@ fn fish(grammar: &Grammar) -> Vec<(&'static str, String)> {
     vec![
         ("%VERBS%", grammar.described(|name, _| format!("{name} "))),
         ("%VALUED%", grammar.values().into_keys().collect::<Vec<_>>().join(" ")),
+        ("%VALUELESS%", grammar.valueless(" ")),
         ("%COMMANDING%", grammar.commanding(" ")),
         ("%NAMELESS%", grammar.nameless(" ")),
         ("%LINES%", grammar.cli.get_subcommands().map(verb_lines).chain(direct).fold(lines, |all, line| all + &line)),
@@ -278,6 +295,7 @@ mod tests {
             "PERCENT",
             "POLICY",
             "PORT",
+            "RE",
             "REGEX",
             "SETTING",
             "SHELL",
@@ -296,18 +314,23 @@ mod tests {
         }
     }
 
-    /// The scripts know flags with values by their spelling alone.
+    /// The scripts know the values of flags by their spelling alone; with which verbs a flag has none, they are told.
     #[test]
-    fn a_flag_has_the_same_value_with_every_verb() {
+    fn a_flag_has_the_same_value_with_every_verb_or_none() {
         let mut seen = BTreeMap::new();
         for (verb, flag) in all_arguments() {
+            let Some(value) = values(&flag) else { continue };
             for spelling in spellings(&flag) {
-                let value = values(&flag);
                 let (first, other) = seen.entry(spelling.clone()).or_insert_with(|| (verb.clone(), value.clone()));
                 assert_eq!(*other, value, "{spelling} of `{verb}` and of `{first}`");
             }
         }
         assert!(seen.contains_key("--on-fast-crash") && seen.contains_key("-n"), "{seen:?}");
+        let valueless = Grammar::new().valueless(" ");
+        assert!(
+            valueless.split(' ').any(|flag| flag == "tail:--stderr") && !valueless.contains("start:"),
+            "{valueless}"
+        );
     }
 
     /// Behind its name, a verb takes what the templates can tell apart.

@@ -1,100 +1,157 @@
 //! `logs` and `follow`
 
-use super::output::{Output, known_name};
-use crate::cli::{FollowArgs, LogsArgs, Streams};
-use crate::domain::row::Logs;
-use crate::error::{Error, ExitCode, Result};
+use super::output::{Output, after_interrupt, known_name, note};
+use crate::cli::{FollowArgs, LogPart, LogsArgs, Streams};
+use crate::domain::name::Name;
+use crate::error::{Error, ErrorKind, ExitCode, Result};
+use crate::logs::Pattern;
+use crate::ops::logs::{FollowRequest, Followed, LogRequest, Stream, Which};
 use crate::ops::{self, Bgo};
 use crate::view::style::Level;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 /// What to show.
 #[derive(Debug)]
 pub struct Wanted {
     name: OsString,
-    lines: u64,
-    follow: bool,
-    streams: Streams,
-    watcher: bool,
+    lines: Option<u64>,
+    part: LogPart,
+    run: Option<i64>,
+    which: Which,
+    /// Whether to go on, and if so, whether to end with the process.
+    follow: Option<bool>,
 }
 
 impl From<LogsArgs> for Wanted {
     fn from(args: LogsArgs) -> Wanted {
-        Wanted { name: args.name, lines: args.lines, follow: args.follow, streams: args.streams, watcher: args.watcher }
+        let LogsArgs { name, part, run, .. } = args;
+        let all = part.since_start || run.is_some() || part.all || part.grep.is_some();
+        let lines = args.lines.or((!all).then_some(50));
+        let follow = args.follow.then_some(args.until_exit);
+        Wanted { name, lines, part, run, which: which(args.watcher, args.streams), follow }
     }
 }
 
 impl From<FollowArgs> for Wanted {
     fn from(args: FollowArgs) -> Wanted {
-        Wanted { name: args.name, lines: args.lines, follow: true, streams: args.streams, watcher: args.watcher }
+        let FollowArgs { name, part, .. } = args;
+        let lines = args.lines.or((!part.since_start && !part.all).then_some(10));
+        let follow = Some(args.until_exit);
+        Wanted { name, lines, part, run: None, which: which(args.watcher, args.streams), follow }
+    }
+}
+
+fn which(watcher: bool, streams: Streams) -> Which {
+    match (watcher, streams.stdout, streams.stderr) {
+        (true, ..) => Which::Watcher,
+        (_, true, false) => Which::Stdout,
+        (_, false, true) => Which::Stderr,
+        _ => Which::Both,
     }
 }
 
 /// Shows or follows logs. Logs without a record (of a start that failed, or kept by delete) are shown, too.
 pub fn run(bgo: &Bgo, wanted: &Wanted, out: &Output) -> Result<ExitCode> {
+    let grep = wanted.part.grep.as_deref().map(pattern).transpose()?;
     let name = known_name(bgo, &wanted.name)?;
-    let usual = bgo.store.logs(&name);
-    // A record that cannot be read has logs all the same.
-    let logs = bgo.store.read(&name).ok().flatten().map_or(usual.clone(), |record| record.logs(usual));
-    let known =
-        bgo.store.record_path(&name).exists() || [&logs.out, &logs.err, &logs.watcher].iter().any(|p| p.exists());
-    if !known {
-        return Err(bgo.not_found(name.as_str()));
-    }
-    if wanted.follow {
-        return follow(wanted, logs);
-    }
-    let mut stdout = io::stdout().lock();
-    let shown = if wanted.watcher {
-        ops::logs::tail(&logs.watcher, wanted.lines, &mut stdout)?
-    } else {
-        both(wanted, &logs, &mut stdout, out)?
+    let run = wanted.run.or(wanted.part.since_start.then_some(0));
+    let request = LogRequest { which: wanted.which, run, lines: wanted.lines, grep };
+    let mut stdout = Shown { out: io::stdout().lock(), title: String::new(), any: false };
+    let code = match wanted.follow {
+        Some(until_exit) => follow(bgo, &name, &FollowRequest { logs: request.clone(), until_exit }, &mut stdout)?,
+        None => show(bgo, &name, &request, out, &mut stdout)?,
     };
-    finish(shown.and_then(|()| stdout.flush()))
+    // As grep does it.
+    let in_vain = request.grep.is_some() && !stdout.any && code == ExitCode::Done;
+    Ok(if in_vain { ExitCode::Failed } else { code })
+}
+
+fn pattern(text: &str) -> Result<Pattern> {
+    Pattern::regex(text).map_err(|why| {
+        Error::new(ErrorKind::Usage, format!("--grep {text:?} cannot be understood"))
+            .because(why)
+            .hint("a backslash takes the meaning from a character: \\( \\[ \\. \\*")
+    })
 }
 
 /// Standard output first, then, under a rule, standard error.
-fn both(wanted: &Wanted, logs: &Logs, stdout: &mut impl Write, out: &Output) -> Result<io::Result<()>> {
-    if !wanted.streams.stderr
-        && let failed @ Err(_) = ops::logs::tail(&logs.out, wanted.lines, stdout)?
-    {
-        return Ok(failed);
+fn show(
+    bgo: &Bgo,
+    name: &Name,
+    request: &LogRequest,
+    out: &Output,
+    stdout: &mut Shown<impl Write>,
+) -> Result<ExitCode> {
+    let selection = ops::logs::select(bgo, name, request)?;
+    if selection.merged && request.which == Which::Stderr {
+        note(&format!("bgo: both streams of \"{name}\" are in one log"));
     }
-    if logs.merged() || wanted.streams.stdout || (!wanted.streams.stderr && ops::logs::is_empty(&logs.err)) {
-        return Ok(Ok(()));
-    }
-    if !wanted.streams.stderr {
-        let line = if out.style(None).level == Level::Fancy { "───" } else { "---" };
-        let gap = if ops::logs::is_empty(&logs.out) { "" } else { "\n" };
-        if let failed @ Err(_) = writeln!(stdout, "{gap}{line} stderr {line}") {
-            return Ok(failed);
+    for excerpt in &selection.excerpts {
+        if excerpt.missing > 0 && request.lines.is_none() {
+            let what = format!("the first {} bytes of that run are not kept any more", excerpt.missing);
+            note(&format!("bgo: {}: {what}", described(excerpt.stream)));
+        }
+        if excerpt.stream == Stream::Stderr && selection.excerpts.len() > 1 {
+            let line = if out.style(None).level == Level::Fancy { "───" } else { "---" };
+            stdout.title = format!("{line} stderr {line}\n");
+        }
+        match excerpt.show(request, stdout)? {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::Done),
+            written => written.map_err(|e| Error::io("cannot write the log", &e))?,
         }
     }
-    ops::logs::tail(&logs.err, wanted.lines, stdout)
-}
-
-fn follow(wanted: &Wanted, logs: Logs) -> Result<ExitCode> {
-    let paths: Vec<PathBuf> = match (wanted.watcher, wanted.streams.stdout, wanted.streams.stderr) {
-        (true, ..) => vec![logs.watcher],
-        (_, true, _) => vec![logs.out],
-        (_, _, true) => vec![logs.err],
-        _ if logs.merged() => vec![logs.out],
-        _ => vec![logs.out, logs.err],
-    };
-    match ops::logs::follow(&paths, wanted.lines, &mut io::stdout().lock())? {
-        ops::logs::Followed::Interrupted => {
-            super::output::after_interrupt();
-            Ok(ExitCode::Interrupted)
-        }
-        ops::logs::Followed::Closed => Ok(ExitCode::Done),
-    }
-}
-
-fn finish(written: io::Result<()>) -> Result<ExitCode> {
-    match written {
+    match stdout.flush() {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Error::io("cannot write the log", &e)),
         _ => Ok(ExitCode::Done),
+    }
+}
+
+fn follow(bgo: &Bgo, name: &Name, request: &FollowRequest, stdout: &mut Shown<impl Write>) -> Result<ExitCode> {
+    let mut lost = |stream, bytes: u64| {
+        note(&format!("bgo: {}: {bytes} bytes were rotated away before they could be shown", described(stream)));
+    };
+    match ops::logs::follow(bgo, name, request, stdout, &mut lost)? {
+        Followed::Interrupted => {
+            after_interrupt();
+            return Ok(ExitCode::Interrupted);
+        }
+        Followed::Deleted => note(&format!("bgo: \"{name}\" was deleted")),
+        Followed::Down => {}
+        // Nobody reads what matched, if anything did.
+        Followed::Closed => stdout.any = true,
+    }
+    Ok(ExitCode::Done)
+}
+
+fn described(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Stdout => "standard output",
+        Stream::Stderr => "standard error",
+        Stream::Watcher => "the watcher log",
+    }
+}
+
+/// What is shown, with a title before what comes next, if anything does.
+struct Shown<W> {
+    out: W,
+    title: String,
+    any: bool,
+}
+
+impl<W: Write> Write for Shown<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !bytes.is_empty() {
+            if !self.title.is_empty() {
+                let gap = if self.any { "\n" } else { "" };
+                self.out.write_all(format!("{gap}{}", std::mem::take(&mut self.title)).as_bytes())?;
+            }
+            self.any = true;
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }

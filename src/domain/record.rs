@@ -385,10 +385,8 @@ impl Record {
 
     /// Where the output of the present or last run is, if the usual files are `usual`.
     pub fn logs(&self, usual: Logs) -> Logs {
-        match &self.logs {
-            Some(output) => output.logs(usual),
-            None => usual,
-        }
+        let Some(output) = &self.logs else { return usual };
+        output.logs(usual)
     }
 
     /// Writes down where the output of the present run is. Places of earlier runs in other files mean nothing any more.
@@ -400,10 +398,10 @@ impl Record {
         self.logs = Some(output.clone());
     }
 
-    /// Where in the logs each known run begins, the oldest first; the last is the present or last run.
+    /// Where in the logs each known run begins, the oldest first, the present or last run last.
     pub fn runs(&self) -> Vec<[u64; 2]> {
-        let down = matches!(self.state, State::Exited | State::Stopped | State::Errored | State::Backoff);
-        let present = self.logs.as_ref().filter(|_| !down).map(|output| output.from);
+        // Without a process it has not begun, or its end is among the exits.
+        let present = self.identity.as_ref().and(self.logs.as_ref()).map(|output| output.from);
         self.exits.iter().filter_map(|exit| exit.logs_from).chain(present).collect()
     }
 

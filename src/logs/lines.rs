@@ -21,7 +21,7 @@ pub(super) struct LastLines {
 }
 
 impl LastLines {
-    /// A search in a stream of `end` bytes. `lines` is not 0.
+    /// A search in the bytes of a stream before the number `end`. `lines` is not 0.
     pub(super) fn new(lines: u64, end: u64) -> LastLines {
         LastLines { wanted: lines, end }
     }
@@ -45,8 +45,9 @@ impl LastLines {
         Ok(None)
     }
 
-    /// As [`LastLines::find`], in a compressed file.
-    pub(super) fn find_compressed(&mut self, file: File, start: u64) -> io::Result<Option<u64>> {
+    /// As [`LastLines::find`], in a compressed file whose first byte has the number `start`; no line that starts at
+    /// `begin` or before counts.
+    pub(super) fn find_compressed(&mut self, file: File, start: u64, begin: u64) -> io::Result<Option<u64>> {
         let keep = usize::try_from(self.wanted).unwrap_or(usize::MAX);
         let mut reader = gzip::reader(file)?;
         let mut buffer = vec![0u8; BLOCK as usize];
@@ -57,11 +58,14 @@ impl LastLines {
                 break;
             }
             for (index, _) in buffer[..filled].iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-                // One more than is wanted: the last may start no line.
-                if starts.len() > keep {
+                let number = at + index as u64 + 1;
+                if number <= begin || number >= self.end {
+                    continue;
+                }
+                if starts.len() >= keep {
                     starts.pop_front();
                 }
-                starts.push_back(at + index as u64 + 1);
+                starts.push_back(number);
             }
             at += filled as u64;
         }

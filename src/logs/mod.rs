@@ -20,12 +20,14 @@ mod cut;
 mod gzip;
 mod lines;
 mod parts;
+mod pattern;
 mod reader;
 mod rotate;
 
 pub use gzip::{COMPRESS_ENTRY, compress_main};
 pub use parts::{files_of, uncompressed};
-pub use reader::{LogReader, end_of, end_of_own, tail_text};
+pub use pattern::Pattern;
+pub use reader::{Kept, LogReader, end_of, end_of_own, kept, tail_text};
 pub use rotate::{Progress, Rotating, may_be_unfinished};
 
 use std::ffi::OsString;

@@ -11,6 +11,7 @@ use super::parts::{self, Part};
 use crate::store::locked_shared;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -25,8 +26,12 @@ pub struct LogReader {
     position: u64,
     /// The file that the log's path named last.
     live: Option<File>,
+    /// The number of the first byte of that file, as it was last.
+    start: u64,
     /// A rotated part that is being read.
     part: Option<OpenPart>,
+    /// How many bytes were gone before they could be read.
+    lost: u64,
 }
 
 /// What is left of a rotated part.
@@ -42,9 +47,10 @@ impl std::fmt::Debug for OpenPart {
 }
 
 impl LogReader {
-    /// Reads `log` from the byte with the number `position` on; if that is not kept any more, from the oldest that is.
+    /// Reads `log` from the byte with the number `position` on; if that is not kept any more, from the oldest that is. To
+    /// begin at 0 is to take what there is: nothing counts as lost then.
     pub fn at(log: &Path, position: u64) -> LogReader {
-        LogReader { log: log.to_owned(), position, live: None, part: None }
+        LogReader { log: log.to_owned(), position, live: None, start: 0, part: None, lost: 0 }
     }
 
     /// Reads the last `lines` lines of `log`, and what comes after them. A last line without a newline counts.
@@ -52,21 +58,39 @@ impl LogReader {
     /// # Errors
     /// The log cannot be read.
     pub fn at_last_lines(log: &Path, lines: u64) -> io::Result<LogReader> {
+        LogReader::at_last_lines_of(log, lines, 0..u64::MAX)
+    }
+
+    /// As [`LogReader::at_last_lines`], of the bytes with the numbers `range` only. Reading does not stop at its end.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn at_last_lines_of(log: &Path, lines: u64, range: Range<u64>) -> io::Result<LogReader> {
         let mut reader = LogReader::at(log, 0);
         let found = reader.look(|log, file, live| {
-            if lines == 0 {
-                return Ok(live.end());
+            let (begin, end) = (range.start, range.end.min(live.end()));
+            if lines == 0 || end <= begin {
+                return Ok(end);
             }
-            let mut search = LastLines::new(lines, live.end());
-            if let Some(found) = search.find(file, live.offset, live.length, live.start)? {
+            let mut search = LastLines::new(lines, end);
+            let first = begin.max(live.start);
+            let place = |number: u64| live.offset + (number - live.start);
+            if end > first
+                && let Some(found) = search.find(file, place(first), place(end), first)?
+            {
                 return Ok(found);
             }
+            if begin >= live.start {
+                return Ok(begin);
+            }
             let mut oldest = live.start;
-            for part in parts::before(log, live)?.into_iter().rev() {
-                oldest = part.start;
+            let parts = parts::before(log, live)?;
+            for part in parts.into_iter().rev().filter(|part| part.start < end && part.end > begin) {
+                let (first, last) = (begin.max(part.start), end.min(part.end));
+                oldest = first;
                 let found = match part.compressed {
-                    true => search.find_compressed(part.file, part.start)?,
-                    false => search.find(&part.file, 0, part.end - part.start, part.start)?,
+                    true => search.find_compressed(part.file, part.start, begin)?,
+                    false => search.find(&part.file, first - part.start, last - part.start, first)?,
                 };
                 if let Some(found) = found {
                     return Ok(found);
@@ -76,6 +100,11 @@ impl LogReader {
         })?;
         reader.position = found.unwrap_or(FRESH);
         Ok(reader)
+    }
+
+    /// How many bytes were rotated away, and not kept, before they could be read; each is told once.
+    pub fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 
     /// The number of the next byte, as far as that is known: of a log that does not exist yet it is not.
@@ -88,6 +117,9 @@ impl LogReader {
     /// # Errors
     /// The log cannot be read. A log that does not exist has nothing for now.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         loop {
             if let Some(filled) = self.read_part(buffer)? {
                 return Ok(filled);
@@ -109,7 +141,7 @@ impl LogReader {
                     self.position = position + filled as u64;
                     return Ok(filled);
                 }
-                Some(Next::Lost(start)) => self.position = start,
+                Some(Next::Lost(start)) => self.skip_to(start),
                 Some(Next::Part(part)) => self.open_part(part)?,
             }
         }
@@ -133,7 +165,7 @@ impl LogReader {
     }
 
     fn open_part(&mut self, mut part: Part) -> io::Result<()> {
-        self.position = self.position.max(part.start);
+        self.skip_to(part.start);
         let skip = self.position - part.start;
         let bytes: Box<dyn Read> = if part.compressed {
             let mut bytes = gzip::reader(part.file)?;
@@ -147,6 +179,14 @@ impl LogReader {
         Ok(())
     }
 
+    /// Goes on at the number `start`, if that is not passed yet.
+    fn skip_to(&mut self, start: u64) {
+        if self.position > 0 {
+            self.lost += start.saturating_sub(self.position);
+        }
+        self.position = self.position.max(start);
+    }
+
     /// Looks at the live file while no cut is under way; `None` if there is none, or something else in its place.
     fn look<T>(&mut self, see: impl FnOnce(&Path, &File, &Live) -> io::Result<T>) -> io::Result<Option<T>> {
         if self.live.is_none() {
@@ -156,9 +196,18 @@ impl LogReader {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
                 other => Some(other?).filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file())),
             };
+            self.start = 0;
         }
-        let Some(file) = &self.live else { return Ok(None) };
-        locked_shared(file, || see(&self.log, file, &Live::of(&self.log, file)?)).map(Some)
+        let (Some(file), start) = (&self.live, &mut self.start) else { return Ok(None) };
+        let seen = locked_shared(file, || {
+            let mut live = Live::of(&self.log, file)?;
+            // What was cut off is forgotten: somebody removes the log, and nobody cuts it any more. For us the bytes that
+            // are left keep their numbers, or they would all be new.
+            live.start = live.start.max(*start);
+            *start = live.start;
+            see(&self.log, file, &live)
+        });
+        seen.map(Some)
     }
 
     /// Whether the path names another file by now.
@@ -204,6 +253,29 @@ pub fn end_of_own(log: &Path, file: &File) -> io::Result<u64> {
 /// The number that the next byte of `log` will have; 0 if it cannot be read.
 pub fn end_of(log: &Path) -> u64 {
     LogReader::at(log, 0).look(|_, _, live| Ok(live.end())).ok().flatten().unwrap_or(0)
+}
+
+/// Which bytes of a log there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The number of the oldest byte that is kept.
+    pub oldest: u64,
+    /// The number of the first byte of the live file.
+    pub live: u64,
+    /// The number that the next byte will have.
+    pub end: u64,
+}
+
+/// Which bytes of `log` there are; of one that does not exist, none.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn kept(log: &Path) -> io::Result<Kept> {
+    let seen = LogReader::at(log, 0).look(|log, _, live| {
+        let oldest = parts::before(log, live)?.first().map_or(live.start, |part| part.start);
+        Ok(Kept { oldest, live: live.start, end: live.end() })
+    })?;
+    Ok(seen.unwrap_or_default())
 }
 
 /// The last bytes of `log` as text, at most `max`, from a line's start on where that leaves anything; none from before

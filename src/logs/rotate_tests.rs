@@ -1,7 +1,7 @@
 //! Rotation and reading together, on a file system that can cut off heads where there is one, and on one that cannot.
 
 use super::super::cut::Cut;
-use super::super::{LogReader, end_of, tail_text};
+use super::super::{Kept, LogReader, end_of, kept, tail_text};
 use super::*;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -296,5 +296,72 @@ fn while_somebody_writes_and_somebody_reads_nothing_is_lost_or_doubled() {
         });
         assert!(concatenated(&log, 1000) == written, "{} rotations", parts::rotated(&log).unwrap().len());
         assert!(seen == written);
+    }
+}
+
+#[test]
+fn the_last_lines_of_a_range_are_those_before_its_end() {
+    for folder in folders() {
+        let log = folder.path().join("web.out.log");
+        let written = lines(0, 3000);
+        append(&log, &written);
+        rotate(&log, &rotation(2 * BLOCK, 100));
+        for compressed in [false, true] {
+            while let Some(plain) = super::super::uncompressed(&log).filter(|_| compressed) {
+                let arguments = [log.clone().into_os_string(), plain.into_os_string()];
+                assert_eq!(super::super::compress_main(arguments.into_iter()), 0);
+            }
+            for (from, to) in
+                [(0, 30_000), (5000, 5000), (4990, 20_011), (8192, 8200), (20_000, 99_999), (28_000, 28_500)]
+            {
+                for count in [0, 1, 2, 500, 9999] {
+                    let end = written.len().min(to);
+                    let part = &written[from..end];
+                    let starts = part.iter().enumerate().filter(|(at, b)| **b == b'\n' && at + 1 < part.len());
+                    let mut starts: Vec<usize> = std::iter::once(0).chain(starts.map(|(at, _)| at + 1)).collect();
+                    let begin = if count == 0 || part.is_empty() {
+                        part.len()
+                    } else {
+                        starts.drain(..starts.len().saturating_sub(count));
+                        starts[0]
+                    };
+                    let reader = LogReader::at_last_lines_of(&log, count as u64, from as u64..to as u64).unwrap();
+                    assert_eq!(
+                        reader.position(),
+                        Some((from + begin) as u64),
+                        "{count} of {from}..{to} ({compressed})"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_gone_before_it_is_read_is_counted_and_a_removal_makes_nothing_new() {
+    for folder in folders() {
+        let log = folder.path().join("web.out.log");
+        let written = lines(0, 20_000);
+        append(&log, &written);
+        let mut reader = LogReader::at(&log, 0);
+        let mut some = [0; 100];
+        assert_eq!(reader.read(&mut some).unwrap(), 100);
+        rotate(&log, &rotation(2 * BLOCK, 1));
+        let there = kept(&log).unwrap();
+        assert_eq!(there.end, written.len() as u64);
+        let rest = read_all(&mut reader);
+        assert!(
+            written.ends_with(&rest)
+                && reader.take_lost() == there.oldest.saturating_sub(100)
+                && reader.take_lost() == 0
+        );
+        let mut from_the_beginning = LogReader::at(&log, 0);
+        assert!(read_all(&mut from_the_beginning).ends_with(&rest) && from_the_beginning.take_lost() == 0);
+        append(&log, b"bye\n");
+        for file in super::super::files_of(&log) {
+            let _ = fs::remove_file(file);
+        }
+        assert_eq!(read_all(&mut reader), b"bye\n");
+        assert_eq!(kept(&log).unwrap(), Kept::default());
     }
 }

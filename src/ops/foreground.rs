@@ -5,7 +5,7 @@
 //! what is written last; whatever becomes of us, the process is its sidecar's. A request to end goes to the process, and
 //! its end is what ends us.
 
-use super::logs::unreadable;
+use super::growing::{Growing, Turn, pump_until};
 use super::output::RunOutput;
 use super::start::{StartRequest, Started, start};
 use super::stop::{StopRequest, stop};
@@ -15,15 +15,13 @@ use crate::domain::name::{MAX_BYTES, Name};
 use crate::domain::outcome::Exit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::logs::LogReader;
-use crate::platform::{self, FileWatch, Interest, SignalQueue};
+use crate::platform::{self, Interest, SignalQueue};
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-/// How much of a stream is copied before the other, a signal or the end is looked at again.
-const CHUNK: usize = 64 * 1024;
 /// How many names are tried before a command without a name is refused.
 const NAMES: usize = 10_000;
 
@@ -60,8 +58,10 @@ pub fn foreground(bgo: &Bgo, request: &Foreground, out: &mut dyn Write, err: &mu
     let (run_id, RunOutput { logs, from }) = (run.id.clone(), run.output.clone());
     // Where both streams go into one log, both come out as standard output.
     let separate = !logs.merged();
-    let mut streams = [Stream::new(logs.out, from[0], true, out), Stream::new(logs.err, from[1], separate, err)];
-    let ended = accompany(bgo, &name, run, &signals, &mut streams);
+    let mut streams = [Stream { to: out, open: true, lost: None }, Stream { to: err, open: separate, lost: None }];
+    let source = |path: &PathBuf, begin| (path.clone(), LogReader::at(path, begin));
+    let growing = Growing::new(vec![source(&logs.out, from[0]), source(&logs.err, from[1])]);
+    let ended = growing.and_then(|mut growing| accompany(bgo, &name, run, &signals, &mut growing, &mut streams));
     let lost = streams.into_iter().find_map(|stream| stream.lost);
     if !request.keep {
         remove::remove_run(bgo, &name, Some(&run_id))?;
@@ -117,7 +117,14 @@ fn is_known(bgo: &Bgo, name: &Name) -> bool {
 }
 
 /// Passes on output and signals until the run is down.
-fn accompany(bgo: &Bgo, name: &Name, run: Run, signals: &SignalQueue, streams: &mut [Stream<'_>; 2]) -> Result<Exit> {
+fn accompany(
+    bgo: &Bgo,
+    name: &Name,
+    run: Run,
+    signals: &SignalQueue,
+    growing: &mut Growing,
+    streams: &mut [Stream<'_>; 2],
+) -> Result<Exit> {
     let mut waiter = Waiter::of_run(bgo, name, run, Goal::Stopped, None)?;
     // A reader that does not go on holds up whoever writes to it; a Ctrl-C must work all the same.
     std::thread::scope(|scope| {
@@ -129,7 +136,7 @@ fn accompany(bgo: &Bgo, name: &Name, run: Run, signals: &SignalQueue, streams: &
             drop(attending);
             attended
         });
-        let exit = copy_until_down(&mut waiter, streams, &left, reader)?;
+        let exit = copy_until_down(&mut waiter, growing, streams, &left, reader)?;
         drop(under_way);
         let attended = attendant.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match exit {
@@ -144,33 +151,23 @@ fn accompany(bgo: &Bgo, name: &Name, run: Run, signals: &SignalQueue, streams: &
 /// `reader` is closed once nobody reads its stdout any more.
 fn copy_until_down(
     waiter: &mut Waiter<'_>,
+    growing: &mut Growing,
     streams: &mut [Stream<'_>; 2],
     left: &PipeReader,
     reader: PipeWriter,
 ) -> Result<Option<Exit>> {
     let mut reader = Some(reader);
-    let files: Vec<PathBuf> = streams.iter().map(|stream| stream.path.clone()).collect();
-    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-    let folder = files[0].parent().unwrap_or(Path::new("/"));
-    let mut changes = FileWatch::new(folder, &files).map_err(|e| broken(&e))?;
-    loop {
-        changes.drain();
-        changes.add(&files);
-        let more = pump(streams);
-        if !streams[0].open {
+    let turn = pump_until(Some(waiter), growing, &[(left.as_fd(), Interest::Readable)], |growing| {
+        let [out, err] = &mut *streams;
+        let more = out.pump(growing, 0) | err.pump(growing, 1);
+        if !out.open {
             drop(reader.take());
         }
-        if let Some((_, reached)) = waiter.look() {
-            // All that could write is gone.
-            while pump(streams) {}
-            return reached.map(|reached| Some(exit_of(reached)));
-        }
-        let until = if more { Some(Duration::ZERO) } else { waiter.until() };
-        let mut fds = vec![(left.as_fd(), Interest::Readable), (changes.as_fd(), Interest::Readable)];
-        fds.extend(waiter.fds().map(|fd| (fd, Interest::Readable)));
-        if platform::wait(&fds, until).map_err(|e| broken(&e))?[0] {
-            return Ok(None);
-        }
+        Ok(more)
+    })?;
+    match turn {
+        Turn::Other(_) => Ok(None),
+        Turn::Reached(reached) => reached.map(|reached| Some(exit_of(reached))),
     }
 }
 
@@ -252,44 +249,36 @@ impl<'scope> Stop<'scope> {
     }
 }
 
-/// Copies a bounded part of what is new in each stream. Says whether there is more.
-fn pump(streams: &mut [Stream<'_>; 2]) -> bool {
-    let [out, err] = streams;
-    out.pump() | err.pump()
-}
-
-/// One output of the run: from its log to where it goes.
+/// Where one output of the run goes.
 struct Stream<'a> {
-    path: PathBuf,
-    source: LogReader,
     to: &'a mut dyn Write,
     /// Whether somebody still reads it.
     open: bool,
     lost: Option<Error>,
 }
 
-impl<'a> Stream<'a> {
-    fn new(path: PathBuf, begin: u64, open: bool, to: &'a mut dyn Write) -> Stream<'a> {
-        Stream { source: LogReader::at(&path, begin), path, to, open, lost: None }
-    }
-
-    fn pump(&mut self) -> bool {
+impl Stream<'_> {
+    /// Copies a bounded part of what is new in the log with this index. Says whether there was anything.
+    fn pump(&mut self, growing: &mut Growing, index: usize) -> bool {
         if !self.open {
             return false;
         }
-        self.try_pump().unwrap_or_else(|e| {
+        self.try_pump(growing, index).unwrap_or_else(|e| {
             self.open = false;
-            self.lost = e;
+            self.lost = e.or(self.lost.take());
             false
         })
     }
 
     /// Fails with what is to be said about it, if anything.
-    fn try_pump(&mut self) -> std::result::Result<bool, Option<Error>> {
-        let mut buffer = vec![0u8; CHUNK];
-        let filled = self.source.read(&mut buffer).map_err(|e| Some(unreadable(&self.path, &e)))?;
-        match self.to.write_all(&buffer[..filled]).and_then(|()| self.to.flush()) {
-            Ok(()) => Ok(filled > 0),
+    fn try_pump(&mut self, growing: &mut Growing, index: usize) -> std::result::Result<bool, Option<Error>> {
+        let (bytes, lost) = growing.read(index).map_err(Some)?;
+        if lost > 0 {
+            let error = Error::new(ErrorKind::NotKept, "some of the output is missing");
+            self.lost = Some(error.because(format!("{lost} bytes were rotated away before they could be passed on")));
+        }
+        match self.to.write_all(bytes).and_then(|()| self.to.flush()) {
+            Ok(()) => Ok(!bytes.is_empty()),
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(None),
             Err(e) => Err(Some(Error::io("cannot pass on the output", &e))),
         }

@@ -189,7 +189,7 @@ impl Link {
         let begun = platform::boot_clock();
         let deadline = begun.saturating_add(within);
         let mut wake_at = Some(begun + WAKE_AFTER);
-        let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).map_err(|e| broken(&e))?;
+        let changes = FileWatch::new(&[&bgo.store.procs_dir()]).map_err(|e| broken(&e))?;
         loop {
             // Asked before the record is read: a sidecar writes its last facts before it ends.
             let mut gone = self.handle.as_ref().is_some_and(ProcessHandle::has_ended);

@@ -9,6 +9,7 @@ mod awaited;
 mod end;
 mod failure;
 mod foreground;
+mod growing;
 mod legacy;
 mod link;
 pub mod logs;

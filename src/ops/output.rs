@@ -4,7 +4,7 @@
 //! was written by this run, as far as is known.
 
 use crate::domain::row::Logs;
-use crate::logs::{end_of, tail_text};
+use crate::logs::{LogReader, end_of, tail_text};
 use std::path::Path;
 
 /// How much of a log is looked at, in bytes, and how many lines of that are quoted.
@@ -40,8 +40,27 @@ impl RunOutput {
 
 fn tail_since(log: &Path, from: u64) -> Option<String> {
     let text = tail_text(log, from, QUOTED.0)?;
-    // The marker of a restart by watch mode is ours, not the process's.
-    let ours = |line: &&str| line.starts_with("=== [") && line.contains("] watch restart ");
-    let lines: Vec<&str> = text.lines().filter(|line| !ours(line)).collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !is_marker(line)).collect();
     (!lines.is_empty()).then(|| lines[lines.len().saturating_sub(QUOTED.1)..].join("\n"))
+}
+
+/// Whether this is the line that a restart by watch mode puts between two runs: ours, not the process's.
+fn is_marker(line: &str) -> bool {
+    line.starts_with("=== [") && line.contains("] watch restart ")
+}
+
+/// Where a run really ends whose output in `log` has the numbers from `from` up to `to`: the marker of the next start
+/// belongs to neither.
+pub(super) fn without_marker(log: &Path, from: u64, to: u64) -> u64 {
+    let begin = to.saturating_sub(QUOTED.0).max(from);
+    let mut end = Vec::new();
+    let (mut reader, mut buffer) = (LogReader::at(log, begin), [0u8; QUOTED.0 as usize]);
+    while let Ok(filled @ 1..) = reader.read(&mut buffer[..(to - begin) as usize - end.len()]) {
+        end.extend_from_slice(&buffer[..filled]);
+    }
+    let line = end.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|&b| b == b'\n').next());
+    match line {
+        Some(line) if is_marker(&String::from_utf8_lossy(line)) => to - line.len() as u64 - 1,
+        _ => to,
+    }
 }

@@ -133,7 +133,7 @@ impl<'a> Waiter<'a> {
     }
 
     fn over(bgo: &'a Bgo, pending: Vec<Awaited>, goal: Goal, timeout: Option<Duration>) -> Result<Waiter<'a>> {
-        let changes = FileWatch::new(&bgo.store.procs_dir(), &[]).map_err(|e| broken(&e))?;
+        let changes = FileWatch::new(&[&bgo.store.procs_dir()]).map_err(|e| broken(&e))?;
         let deadline = timeout.map(|timeout| platform::boot_clock().saturating_add(timeout));
         Ok(Waiter { bgo, goal, changes, pending, may_come: timeout.is_some(), deadline, again: None })
     }

@@ -7,9 +7,8 @@
 
 use crate::domain::row::Logs;
 use crate::domain::settings::ReadyWhen;
-use crate::logs::LogReader;
+use crate::logs::{LogReader, Pattern};
 use crate::platform::FileWatch;
-use regex_lite::Regex;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -18,39 +17,6 @@ use std::path::Path;
 const LONGEST: usize = 64 * 1024;
 /// How much of each log is read in one go, in bytes.
 const AT_ONCE: usize = 256 * 1024;
-
-/// What is looked for in a line.
-#[derive(Debug)]
-enum Pattern {
-    Text(String),
-    Regex(Regex),
-}
-
-impl Pattern {
-    fn is_in(&self, line: &[u8]) -> bool {
-        let line = String::from_utf8_lossy(line);
-        // Colours are for eyes; what is looked for is what these read.
-        self.matches(&line) || line.contains('\u{1b}') && self.matches(&without_colours(&line))
-    }
-
-    fn matches(&self, line: &str) -> bool {
-        match self {
-            Pattern::Text(text) => line.contains(text.as_str()),
-            Pattern::Regex(regex) => regex.is_match(line),
-        }
-    }
-}
-
-/// `line` without the control sequences of a terminal (ECMA-48: `ESC [`, parameters, a final byte).
-fn without_colours(line: &str) -> String {
-    let mut parts = line.split("\u{1b}[");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c: char| ('@'..='~').contains(&c)).map_or(part.len(), |at| at + 1);
-        plain.push_str(&part[end..]);
-    }
-    plain
-}
 
 /// One log, read up to a position.
 #[derive(Debug)]
@@ -73,12 +39,11 @@ impl Scanner {
     /// A scanner of `logs` from the positions `from` on; `None` if `when` is not about output.
     pub(super) fn new(when: ReadyWhen<'_>, logs: &Logs, from: [u64; 2]) -> io::Result<Option<Scanner>> {
         let pattern = match when {
-            ReadyWhen::Text(text) => Pattern::Text(text.to_owned()),
-            ReadyWhen::Regex(pattern) => Pattern::Regex(Regex::new(pattern).map_err(io::Error::other)?),
+            ReadyWhen::Text(text) => Pattern::text(text),
+            ReadyWhen::Regex(pattern) => Pattern::regex(pattern).map_err(io::Error::other)?,
             _ => return Ok(None),
         };
-        let folder = logs.out.parent().unwrap_or(Path::new("/"));
-        let changes = FileWatch::new(folder, &[&logs.out, &logs.err])?;
+        let changes = FileWatch::beside(&[&logs.out, &logs.err])?;
         let stream = |path: &Path, position| Stream { log: LogReader::at(path, position), line: Vec::new() };
         let streams = [stream(&logs.out, from[0]), stream(&logs.err, from[1])];
         Ok(Some(Scanner { pattern, changes, streams, behind: false }))
@@ -138,9 +103,7 @@ impl Stream {
                     self.line.drain(..self.line.len() - LONGEST);
                 }
                 let ended = piece.ends_with(b"\n");
-                let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                if pattern.is_in(line) {
+                if pattern.is_in(&self.line) {
                     return Ok(Look::Found);
                 }
                 if ended {
@@ -210,7 +173,6 @@ mod tests {
         let mut scanner = Scanner::new(ReadyWhen::Text("ready in 300 ms"), &logs, [0, 0]).unwrap().unwrap();
         write(&logs.out, "\u{1b}[1;32mready\u{1b}[0m in \u{1b}[1m300\u{1b}[22m ms".as_bytes());
         assert!(scanner.look().unwrap());
-        assert_eq!(without_colours("a\u{1b}[31"), "a");
     }
 
     #[test]

@@ -160,6 +160,14 @@ Limits:
       --umask <MASK>        File mode creation mask, in octal
       --user <NAME>         User to run as (root only)
 
+Logs:
+      --log-max-size <SIZE>  Rotate a log beyond this size; 0: never [default: 50M]
+      --log-keep <N>         Rotated files to keep of each log [default: 5]
+      --log-compress         Compress rotated files (gzip)
+      --stdout <PATH>        Append standard output to this file instead
+      --stderr <PATH>        Append standard error to this file instead
+      --merge-logs           Standard error goes where standard output goes
+
 Hooks (30 s each at most):
       --on-exit <CMD>     Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
       --on-ready <CMD>    Shell command to run each time it gets ready
@@ -185,6 +193,54 @@ Options:
 
 Without --for it exits with the exit code of the process, 128+n for signal n, 125 if nobody could see how it ended; of
 several, the highest. With --timeout, a NAME that is not registered yet is waited for.
+";
+const LOGS: &str = "\
+Show the output of a process
+
+Usage: bgo logs [OPTIONS] <NAME>
+
+Arguments:
+  <NAME>  Name of the process
+
+Options:
+      --color <WHEN>  Colour the output: auto, always, never [default: auto]
+  -f, --follow        Go on with what is written from now on, until Ctrl-C
+      --until-exit    With --follow: end when the process is down for good; restarts by its policy go on
+  -n, --lines <N>     Only the last N lines of each stream [default: 50; all with --since-start, --run, --all or --grep]
+      --since-start   Only what the present or last run wrote
+      --all           Everything that is kept, rotated files included
+      --grep <RE>     Only lines that match this regular expression, rotated files included; colours do not count
+      --run <N>       Only what this run wrote: 0 is the present or last, -1 the one before, as far back as -10
+      --stdout        Only standard output
+      --stderr        Only standard error
+      --watcher       What the sidecar saw and did: starts, exits, restarts
+  -h, --help          Print help
+
+With --grep it exits with 1 if no line matches, and a line longer than 64 KiB counts as several. A follow goes on over
+rotations and restarts; it ends with 0 when the process is deleted or, with --until-exit, down for good.
+";
+const FOLLOW: &str = "\
+Follow the output of a process (logs -f -n 10)
+
+Usage: bgo follow [OPTIONS] <NAME>
+
+Arguments:
+  <NAME>  Name of the process
+
+Options:
+      --color <WHEN>  Colour the output: auto, always, never [default: auto]
+      --until-exit    End when the process is down for good; restarts by its policy go on
+  -n, --lines <N>     How many lines of each stream to begin with [default: 10; all with --since-start or --all]
+      --since-start   Only what the present or last run wrote
+      --all           Everything that is kept, rotated files included
+      --grep <RE>     Only lines that match this regular expression, rotated files included; colours do not count
+      --stdout        Only standard output
+      --stderr        Only standard error
+      --watcher       What the sidecar sees and does
+  -h, --help          Print help
+
+With --grep it exits with 1 if no line matches, and a line longer than 64 KiB counts as several. A follow goes on over
+rotations and restarts; it ends with 0 when the process is deleted or, with --until-exit, down for good.
 ";
 const START: &str = "\
 Start a process
@@ -253,6 +309,14 @@ Limits:
       --umask <MASK>        File mode creation mask, in octal
       --user <NAME>         User to run as (root only)
 
+Logs:
+      --log-max-size <SIZE>  Rotate a log beyond this size; 0: never [default: 50M]
+      --log-keep <N>         Rotated files to keep of each log [default: 5]
+      --log-compress         Compress rotated files (gzip)
+      --stdout <PATH>        Append standard output to this file instead
+      --stderr <PATH>        Append standard error to this file instead
+      --merge-logs           Standard error goes where standard output goes
+
 Hooks (30 s each at most):
       --on-exit <CMD>     Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
       --on-ready <CMD>    Shell command to run each time it gets ready
@@ -276,6 +340,9 @@ fn help_of_verbs_is_this() {
     env.bgo(&["open", "-h"]).ok().says(START, "");
     env.bgo(&["run", "--help"]).ok().says(RUN, "");
     env.bgo(&["wait", "--help"]).ok().says(WAIT, "");
+    env.bgo(&["logs", "--help"]).ok().says(LOGS, "");
+    env.bgo(&["follow", "--help"]).ok().says(FOLLOW, "");
+    env.bgo(&["tail", "-h"]).ok().says(FOLLOW, "");
 }
 
 #[test]

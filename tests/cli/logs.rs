@@ -1,6 +1,6 @@
 //! `logs` and `follow`: what the process wrote, byte for byte.
 
-use crate::env::{Running, TestEnv, alive, signal};
+use crate::env::{Running, TestEnv, alive, signal, wait_until};
 use nix::sys::signal::Signal;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -62,7 +62,8 @@ fn one_stream_alone_has_no_rule() {
     numbered(&env, 3);
     env.bgo(&["logs", "web", "--stdout"]).ok().says("out1\nout2\nout3\n", "");
     env.bgo(&["logs", "web", "--stderr"]).ok().says("err1\nerr2\nerr3\n", "");
-    env.bgo(&["logs", "web", "--stdout", "--stderr"]).code(2);
+    let both = env.bgo(&["logs", "web"]).ok().stdout;
+    env.bgo(&["logs", "web", "--stdout", "--stderr"]).ok().says(&both, "");
     put_log(&env, "err", b"");
     env.bgo(&["logs", "web"]).ok().says("out1\nout2\nout3\n", "");
     put_log(&env, "err", b"only\n");
@@ -101,6 +102,197 @@ fn the_end_of_a_huge_log_is_found_at_once() {
     drop(file);
     append(&env, "out", "\nlast1\nlast2\n");
     env.bgo(&["logs", "web", "-n", "2", "--stdout"]).ok().says("last1\nlast2\n", "");
+}
+
+#[test]
+fn a_huge_log_needs_no_more_memory_than_a_small_one() {
+    let env = TestEnv::new();
+    env.bgo(&["start", "web", "--log-max-size", "0", "--", "true"]).ok();
+    env.bgo(&["wait", "web"]).ok();
+    let file = OpenOptions::new().write(true).open(env.log_path("web", "out")).unwrap();
+    file.set_len(1 << 30).unwrap();
+    drop(file);
+    append(&env, "out", &format!("\n{}", lines("last", 1, 9)));
+    let bounded = |args: &[&str], to: &str| env.cmd(args).through_shell("ulimit -v 50000", to).run();
+    for flags in [&["-n", "2"][..], &["--since-start", "-n", "2"], &["--run", "0", "-n", "2"], &["--all", "-n", "2"]] {
+        bounded(&[&["logs", "web", "--stdout"], flags].concat(), "").ok().says("last8\nlast9\n", "");
+    }
+    bounded(&["logs", "web", "--since-start"], ">/dev/null").ok();
+    bounded(&["logs", "web", "--all", "-f", "--until-exit"], ">/dev/null").ok();
+}
+
+#[test]
+fn a_search_needs_no_more_memory_for_a_huge_line() {
+    let env = TestEnv::new();
+    put_log(&env, "out", b"");
+    OpenOptions::new().write(true).open(env.log_path("web", "out")).unwrap().set_len(64 << 20).unwrap();
+    append(&env, "out", "\nneedle\n");
+    let found = env.cmd(&["logs", "web", "--grep", "^needle$"]).through_shell("ulimit -v 50000", "").run();
+    found.ok().says("needle\n", "");
+}
+
+/// Starts `web` `count` times, each time to its end; each run says its number on both streams.
+fn runs(env: &TestEnv, flags: &[&str], count: usize, script: &str) {
+    let script = format!("echo x >> count; n=$(wc -l < count); {script}; echo \"out of $n\"; echo \"err of $n\" >&2");
+    env.start_with(flags, "web", &["sh", "-c", &script]);
+    env.bgo(&["wait", "web"]).ok();
+    for _ in 1..count {
+        env.bgo(&["restart", "web"]).ok();
+        env.bgo(&["wait", "web"]).ok();
+    }
+}
+
+#[test]
+fn one_run_is_shown_by_its_number() {
+    let env = TestEnv::new();
+    runs(&env, &[], 3, "echo begin");
+    let both = |n: usize| format!("begin\nout of {n}\n\n--- stderr ---\nerr of {n}\n");
+    env.bgo(&["logs", "web", "--since-start"]).ok().says(&both(3), "");
+    for (run, n) in [("0", 3), ("-1", 2), ("-2", 1)] {
+        env.bgo(&["logs", "web", "--run", run]).ok().says(&both(n), "");
+    }
+    env.bgo(&["logs", "web", "--run=-1", "--stdout", "-n", "1"]).ok().says("out of 2\n", "");
+    env.bgo(&["logs", "web", "--run=-1", "--stderr", "--grep", "of"]).ok().says("err of 2\n", "");
+    env.bgo(&["logs", "web", "--run=-1", "--grep", "of 3"]).code(1).says("", "");
+    let error = env.bgo(&["logs", "web", "--run", "-3"]).code(1);
+    let told = "bgo: cannot show run -3 of \"web\": only the last 3 runs are known\n\
+                hint: bgo logs web --run -2 shows the oldest; bgo logs web --all everything that is kept\n";
+    error.says("", told);
+    for wrong in [
+        &["--run", "1"][..],
+        &["--run", "x"],
+        &["--run", "0", "--all"],
+        &["--run", "0", "-f"],
+        &["--run", "0", "--watcher"],
+    ] {
+        env.bgo(&[&["logs", "web"], wrong].concat()).code(2);
+    }
+    runs_beyond_ten(&env);
+}
+
+fn runs_beyond_ten(env: &TestEnv) {
+    for _ in 3..13 {
+        env.bgo(&["restart", "web"]).ok();
+        env.bgo(&["wait", "web"]).ok();
+    }
+    env.bgo(&["logs", "web", "--run", "-9", "--stdout", "-n", "1"]).ok().says("out of 4\n", "");
+    assert!(env.bgo(&["logs", "web", "--run", "-10"]).code(1).stderr.contains("only the last 10 runs are known"));
+    assert_eq!(env.bgo(&["logs", "web", "--all", "--stdout"]).ok().stdout.lines().count(), 26);
+}
+
+#[test]
+fn a_restart_by_watch_mode_begins_a_run_after_its_marker() {
+    let env = TestEnv::new();
+    let script = "echo x >> count; n=$(wc -l < count); printf \"run $n\"; [ $n -lt 3 ] || exec sleep 300; sleep 0.05";
+    env.start_with(&["-w", "--on-fast-crash", "retry", "--backoff", "1ms"], "web", &["sh", "-c", script]);
+    wait_until("three runs", || env.log("web", "out").ends_with("run 3"));
+    wait_until("that to be known", || env.record("web")["exits"].as_array().is_some_and(|exits| exits.len() == 2));
+    assert_eq!(env.log("web", "out").matches("watch restart").count(), 2);
+    wait_until("the run to be known", || env.row("web")["state"] == "running");
+    env.bgo(&["logs", "web", "--since-start"]).ok().says("run 3", "");
+    env.bgo(&["logs", "web", "--run", "-1"]).ok().says("run 2\n", "");
+    env.bgo(&["logs", "web", "--run", "-2"]).ok().says("run 1\n", "");
+}
+
+#[test]
+fn what_a_command_left_running_belongs_to_its_run() {
+    let env = TestEnv::new();
+    env.start_with(&[], "web", &["sh", "-c", "echo first"]);
+    env.bgo(&["wait", "web"]).ok();
+    env.bgo(&["start", "web", "--", "sh", "-c", "echo second; sleep 300 & exit 0"]).ok();
+    env.wait_state("web", "detached");
+    env.bgo(&["logs", "web", "--since-start"]).ok().says("second\n", "");
+    env.bgo(&["logs", "web", "--run", "-1"]).ok().says("first\n", "");
+}
+
+#[test]
+fn runs_are_found_after_rotation_or_it_is_said_that_they_are_gone() {
+    let env = TestEnv::new();
+    let script = "echo x >> count; n=$(wc -l < count); i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo line $i; done; \
+                  echo out of $n; echo err of $n >&2; exec sleep 300";
+    let of = |n: usize| lines("line ", 1, 20_000) + &format!("out of {n}\n");
+    let rotated = |n: usize| {
+        wait_until("rotation to be done", || {
+            fs::metadata(env.log_path("web", "out")).is_ok_and(|log| log.len() <= 64 << 10)
+                && env.log("web", "err").contains(&format!("err of {n}\n"))
+        });
+    };
+    env.start_with(&["--log-max-size", "64K", "--log-keep", "1000"], "web", &["sh", "-c", script]);
+    rotated(1);
+    env.bgo(&["restart", "web"]).ok();
+    rotated(2);
+    for (run, n) in [("0", 2), ("-1", 1)] {
+        let shown = env.bgo(&["logs", "web", "--stdout", "--run", run]).ok();
+        assert!(shown.stdout == of(n) && shown.stderr.is_empty(), "run {run}");
+        env.bgo(&["logs", "web", "--stdout", "--run", run, "-n", "1"]).ok().says(&format!("out of {n}\n"), "");
+    }
+    assert!(env.bgo(&["logs", "web", "--stdout", "--all"]).ok().stdout == of(1) + &of(2));
+    let found = env.bgo(&["logs", "web", "--grep", "^line 1$"]).ok();
+    found.says("line 1\nline 1\n", "");
+    env.bgo(&["logs", "web", "--grep", "^line 1", "-n", "1"]).ok().says("line 19999\n", "");
+    // As if only the newest were kept.
+    for file in env.entries("logs").iter().filter(|file| file.starts_with("web.out.log.") && !file.ends_with(".1")) {
+        fs::remove_file(env.state().join("logs").join(file)).unwrap();
+    }
+    let shown = env.bgo(&["logs", "web", "--stdout", "--since-start"]).ok();
+    assert!(of(2).ends_with(&shown.stdout) && shown.stdout.len() < of(2).len());
+    let told = "bytes of that run are not kept any more\n";
+    assert!(shown.stderr.starts_with("bgo: standard output: the first ") && shown.stderr.ends_with(told));
+    let gone = "bgo: cannot show run -1 of \"web\": its output is not kept any more\n\
+                hint: bgo logs web --all shows what is; bgo set web --log-keep N keeps more from now on\n";
+    env.bgo(&["logs", "web", "--stdout", "--run", "-1"]).code(1).says("", gone);
+    assert!(env.bgo(&["logs", "web", "--run", "-1"]).ok().stdout.ends_with("err of 1\n"), "the other stream is there");
+}
+
+#[test]
+fn compressed_files_are_searched_like_the_others() {
+    let env = TestEnv::new();
+    let script = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo line $i; done; exec sleep 300";
+    env.start_with(&["--log-max-size", "64K", "--log-compress"], "web", &["sh", "-c", script]);
+    wait_until("all to be compressed", || {
+        let rotated = env.entries("logs").into_iter().filter(|file| file.starts_with("web.out.log."));
+        let rotated: Vec<String> = rotated.collect();
+        rotated.len() == 3 && rotated.iter().all(|file| file.ends_with(".gz"))
+    });
+    let all = env.bgo(&["logs", "web", "--all", "--stdout"]).ok().stdout;
+    assert!(all == lines("line ", 1, 20_000));
+    env.bgo(&["logs", "web", "--grep", "^line 7$"]).ok().says("line 7\n", "");
+    let last = env.bgo(&["logs", "web", "--stdout", "-n", "20000"]).ok().stdout;
+    assert!(last == all);
+}
+
+#[test]
+fn a_log_without_known_runs_says_so() {
+    let env = TestEnv::new();
+    numbered(&env, 3);
+    let told = "bgo: cannot show run 0 of \"web\": it is not known where its runs begin\n\
+                hint: bgo logs web --all shows everything that is kept\n";
+    env.bgo(&["logs", "web", "--since-start"]).code(1).says("", told);
+    env.bgo(&["logs", "web", "-f", "--since-start"]).code(1).says("", told);
+}
+
+#[test]
+fn a_truncated_log_is_all_of_the_present_run() {
+    let env = TestEnv::new();
+    runs(&env, &[], 2, "echo some text");
+    put_log(&env, "out", b"anew\n");
+    env.bgo(&["logs", "web", "--since-start", "--stdout"]).ok().says("anew\n", "");
+}
+
+#[test]
+fn grep_shows_the_lines_that_match_of_both_streams() {
+    let env = TestEnv::new();
+    numbered(&env, 120);
+    put_log(&env, "err", b"\x1b[31mfailed\x1b[0m to open\r\nfine\nfailed to close");
+    env.bgo(&["logs", "web", "--grep", "t11[12]$"]).ok().says("out111\nout112\n", "");
+    let both = "out120\n\n--- stderr ---\nfailed to close\n";
+    env.bgo(&["logs", "web", "--grep", "0$|failed to", "-n", "1"]).ok().says(both, "");
+    let failed = "--- stderr ---\n\x1b[31mfailed\x1b[0m to open\r\nfailed to close\n";
+    env.bgo(&["logs", "web", "--grep", "^failed to"]).ok().says(failed, "");
+    env.bgo(&["logs", "web", "--grep", "nothing"]).code(1).says("", "");
+    let wrong = env.bgo(&["logs", "web", "-f", "--grep", "("]).code(2);
+    assert!(wrong.stderr.starts_with("bgo: --grep \"(\" cannot be understood: ") && wrong.stdout.is_empty());
+    env.bgo(&["logs", "wbe", "--grep", "("]).code(2);
 }
 
 #[test]

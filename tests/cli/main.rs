@@ -17,6 +17,7 @@ mod hooks;
 mod legacy;
 mod limits;
 mod logs;
+mod logs_follow;
 mod notify;
 mod pause;
 mod pick;

@@ -8,8 +8,11 @@ _bgo_grammar() {
     esac
 }
 
-# What completes the value of a flag, into `values`. Fails if the flag takes none.
+# What completes the value of a flag, into `values`. Fails if the flag takes none, at all or with this verb.
 _bgo_values() {
+    case $verb:$1 in
+        %VALUELESS%) return 1 ;;
+    esac
     case $1 in
 %VALUES%
         *) return 1 ;;

@@ -23,7 +23,8 @@ function __bgo_line
         else if string match -q -- '-?*' $word
             test $verb = first; and not string match -q -- '--color*' $word; and set verb direct
             # The last of several short flags may take a value; in -n5 it is there already.
-            contains -- (string replace -r -- '^-[^-].*(.)$' '-$1' $word) %VALUED%; and set pending yes
+            set -l flag (string replace -r -- '^-[^-].*(.)$' '-$1' $word)
+            contains -- $flag %VALUED%; and not contains -- "$verb:$flag" %VALUELESS%; and set pending yes
         else if test $verb = first; and contains -- $word %VERBS%
             set verb $word
         else

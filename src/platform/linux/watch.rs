@@ -10,7 +10,7 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often it is looked, where the kernel does not tell.
@@ -20,6 +20,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct FileWatch {
     source: Source,
+    folders: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -29,26 +30,39 @@ enum Source {
 }
 
 impl FileWatch {
-    /// Watches `files` for writes and `folder` for files that appear, disappear or are replaced in it. Files that do
-    /// not exist are noticed through their folder, when they appear.
+    /// Watches `folders` for files that appear, disappear or are replaced in them. One that does not exist is watched
+    /// once it does and [`FileWatch::add`] is called.
     ///
     /// # Errors
-    /// The folder cannot be watched.
-    pub fn new(folder: &Path, files: &[&Path]) -> io::Result<FileWatch> {
-        let source = match watch(folder) {
-            Err(e) if is_used_up(e) => Source::Clock(clock()?),
+    /// A folder cannot be watched.
+    pub fn new(folders: &[&Path]) -> io::Result<FileWatch> {
+        let folders = folders.iter().map(|folder| (*folder).to_owned()).collect::<Vec<_>>();
+        let source = match watch(&folders) {
+            Err(e) if is_refused(e) => Source::Clock(clock()?),
             watched => Source::Kernel(watched?),
         };
-        let mut watch = FileWatch { source };
+        Ok(FileWatch { source, folders })
+    }
+
+    /// Watches `files` for writes, and the folders that they are in: files that do not exist are noticed when they
+    /// appear.
+    ///
+    /// # Errors
+    /// A folder cannot be watched.
+    pub fn beside(files: &[&Path]) -> io::Result<FileWatch> {
+        let mut folders: Vec<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+        folders.dedup();
+        let mut watch = FileWatch::new(&folders)?;
         watch.add(files);
         Ok(watch)
     }
 
-    /// Watches `files` (again: a path may name a new file now).
+    /// Watches `files` (again: a path may name a new file now, and so may that of a folder).
     pub fn add(&mut self, files: &[&Path]) {
         let Source::Kernel(inotify) = &self.source else { return };
-        let refused =
-            files.iter().any(|file| inotify.add_watch(*file, AddWatchFlags::IN_MODIFY).is_err_and(is_used_up));
+        let mut refused =
+            files.iter().any(|file| inotify.add_watch(*file, AddWatchFlags::IN_MODIFY).is_err_and(is_refused));
+        refused |= self.folders.iter().any(|folder| watch_folder(inotify, folder).is_err_and(is_refused));
         if refused && let Ok(clock) = clock() {
             self.source = Source::Clock(clock);
         }
@@ -69,16 +83,23 @@ impl FileWatch {
     }
 }
 
-fn watch(folder: &Path) -> nix::Result<Inotify> {
+fn watch(folders: &[PathBuf]) -> nix::Result<Inotify> {
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-    let entries = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE;
-    inotify.add_watch(folder, entries)?;
+    folders.iter().try_for_each(|folder| watch_folder(&inotify, folder))?;
     Ok(inotify)
 }
 
-/// Instances, watches, or the memory for them.
-fn is_used_up(error: Errno) -> bool {
-    matches!(error, Errno::EMFILE | Errno::ENOSPC | Errno::ENOMEM)
+fn watch_folder(inotify: &Inotify, folder: &Path) -> nix::Result<()> {
+    let entries = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE;
+    match inotify.add_watch(folder, entries) {
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Instances, watches or the memory for them are used up, or a folder may not be read.
+fn is_refused(error: Errno) -> bool {
+    matches!(error, Errno::EMFILE | Errno::ENOSPC | Errno::ENOMEM | Errno::EACCES)
 }
 
 fn clock() -> nix::Result<TimerFd> {

@@ -215,7 +215,7 @@ mod tests {
     fn a_watch_notices_writes_and_new_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let mut watch = FileWatch::new(folder.path(), &[&path]).unwrap();
+        let mut watch = FileWatch::beside(&[&path]).unwrap();
         let changed = |watch: &FileWatch, until| wait(&[(watch.as_fd(), Interest::Readable)], Some(until)).unwrap()[0];
         assert!(!changed(&watch, Duration::ZERO));
         let mut file = File::create(&path).unwrap();

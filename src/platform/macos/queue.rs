@@ -267,42 +267,67 @@ impl AsFd for SignalQueue {
 #[derive(Debug)]
 pub struct FileWatch {
     queue: Kqueue,
-    /// A file is watched as long as it is open.
-    _folder: File,
-    files: HashMap<PathBuf, File>,
+    folders: Vec<PathBuf>,
+    /// A file or folder is watched as long as it is open.
+    open: HashMap<PathBuf, File>,
 }
 
 impl FileWatch {
-    /// Watches `files` for writes and `folder` for files that appear, disappear or are replaced in it. Files that do
-    /// not exist are noticed through their folder, when they appear.
+    /// Watches `folders` for files that appear, disappear or are replaced in them. One that does not exist is watched
+    /// once it does and [`FileWatch::add`] is called.
     ///
     /// # Errors
-    /// The folder cannot be watched.
-    pub fn new(folder: &Path, files: &[&Path]) -> io::Result<FileWatch> {
-        let queue = new_queue()?;
-        let folder = open_to_watch(folder)?;
-        notice(&queue, &folder, FilterFlag::NOTE_WRITE | FilterFlag::NOTE_EXTEND)?;
-        let mut watch = FileWatch { queue, _folder: folder, files: HashMap::new() };
+    /// A folder cannot be watched.
+    pub fn new(folders: &[&Path]) -> io::Result<FileWatch> {
+        let folders = folders.iter().map(|folder| (*folder).to_owned()).collect();
+        let mut watch = FileWatch { queue: new_queue()?, folders, open: HashMap::new() };
+        watch.add_folders()?;
+        Ok(watch)
+    }
+
+    /// Watches `files` for writes, and the folders that they are in: files that do not exist are noticed when they
+    /// appear.
+    ///
+    /// # Errors
+    /// A folder cannot be watched.
+    pub fn beside(files: &[&Path]) -> io::Result<FileWatch> {
+        let mut folders: Vec<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+        folders.dedup();
+        let mut watch = FileWatch::new(&folders)?;
         watch.add(files);
         Ok(watch)
     }
 
-    /// Watches `files` (again: a path may name a new file now).
+    /// Watches `files` (again: a path may name a new file now, and so may that of a folder).
     pub fn add(&mut self, files: &[&Path]) {
         // A truncation is a change of attributes.
         let changes = FilterFlag::NOTE_WRITE | FilterFlag::NOTE_EXTEND | FilterFlag::NOTE_ATTRIB;
         for &path in files {
-            if self.files.get(path).is_some_and(|file| is_at(file, path)) {
-                continue;
-            }
-            // Closing the old file ends its watch.
-            self.files.remove(path);
-            if let Ok(file) = open_to_watch(path)
-                && notice(&self.queue, &file, changes).is_ok()
-            {
-                self.files.insert(path.to_owned(), file);
+            let _ = self.notice(path, changes); // One that is not there is noticed through its folder.
+        }
+        let _ = self.add_folders(); // What cannot be watched now could not be before.
+    }
+
+    fn add_folders(&mut self) -> io::Result<()> {
+        for folder in self.folders.clone() {
+            match self.notice(&folder, FilterFlag::NOTE_WRITE | FilterFlag::NOTE_EXTEND) {
+                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+                other => other?,
             }
         }
+        Ok(())
+    }
+
+    fn notice(&mut self, path: &Path, changes: FilterFlag) -> io::Result<()> {
+        if self.open.get(path).is_some_and(|file| is_at(file, path)) {
+            return Ok(());
+        }
+        // Closing the old file ends its watch.
+        self.open.remove(path);
+        let file = open_to_watch(path)?;
+        notice(&self.queue, &file, changes)?;
+        self.open.insert(path.to_owned(), file);
+        Ok(())
     }
 
     /// Forgets what has been noticed so far.
