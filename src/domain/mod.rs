@@ -24,6 +24,7 @@ pub mod settings;
 pub mod signal;
 pub mod size;
 pub mod spec;
+pub mod state;
 pub mod timestamp;
 pub mod unknown;
 pub mod url;

@@ -12,12 +12,12 @@ use super::raw::Raw;
 use super::row::Logs;
 use super::settings::Settings;
 use super::spec::{Policy, Spec};
+pub use super::state::State;
 use super::timestamp::Timestamp;
 pub use super::watch::Watch;
 pub use super::wish::{Ask, WireGrace, Wish};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::fmt;
 use std::time::SystemTime;
 
 /// The schema this bgo writes. Records of bgo-cli 0.2.0 have none and count as 0; newer ones only add.
@@ -43,65 +43,6 @@ pub enum Want {
     Up,
     /// Leave it down.
     Down,
-}
-
-/// Declares [`State`] with its words.
-macro_rules! states {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)*) => {
-        /// How a process is doing, in one word. A word that this bgo does not know, of a newer one, is `unknown`.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum State { $($(#[doc = $doc])+ $variant,)* }
-
-        impl fmt::Display for State {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(State::$variant => $word,)* })
-            }
-        }
-
-        impl<'de> Deserialize<'de> for State {
-            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<State, D::Error> {
-                Ok(match &*<std::borrow::Cow<'de, str>>::deserialize(d)? {
-                    $($word => State::$variant,)*
-                    _ => State::Unknown,
-                })
-            }
-        }
-    };
-}
-
-states! {
-    /// The process does not run yet, or is not ready yet.
-    Starting = "starting",
-    /// It runs.
-    Running = "running",
-    /// It runs and is ready.
-    Ready = "ready",
-    /// It fails its health checks and is being ended for that.
-    Unhealthy = "unhealthy",
-    /// It was told to hold still.
-    Paused = "paused",
-    /// The process that was started has ended; descendants of it run.
-    Detached = "detached",
-    /// It was asked to end.
-    Stopping = "stopping",
-    /// It died and will be started again.
-    Backoff = "backoff",
-    /// It ended by itself.
-    Exited = "exited",
-    /// It was stopped.
-    Stopped = "stopped",
-    /// It could not be started, was ended by supervision, or died too often.
-    Errored = "errored",
-    /// Nobody can tell: the identity of the process cannot be proven.
-    Unknown = "unknown",
-    /// The record cannot be read (in `status` only; never written).
-    Corrupt = "corrupt",
-}
-
-impl Serialize for State {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
 }
 
 /// What no two processes ever share: a pid, when that process started, and in which boot.

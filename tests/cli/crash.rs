@@ -350,9 +350,11 @@ fn start_args() -> Vec<&'static str> {
 /// Waits until a sidecar that was launched has started its process, or has left and freed the name.
 #[track_caller]
 pub fn wait_decided(env: &TestEnv) {
-    let is_free = || File::open(env.state().join("run/web.alive")).is_ok_and(|file| file.try_lock().is_ok());
+    // The lock file goes with the name; the write lock's may stay when a command dies in that moment.
+    let lock = env.state().join("run/web.alive");
+    let is_free = || !lock.exists() || File::open(&lock).is_ok_and(|file| file.try_lock().is_ok());
     let is_up = || env.record_path("web").exists() && env.record("web")["state"] != "starting";
-    wait_until("the sidecar to decide", || is_up() || is_free() || env.entries("run").is_empty());
+    wait_until("the sidecar to decide", || is_up() || is_free());
 }
 
 /// Kills `bgo VERB web` at every call of `CALLS`. After each: nothing is lost or doubled, and the same command works
