@@ -387,7 +387,8 @@ impl Walk {
             Ok(made) => self.made += usize::from(made),
             Err(panic) => {
                 let watcher = self.env.log("web", "watcher");
-                self.failures.push(format!("{fault}\n{}\nwatcher log: {watcher}", text_of(&*panic)));
+                let record = fs::read_to_string(self.env.record_path("web")).unwrap_or_default();
+                self.failures.push(format!("{fault}\n{}\n{record}\nwatcher log: {watcher}", text_of(&*panic)));
             }
         }
     }

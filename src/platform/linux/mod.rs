@@ -195,8 +195,30 @@ pub fn all_pids() -> Vec<u32> {
 /// The environment a process was executed with, each variable ended by NUL; `None` if it is gone or may not be read.
 ///
 /// A process that executes another program or ends while it is read cuts the text off: what lacks its NUL is dropped,
-/// for half a run id looks like another one.
+/// for half a run id looks like another one. And for a moment of its execution it has memory, but neither environment nor
+/// arguments: vfork(2) has let its parent go on by then, so what was started just now may be seen like that. Nothing tells
+/// when that moment is over.
 pub fn environment(pid: u32) -> Option<Vec<u8>> {
+    const LOOKS: usize = 50;
+    const BETWEEN: Duration = Duration::from_millis(1);
+    let executes = || arguments(pid).is_some_and(|all| all.is_empty()) && has_memory(pid);
+    for _ in 0..LOOKS {
+        let environment = environment_now(pid)?;
+        if !environment.is_empty() || !executes() {
+            return Some(environment);
+        }
+        let _ = wait(&[], Some(boot_clock() + BETWEEN));
+    }
+    environment_now(pid)
+}
+
+/// Whether a process has memory of its own: a kernel thread has none, nor has what has ended. Its resident size would not
+/// tell: the kernel counts the first pages late.
+fn has_memory(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/statm")).is_ok_and(|sizes| !sizes.starts_with(b"0 "))
+}
+
+fn environment_now(pid: u32) -> Option<Vec<u8>> {
     let mut file = File::open(format!("/proc/{pid}/environ")).ok()?;
     let mut bytes = Vec::with_capacity(16 * 1024); // One read takes nearly every environment whole.
     file.read_to_end(&mut bytes).ok()?;
