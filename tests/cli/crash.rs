@@ -590,11 +590,11 @@ impl SmallDisk {
         mounted.then(|| SmallDisk(env.state()))
     }
 
-    fn filler(&self) -> std::path::PathBuf {
+    pub fn filler(&self) -> std::path::PathBuf {
         self.0.join("filler")
     }
 
-    fn fill(&self) {
+    pub fn fill(&self) {
         SmallDisk::fill_up(&self.filler());
     }
 

@@ -5,10 +5,11 @@
 //! process that writes nothing costs nothing. Where a file system cannot cut off heads (tmpfs), what is written in the
 //! moment of a truncation may be lost; so the processes here do not write in that moment.
 
-use crate::crash::{Tracer, can_trace};
+use crate::crash::{SmallDisk, Tracer, can_trace};
 use crate::env::{TestEnv, alive, kill9, proc_status, wait_until};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -68,13 +69,12 @@ impl Place {
 
     /// Whether heads can be cut off here: then every rotated file has exactly the limit's size.
     fn is_lossless(&self) -> bool {
-        let file =
-            fs::OpenOptions::new().read(true).write(true).create_new(true).open(self.folder.path().join("probe"));
-        let file = file.unwrap();
-        file.set_len(8192).unwrap();
-        let flags = nix::fcntl::FallocateFlags::FALLOC_FL_COLLAPSE_RANGE;
-        let can = nix::fcntl::fallocate(&file, flags, 0, 4096).is_ok();
-        fs::remove_file(self.folder.path().join("probe")).unwrap();
+        let probe = self.folder.path().join("probe");
+        fs::write(&probe, [0; 8192]).unwrap();
+        let mut fallocate = Command::new("fallocate");
+        fallocate.args(["--collapse-range", "--length", "4096"]).arg(&probe).stderr(Stdio::null());
+        let can = fallocate.status().is_ok_and(|status| status.success());
+        fs::remove_file(probe).unwrap();
         can
     }
 }
@@ -355,4 +355,24 @@ fn what_was_written_while_no_sidecar_lived_is_rotated_by_the_next() {
     env.bgo(&["resurrect"]).ok();
     place.wait_small(32 << 10);
     assert!(everything(&env) == lines(10_000));
+}
+
+/// The process writes to its logs itself, so it learns itself that there is no room; and nobody else does anything.
+#[test]
+fn a_full_disk_under_a_log_is_seen_by_the_process_alone() {
+    let env = TestEnv::new();
+    let Some(disk) = SmallDisk::mount(&env) else { return };
+    let script =
+        "echo ready; while [ ! -e go ]; do sleep 0.02; done; head -c 300000 /dev/zero; echo $? >code; exec sleep 1000";
+    let pid = env.start_script(&["-w"], "web", script);
+    disk.fill();
+    let (record, told) = (env.record("web"), env.log("web", "watcher"));
+    go(&env);
+    let code = || fs::read_to_string(env.work().join("code")).unwrap_or_default();
+    wait_until("the write to fail", || code() == "1\n");
+    assert_eq!((env.pid("web"), alive(pid)), (pid, true));
+    assert_eq!((env.record("web"), env.log("web", "watcher")), (record, told));
+    assert_eq!(env.row("web")["state"], "running");
+    fs::remove_file(disk.filler()).unwrap();
+    env.bgo(&["stop", "web"]).ok();
 }

@@ -101,7 +101,12 @@ const SETTINGS: &[&[&str]] = &[
 ];
 
 /// What becomes of the logs; each goes with each policy and setting.
-const LOGGING: &[&[&str]] = &[&[]];
+const LOGGING: &[&[&str]] = &[
+    &[],
+    &["--log-max-size", "4K", "--log-keep", "2"],
+    &["--log-max-size", "16K", "--log-keep", "3", "--log-compress"],
+    &["--log-max-size", "4K", "--log-keep", "0", "--merge-logs"],
+];
 
 /// What `set` is asked for, on whatever it meets.
 const CHANGES: &[&[&str]] = &[
@@ -115,6 +120,8 @@ const CHANGES: &[&[&str]] = &[
     &["--unset", "health-cmd"],
     &["--stop-timeout", "100ms"],
     &["--unset", "on-exit"],
+    &["--log-max-size", "8K", "--log-compress"],
+    &["--unset", "log-max-size", "--unset", "log-compress"],
 ];
 
 /// Something to be typed.
