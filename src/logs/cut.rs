@@ -40,7 +40,9 @@ impl Cut {
         let mut numbers = text.split_ascii_whitespace().map(str::parse);
         let mut next = || numbers.next().and_then(Result::ok);
         match (next(), next(), next(), next()) {
-            (Some(start), Some(length), Some(end), Some(inode)) => Ok(Cut { start, length, end, inode }),
+            (Some(start), Some(length), Some(end), Some(inode)) if u64::checked_add(start, length).is_some() => {
+                Ok(Cut { start, length, end, inode })
+            }
             _ => Ok(Cut::default()), // Only somebody else can have written that.
         }
     }

@@ -99,6 +99,8 @@ impl Rotating {
             rotation::Cut::Drop(length) => How::Drop(length),
         };
         let next = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(next_path(log))?;
+        // Two sidecars may share a log: whoever comes later sees that somebody is at it.
+        next.try_lock().map_err(io::Error::from)?;
         let (log, keep) = (log.to_owned(), rotation.keep);
         Ok(Some(Rotating {
             log,
@@ -177,7 +179,10 @@ impl Rotating {
             How::Truncate if self.keep == 0 => (self.live.metadata()?.len(), false),
             How::Truncate => (self.copied, true),
         };
-        if self.live.metadata()?.len() < end || !self.is_current()? {
+        if self.live.metadata()?.len() < end
+            || !names(&self.log, &self.live)?
+            || !names(&next_path(&self.log), &self.next)?
+        {
             return Ok(Progress::Overtaken);
         }
         let inode = self.next.metadata()?.ino();
@@ -214,18 +219,19 @@ impl Rotating {
         self.next.sync_data()?;
         Ok(self.copied - self.from)
     }
+}
 
-    /// Whether the log's path still names the file that was copied.
-    fn is_current(&self) -> io::Result<bool> {
-        let (ours, there) = (self.live.metadata()?, fs::metadata(&self.log));
-        Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
-    }
+/// Whether `path` names `file`.
+fn names(path: &Path, file: &File) -> io::Result<bool> {
+    let (ours, there) = (file.metadata()?, fs::metadata(path));
+    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
 }
 
 impl Drop for Rotating {
     fn drop(&mut self) {
-        if !self.over {
-            let _ = fs::remove_file(next_path(&self.log)); // Its room may be needed; if not, the next rotation sees to it.
+        let next = next_path(&self.log);
+        if !self.over && names(&next, &self.next).unwrap_or(false) {
+            let _ = fs::remove_file(next); // Its room may be needed; if it stays, the next rotation sees to it.
         }
     }
 }
@@ -253,9 +259,13 @@ fn recover(log: &Path, live: &File, keep: u32) -> io::Result<Live> {
     let next = next_path(log);
     let found = Live::of(log, live)?;
     let cut = Cut::read(log)?;
-    let copied = match fs::metadata(&next) {
+    let copied = match File::open(&next) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-        other => Some(other?.len()),
+        other => {
+            let copy = other?;
+            copy.try_lock().map_err(io::Error::from)?; // Another sidecar is making it.
+            Some(copy.metadata()?.len())
+        }
     };
     match (found.pending, copied) {
         (_, None) => {}

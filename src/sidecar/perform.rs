@@ -364,6 +364,7 @@ impl Supervisor {
     }
 
     fn is_taken_over(&mut self) -> bool {
+        self.leave_logs();
         let Some(ownership) = self.ownership.as_ref() else { return false };
         // A path is the other's as soon as it wants it; a name can be used again only once nobody has it.
         self.notify = self.notify.take().filter(|socket| socket.address().as_encoded_bytes().starts_with(b"/"));

@@ -10,7 +10,7 @@ use super::log::log;
 use super::run::Supervisor;
 use crate::domain::duration::Span;
 use crate::domain::machine::Moment;
-use crate::domain::rotation::{Rotation, SHORTEST_LOOK};
+use crate::domain::rotation::{LONGEST_LOOK, Rotation, SHORTEST_LOOK};
 use crate::domain::row::Logs;
 use crate::domain::size::measured;
 use crate::error::describe;
@@ -85,6 +85,11 @@ impl Rotator {
         self.look_at = Some(now);
     }
 
+    /// Gives up the rotation under way: another will have to do it.
+    fn abandon(&mut self) {
+        self.rotating = None;
+    }
+
     /// The settings have changed: what could not be done may be possible now.
     pub(super) fn reconsider(&mut self, now: Moment) {
         self.logs.iter_mut().for_each(|log| (log.failed, log.fine_at) = (None, 0));
@@ -135,7 +140,7 @@ impl Rotator {
                 }
                 Some(SHORTEST_LOOK)
             } else if large {
-                Some(SHORTEST_LOOK)
+                Some(if may_begin { SHORTEST_LOOK } else { LONGEST_LOOK })
             } else {
                 let (before, at) = watched.last.unwrap_or((length, now));
                 let patience = watched.failed.as_ref().map(|(_, until)| until.saturating_sub(now));
@@ -222,6 +227,14 @@ impl Supervisor {
             self.compress_next = false;
             self.compress();
         }
+    }
+
+    /// Leaves the logs to whoever comes next, who may remove them.
+    pub(super) fn leave_logs(&mut self) {
+        if let Some(rotator) = &mut self.rotator {
+            rotator.abandon();
+        }
+        self.drop_checks_for(Task::Compress);
     }
 
     /// Compresses the oldest rotated file that is not, if there is one.

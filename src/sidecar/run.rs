@@ -284,6 +284,7 @@ impl Supervisor {
     }
 
     fn note_end(&mut self) {
+        self.leave_logs();
         match &self.machine.life {
             Life::Over(End::Errored(reason)) => {
                 log(&format!("errored: {reason}; giving up"));

@@ -243,8 +243,10 @@ fn logs(dice: &mut Dice, name: &str) -> Act {
     let about = Act { proves: false, ..act(&[&["logs", name, "-n", "5"]], &[name], &[0, 3]) };
     match dice.below(4) {
         0 => Act { args: [about.args, vec!["--watcher".into()]].concat(), ..about },
+        2 => act(&[&["logs", name, "--all", "--grep", "e"]], &[name], &[0, 1, 3]),
         1 => {
-            let follow = act(&[&["follow", name]], &[name], &[3, 130]);
+            // It ends with 0 when the process is deleted meanwhile.
+            let follow = act(&[&["follow", name]], &[name], &[0, 3, 130]);
             Act { proves: false, interrupted: Some((Signal::SIGINT, 50 + dice.below(400))), ..follow }
         }
         _ => about,
