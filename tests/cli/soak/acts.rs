@@ -243,7 +243,7 @@ fn logs(dice: &mut Dice, name: &str) -> Act {
     let about = Act { proves: false, ..act(&[&["logs", name, "-n", "5"]], &[name], &[0, 3]) };
     match dice.below(4) {
         0 => Act { args: [about.args, vec!["--watcher".into()]].concat(), ..about },
-        2 => act(&[&["logs", name, "--all", "--grep", "e"]], &[name], &[0, 1, 3]),
+        2 => Act { proves: false, ..act(&[&["logs", name, "--all", "--grep", "e"]], &[name], &[0, 1, 3]) },
         1 => {
             // It ends with 0 when the process is deleted meanwhile.
             let follow = act(&[&["follow", name]], &[name], &[0, 3, 130]);
