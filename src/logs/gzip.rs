@@ -4,14 +4,14 @@
 //! seconds and touches memory that a sidecar would keep. Invariant: the compressed file gets its name when it is whole
 //! and on disk, and only then the other one goes; so at any moment at least one of them is there.
 
+use crate::store::create_private;
 use flate2::Compression;
 use flate2::GzBuilder;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The first argument that makes bgo compress a file.
@@ -62,7 +62,7 @@ fn write_compressed(plain: &Path, to: &Path) -> io::Result<()> {
     let mut source = File::open(plain)?;
     let length = source.metadata()?.len();
     let _ = fs::remove_file(to); // Left by one that was killed.
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    let file = create_private(to)?;
     // The trailer holds the length modulo 4 GiB only.
     let builder = GzBuilder::new().comment(length.to_string());
     let mut encoder: GzEncoder<File> = builder.write(file, Compression::default());

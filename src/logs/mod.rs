@@ -31,7 +31,16 @@ pub use reader::{Kept, LogReader, end_of, end_of_own, kept, tail_text};
 pub use rotate::{Progress, Rotating, may_be_unfinished};
 
 use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// Whether `path` names `file`.
+fn names(path: &Path, file: &File) -> io::Result<bool> {
+    let (ours, there) = (file.metadata()?, fs::metadata(path));
+    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
+}
 
 /// `.<file><suffix>` beside `log`.
 fn beside(log: &Path, suffix: &str) -> PathBuf {

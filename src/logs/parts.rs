@@ -6,6 +6,7 @@
 
 use super::cut::{Live, Pending};
 use super::{cut_path, gzip, next_path, numbered};
+use crate::store::temporary_path;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,14 @@ pub(super) fn rotated(log: &Path) -> io::Result<Vec<Rotated>> {
         }
     }
     found.sort_by_key(|rotated| (rotated.number, rotated.compressed));
+    // Without gaps, but for the one that a crash may leave: `app.log.2023` beside a log that was chosen is not ours.
+    let (mut last, mut gaps) = (0, 0);
+    found.retain(|rotated| {
+        gaps += rotated.number - last - u32::from(rotated.number > last);
+        let ours = gaps <= 1;
+        last = if ours { rotated.number } else { last };
+        ours
+    });
     Ok(found)
 }
 
@@ -67,7 +76,8 @@ pub fn uncompressed(log: &Path) -> Option<PathBuf> {
 pub fn files_of(log: &Path) -> Vec<PathBuf> {
     let rotated = rotated(log).unwrap_or_default();
     let mut files: Vec<PathBuf> = rotated.into_iter().map(|rotated| rotated.path).collect();
-    files.extend([gzip::unfinished_path(log), next_path(log), cut_path(log), log.to_owned()]);
+    let cut = cut_path(log);
+    files.extend([gzip::unfinished_path(log), next_path(log), temporary_path(&cut), cut, log.to_owned()]);
     files
 }
 
@@ -129,9 +139,9 @@ pub(super) fn make_room(log: &Path, keep: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes rotated files of `log` with a number greater than `keep`.
-pub(super) fn remove_beyond(log: &Path, keep: u32) -> io::Result<()> {
-    rotated(log)?.iter().filter(|rotated| rotated.number > keep).try_for_each(|rotated| fs::remove_file(&rotated.path))
+/// Removes all rotated files of `log`.
+pub(super) fn remove_all(log: &Path) -> io::Result<()> {
+    rotated(log)?.iter().try_for_each(|rotated| fs::remove_file(&rotated.path))
 }
 
 /// Removes the oldest rotated file of `log`, if there is one: on a full disk it makes room for the next.

@@ -7,12 +7,13 @@
 use super::cut::Live;
 use super::gzip;
 use super::lines::LastLines;
+use super::names;
 use super::parts::{self, Part};
-use crate::store::locked_shared;
-use std::fs::{File, OpenOptions};
+use crate::store::{locked_shared, open_to_read};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// The number of a byte that is not there yet: what a new file begins with.
@@ -190,11 +191,10 @@ impl LogReader {
     /// Looks at the live file while no cut is under way; `None` if there is none, or something else in its place.
     fn look<T>(&mut self, see: impl FnOnce(&Path, &File, &Live) -> io::Result<T>) -> io::Result<Option<T>> {
         if self.live.is_none() {
-            // Without O_NONBLOCK, opening a pipe that somebody has put there would wait for its writer.
-            let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&self.log);
-            self.live = match opened {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-                other => Some(other?).filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file())),
+            self.live = match open_to_read(&self.log) {
+                // Nothing, or no file: `/dev/null`, perhaps.
+                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => return Ok(None),
+                other => Some(other?.0),
             };
             self.start = 0;
         }
@@ -212,10 +212,7 @@ impl LogReader {
 
     /// Whether the path names another file by now.
     fn was_replaced(&self) -> bool {
-        let number = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-        let now = std::fs::metadata(&self.log).map(number);
-        let known = self.live.as_ref().and_then(|file| file.metadata().ok()).map(number);
-        now.is_ok_and(|now| known != Some(now))
+        self.log.exists() && self.live.as_ref().is_some_and(|file| !names(&self.log, file).unwrap_or(true))
     }
 }
 
@@ -239,13 +236,13 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
 }
 
 /// The number that the next byte will have that is written to `file`, the log at `log`. For who rotates it himself, and
-/// has not begun to; 0 if it is no file.
+/// is not at it.
 ///
 /// # Errors
-/// The log cannot be looked at.
+/// The log cannot be looked at, or is no file.
 pub fn end_of_own(log: &Path, file: &File) -> io::Result<u64> {
     if !file.metadata()?.is_file() {
-        return Ok(0);
+        return Err(io::ErrorKind::InvalidInput.into());
     }
     Live::of(log, file).map(|live| live.end())
 }

@@ -5,12 +5,13 @@
 //! other things in between; whatever was left half done is finished, or undone, before anything new is begun.
 //!
 //! Where the file system cannot cut off a head, the log is copied to its end and truncated. What the process writes
-//! between the last read and the truncation, two system calls, is lost: that is the one loss there is.
+//! between the last read and the truncation, two system calls, is lost; a power cut there loses what was read last.
 
 use super::cut::{Cut, Live, Pending};
-use super::{cut_path, next_path, numbered, parts};
+use super::{cut_path, names, next_path, numbered, parts};
 use crate::domain::rotation::{self, Rotation};
 use crate::platform;
+use crate::store::create_private;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -86,33 +87,38 @@ impl Rotating {
             Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(e)) => return Err(e),
         }
-        let at = recover(log, &live, rotation.keep)?;
+        // Until the copy has its name, so that nobody takes it for another's.
+        let begun = Rotating::begin_locked(log, rotation, &live)?;
         live.unlock()?;
-        let block = platform::block_size(&live)?;
+        let (log, keep) = (log.to_owned(), rotation.keep);
+        Ok(begun.map(|(next, how, at)| {
+            let (start, from, copied) = (at.start, at.offset, at.offset);
+            Rotating { log, live, next, start, from, copied, how, keep, over: false }
+        }))
+    }
+
+    /// What is to be done, the copy that is to be made, and where the bytes of the log are now.
+    fn begin_locked(log: &Path, rotation: &Rotation, live: &File) -> io::Result<Option<(File, How, Live)>> {
+        let at = recover(log, live, rotation.keep)?;
+        let block = platform::block_size(live)?;
         let cut = rotation.cut(at.length - at.offset, block);
         let how = match cut {
             // A hole that is still there could not be taken away: nor could another. What is behind it follows.
             _ if at.offset > 0 => How::Truncate,
             rotation::Cut::None => return Ok(None),
-            _ if !platform::can_collapse(&live) => How::Truncate,
+            _ if !platform::can_collapse(live) => How::Truncate,
             rotation::Cut::Keep(length) => How::Collapse(length),
             rotation::Cut::Drop(length) => How::Drop(length),
         };
-        let next = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(next_path(log))?;
+        let next = create_private(&next_path(log))?;
         // Two sidecars may share a log: whoever comes later sees that somebody is at it.
         next.try_lock().map_err(io::Error::from)?;
-        let (log, keep) = (log.to_owned(), rotation.keep);
-        Ok(Some(Rotating {
-            log,
-            live,
-            next,
-            start: at.start,
-            from: at.offset,
-            copied: at.offset,
-            how,
-            keep,
-            over: false,
-        }))
+        let noted = Cut::read(log)?;
+        if noted.inode == next.metadata()?.ino() {
+            // The number of a file that is gone was given out again; the note is not about this one.
+            Cut { inode: 0, ..noted }.write(log)?;
+        }
+        Ok(Some((next, how, at)))
     }
 
     /// Takes the next step.
@@ -126,11 +132,14 @@ impl Rotating {
             How::Collapse(end) => end,
             How::Truncate => self.live.metadata()?.len(),
         };
-        if end < self.copied {
+        // Truncated by somebody, perhaps: what is there now is new.
+        if end < self.copied || self.live.metadata()?.len() < end {
             return Ok(Progress::Overtaken);
         }
         let step = (end - self.copied).min(STEP);
-        self.copy(step)?;
+        if self.copy(step)? == 0 && step > 0 {
+            return Ok(Progress::Overtaken);
+        }
         self.next.sync_data()?;
         match self.how {
             How::Collapse(end) if self.copied < end && step > 0 => Ok(Progress::Copying),
@@ -145,8 +154,8 @@ impl Rotating {
         let copied = loop {
             // By copy_file_range(2) where there is one: nothing passes through our memory.
             match io::copy(&mut io::Read::take(&self.live, length), &mut self.next) {
-                Err(e) if e.kind() == io::ErrorKind::StorageFull && parts::remove_oldest(&self.log)? => {
-                    // The oldest would have to go anyway. What was copied before the failure is copied again.
+                Err(e) if is_full(&e) && parts::remove_oldest(&self.log)? => {
+                    // The oldest would be the next to go. What was copied before the failure is copied again.
                     self.next.seek(SeekFrom::Start(self.copied - self.from))?;
                     self.live.seek(SeekFrom::Start(self.copied))?;
                 }
@@ -180,6 +189,7 @@ impl Rotating {
             How::Truncate => (self.copied, true),
         };
         if self.live.metadata()?.len() < end
+            || end < self.from
             || !names(&self.log, &self.live)?
             || !names(&next_path(&self.log), &self.next)?
         {
@@ -208,23 +218,21 @@ impl Rotating {
         if !kept {
             let length = self.live.metadata()?.len();
             self.live.set_len(0)?;
-            return Ok(length - self.from);
+            return Ok(length.saturating_sub(self.from));
         }
         for _ in 0..TRIES {
             if self.copy(u64::MAX)? == 0 {
                 break;
             }
+            self.next.sync_data()?;
         }
+        // While that was put on disk more may have come. This little is not on disk before it goes: that would take long
+        // enough for the next bytes.
+        self.copy(u64::MAX)?;
         self.live.set_len(0)?;
         self.next.sync_data()?;
         Ok(self.copied - self.from)
     }
-}
-
-/// Whether `path` names `file`.
-fn names(path: &Path, file: &File) -> io::Result<bool> {
-    let (ours, there) = (file.metadata()?, fs::metadata(path));
-    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
 }
 
 impl Drop for Rotating {
@@ -234,6 +242,10 @@ impl Drop for Rotating {
             let _ = fs::remove_file(next); // Its room may be needed; if it stays, the next rotation sees to it.
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Makes the whole blocks of the first `end` bytes a hole. Not the rest: that would be zeros, which nobody could tell from
@@ -246,8 +258,9 @@ fn punch(live: &File, end: u64) -> io::Result<bool> {
 fn settle(log: &Path, kept: bool, keep: u32) -> io::Result<()> {
     let next = next_path(log);
     if !kept || keep == 0 {
+        // Nothing older than what goes is kept.
         fs::remove_file(next)?;
-        return parts::remove_beyond(log, keep);
+        return parts::remove_all(log);
     }
     parts::make_room(log, keep)?;
     fs::rename(next, numbered(log, 1))

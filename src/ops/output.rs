@@ -21,7 +21,15 @@ pub struct RunOutput {
 
 impl RunOutput {
     /// What is written to `logs` from now on.
-    pub fn from_now(logs: Logs) -> RunOutput {
+    pub fn from_now(mut logs: Logs) -> RunOutput {
+        // Where a path that was chosen is a link, the file that it leads to is the log, as its sidecar will see it.
+        for path in [&mut logs.out, &mut logs.err] {
+            if path.is_symlink()
+                && let Ok(real) = std::fs::canonicalize(&path)
+            {
+                *path = real;
+            }
+        }
         RunOutput { from: [end_of(&logs.out), end_of(&logs.err)], logs }
     }
 

@@ -109,35 +109,48 @@ fn environment(pid: u32) -> Option<Environment> {
     Some(Environment { captured: pairs.filter(|(key, _)| Environment::is_passed_on(key)).collect(), set: Vec::new() })
 }
 
-/// Gives what runs without a record (all of it, or only `name`) a record again, and a sidecar that knows it. Says whom,
-/// with the pids.
-///
-/// # Errors
-/// A record cannot be written, or a sidecar not be started.
-pub(super) fn recover(bgo: &Bgo, name: Option<&Name>) -> Result<Vec<(Name, u32)>> {
-    let mut recovered = Vec::new();
+/// Gives what runs without a record (all of it, or only `name`) a record again, and a sidecar that knows it. Says of
+/// whom, with the pid, or why not: one of which that cannot be done does not keep it from the others.
+pub(super) fn recover(bgo: &Bgo, name: Option<&Name>) -> Vec<(Name, Result<u32>)> {
+    let mut done = Vec::new();
     // The records first: with them nothing can be lost any more, and what is left to do any later command does.
+    let mut recovered = Vec::new();
     for lost in lost(bgo, name) {
-        bgo.store.ensure()?;
-        let lock = bgo.store.lock(&lost.name)?;
-        if lock.read()?.is_some() {
-            continue; // Another command was faster.
+        match register(bgo, &lost) {
+            Ok(true) => recovered.push(lost),
+            Ok(false) => {}
+            Err(e) => done.push((lost.name, Err(e))),
         }
-        bgo.store.set_environment(&lost.name, &lost.environment)?;
-        lock.write(&Record { reason: None, ..lost.record.clone() }, Durability::Durable)?;
-        recovered.push(lost);
     }
-    let mut attached = Vec::new();
     for Lost { name, record, .. } in recovered {
-        // It knows of wishes that nobody else remembers. Its process runs on.
-        Link::of(&record).kill();
-        let Some(ownership) = own(bgo, &name)? else { continue };
-        if let Orphan::Running(running) = end::find(&record, &bgo.store.logs(&name))? {
-            let pid = attach(bgo, &name, &ownership, &running)?;
-            attached.push((name, pid));
+        if let Some(result) = supervise(bgo, &name, &record).transpose() {
+            done.push((name, result));
         }
     }
-    Ok(attached)
+    done
+}
+
+/// Writes the record; `false`: another command was faster.
+fn register(bgo: &Bgo, lost: &Lost) -> Result<bool> {
+    bgo.store.ensure()?;
+    let lock = bgo.store.lock(&lost.name)?;
+    if lock.read()?.is_some() {
+        return Ok(false);
+    }
+    bgo.store.set_environment(&lost.name, &lost.environment)?;
+    lock.write(&Record { reason: None, ..lost.record.clone() }, Durability::Durable)?;
+    Ok(true)
+}
+
+/// Has a fresh sidecar take up the process; `None`: there is nothing to take up, or another command is at it.
+fn supervise(bgo: &Bgo, name: &Name, record: &Record) -> Result<Option<u32>> {
+    // The old one knows of wishes that nobody else remembers. Its process runs on.
+    Link::of(record).kill();
+    let Some(ownership) = own(bgo, name)? else { return Ok(None) };
+    match end::find(record, &bgo.store.logs(name))? {
+        Orphan::Running(running) => attach(bgo, name, &ownership, &running).map(Some),
+        _ => Ok(None),
+    }
 }
 
 impl Bgo {
@@ -146,7 +159,7 @@ impl Bgo {
         if let Some(record) = self.store.read_whole(name)? {
             return Ok(record);
         }
-        recover(self, Some(name))?;
+        recover(self, Some(name)).into_iter().try_for_each(|(_, result)| result.map(drop))?;
         self.record(name)
     }
 }
@@ -160,6 +173,7 @@ pub fn names(bgo: &Bgo) -> Result<Vec<Name>> {
     if !names.is_empty() {
         return Ok(names);
     }
-    recover(bgo, None)?;
+    // Each that was not found again is told of by the command that is about it.
+    recover(bgo, None);
     bgo.store.names()
 }

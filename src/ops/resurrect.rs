@@ -35,16 +35,16 @@ pub enum Resurrected {
 /// The records cannot be listed.
 pub fn resurrect(bgo: &Bgo) -> Result<Vec<(Name, Result<Resurrected>)>> {
     bgo.store.check()?;
-    let recovered = recover(bgo, None)?;
-    let names = bgo.store.names()?.into_iter();
-    let all = names.map(|name| {
-        let again = recovered.iter().find(|(known, _)| *known == name);
-        let result = again.map_or_else(|| one(bgo, &name), |(_, pid)| Ok(Resurrected::Attached(*pid)));
-        (name, result)
-    });
+    let mut all: Vec<_> =
+        recover(bgo, None).into_iter().map(|(name, result)| (name, result.map(Resurrected::Attached))).collect();
+    let known: Vec<Name> = all.iter().map(|(name, _)| name.clone()).collect();
+    let others = bgo.store.names()?.into_iter().filter(|name| !known.contains(name));
+    all.extend(others.map(|name| (name.clone(), one(bgo, &name))));
+    all.sort_by(|(one, _), (other, _)| one.cmp(other));
     // Another command has removed it a moment ago.
     let is_gone = |result: &Result<Resurrected>| result.as_ref().is_err_and(|e| e.kind == ErrorKind::NotFound);
-    Ok(all.filter(|(_, result)| !is_gone(result)).collect())
+    all.retain(|(_, result)| !is_gone(result));
+    Ok(all)
 }
 
 fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {

@@ -99,7 +99,9 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     let spec = spec(request)?;
     if !bgo.store.procs_dir().exists() {
         // The first start ever, or the folder was removed while something runs.
-        recover(bgo, None)?;
+        let mut found = recover(bgo, None).into_iter();
+        // Of the others each is told of by the command that is about it.
+        found.find(|(name, _)| *name == request.name).map_or(Ok(()), |(_, result)| result.map(drop))?;
     }
     bgo.store.ensure()?;
     for _ in 0..ATTEMPTS {
@@ -161,7 +163,7 @@ fn take_name(bgo: &Bgo, request: &StartRequest) -> Result<Taken> {
         match &record {
             Some(record) => Link::of(record).wake(),
             None => {
-                recover(bgo, Some(name))?;
+                recover(bgo, Some(name)).into_iter().try_for_each(|(_, result)| result.map(drop))?;
                 record = bgo.store.read(name)?;
             }
         }

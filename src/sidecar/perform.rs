@@ -15,9 +15,10 @@ use crate::domain::raw::Raw;
 use crate::domain::record::{Identity, Record, State};
 use crate::domain::row::Logs;
 use crate::domain::signal::Signal;
+use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::logs::end_of_own;
+use crate::logs::{end_of, end_of_own};
 use crate::platform::{self, ProcStat, ProcessHandle, SpawnPlan};
 use crate::store::Durability;
 use std::collections::HashSet;
@@ -120,10 +121,11 @@ impl Supervisor {
         }
         self.given = Given::of(&record.spec);
         let given = self.given.clone()?;
-        self.policy.settings = record.spec.clone();
+        self.take_policy(Policy { settings: record.spec.clone(), ..self.policy.clone() });
         self.listen(given.uid()).map_err(at(Stage::Notify))?;
         self.keep_logs(logs);
-        let from = |log: &Path, file: &File| end_of_own(log, file).unwrap_or(0);
+        // Where the output is lost, it begins at the end of what was written before.
+        let from = |log: &Path, file: &File| end_of_own(log, file).unwrap_or_else(|_| end_of(log));
         self.logs_from = [from(&self.logs.out, &out), from(&self.logs.err, &err)];
         let text =
             |bytes: &[u8]| CString::new(bytes).map_err(|_| LaunchFailure { stage: Stage::Record, errno: libc::EINVAL });
@@ -205,7 +207,7 @@ impl Supervisor {
         self.logs_from = record.logs.as_ref().map_or([0, 0], |output| output.from);
         self.keep_logs(record.logs(self.store.logs(&self.name)));
         self.status_text = record.status_text.clone();
-        self.policy.settings = record.spec.clone();
+        self.take_policy(Policy { settings: record.spec.clone(), ..self.policy.clone() });
         self.given = Given::of(&record.spec);
         self.listen_again();
         let paused = record.state == State::Paused;

@@ -34,8 +34,6 @@ pub(super) struct Rotator {
     logs: Vec<Watched>,
     /// Tells that a quiet log is written to; made when it is first needed.
     watch: Option<GrowthWatch>,
-    /// Whether there is none to be had.
-    blind: bool,
     /// When to look again; `None`: when the watch tells.
     look_at: Option<Moment>,
     /// The rotation under way, of which log, and when it goes on.
@@ -63,7 +61,7 @@ impl Rotator {
         paths.dedup();
         let watched = |path| Watched { path, last: None, mended: false, fine_at: 0, failed: None };
         let logs = paths.into_iter().map(watched).collect();
-        Rotator { logs, watch: None, blind: false, look_at: Some(now + FIRST_LOOK), rotating: None }
+        Rotator { logs, watch: None, look_at: Some(now + FIRST_LOOK), rotating: None }
     }
 
     /// When something is to be done.
@@ -96,7 +94,8 @@ impl Rotator {
         self.look_at = Some(now);
     }
 
-    /// Does what is due. `Some`: a log that was rotated, or found, and has files to compress.
+    /// Does what is due; whether there is a new rotated file. `may_begin`: none of those that are there is being
+    /// compressed.
     fn mind(&mut self, rotation: &Rotation, now: Moment, may_begin: bool) -> bool {
         let mut rotated = false;
         if let Some((index, rotating, at)) = self.rotating.take() {
@@ -127,7 +126,7 @@ impl Rotator {
             let watched = &mut self.logs[index];
             let length = length(&watched.path);
             let large = length > rotation.max_size && length != watched.fine_at && watched.is_patient(now);
-            let unfinished = !watched.mended && logs::may_be_unfinished(&watched.path);
+            let unfinished = !watched.mended && watched.is_patient(now) && logs::may_be_unfinished(&watched.path);
             let wait = if (large || unfinished) && self.rotating.is_none() && may_begin {
                 match Rotating::begin(&watched.path, rotation) {
                     Ok(Some(rotating)) => {
@@ -156,16 +155,15 @@ impl Rotator {
     /// Waits for quiet logs to be written to. `Some`: that cannot be had, or they were written to meanwhile, so it is to
     /// be looked after so long a time.
     fn arm(&mut self) -> Option<Duration> {
-        if self.watch.is_none() && !self.blind {
+        if self.watch.is_none() {
             self.watch = GrowthWatch::new().ok().flatten();
-            self.blind = self.watch.is_none();
         }
         let Some(watch) = &self.watch else { return Some(BLIND_LOOK) };
         // All but the last, which is ours.
         let others = self.logs.len() - 1;
         for watched in &mut self.logs[..others] {
             let before = length(&watched.path);
-            if platform_file(&watched.path) && !watch.arm(&watched.path) {
+            if is_regular(&watched.path) && !watch.arm(&watched.path) {
                 return Some(BLIND_LOOK);
             }
             if length(&watched.path) != before {
@@ -252,12 +250,13 @@ impl Supervisor {
     }
 }
 
+/// How long a log is; 0 for what is none.
 fn length(path: &Path) -> u64 {
-    std::fs::metadata(path).ok().filter(|metadata| metadata.is_file()).map_or(0, |metadata| metadata.len())
+    std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map_or(0, |metadata| metadata.len())
 }
 
-/// Whether it can be watched at all: not what does not exist, nor `/dev/null`, which others write to.
-fn platform_file(path: &Path) -> bool {
+/// Whether it can be watched: not what does not exist, nor `/dev/null`, which others write to.
+fn is_regular(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 

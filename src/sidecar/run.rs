@@ -311,13 +311,17 @@ impl Supervisor {
         }
     }
 
-    fn note_wish(&mut self, record: &Record) {
-        let rotation = self.policy.settings.rotation();
-        self.policy = record.policy();
-        if let Some(rotator) = self.rotator.as_mut().filter(|_| rotation != self.policy.settings.rotation()) {
+    /// What is decided by from now on.
+    pub(super) fn take_policy(&mut self, policy: Policy) {
+        let before = std::mem::replace(&mut self.policy, policy).settings.rotation();
+        if let Some(rotator) = self.rotator.as_mut().filter(|_| before != self.policy.settings.rotation()) {
             rotator.reconsider(platform::boot_clock());
             self.compress_next = true;
         }
+    }
+
+    fn note_wish(&mut self, record: &Record) {
+        self.take_policy(record.policy());
         if record.wish.id > self.seen {
             self.news = Some((record.wish.clone(), record.grace()));
         }

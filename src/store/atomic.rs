@@ -7,7 +7,7 @@
 //! so a crash leaves at most one stray file, and the next write removes it. Whatever has that name is removed and never
 //! opened: it may be a link.
 
-use super::open::{careful, make_usable};
+use super::open::create_private;
 use crate::error::describe;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -50,7 +50,7 @@ pub fn settle_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Where the next content of `path` is written.
-pub(super) fn temporary_path(path: &Path) -> PathBuf {
+pub fn temporary_path(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".tmp");
@@ -58,16 +58,14 @@ pub(super) fn temporary_path(path: &Path) -> PathBuf {
 }
 
 fn write_temporary(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
-    let new = || careful().write(true).create_new(true).open(path);
-    let mut file = match new() {
+    let mut file = match create_private(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
             fs::remove_file(path)
                 .map_err(|e| io::Error::new(e.kind(), format!("{} is in the way: {}", path.display(), describe(&e))))?;
-            new()?
+            create_private(path)?
         }
         other => other?,
     };
-    make_usable(&file, &file.metadata()?);
     file.write_all(bytes)?;
     match durability {
         Durability::Content | Durability::Durable => file.sync_all(),

@@ -18,10 +18,10 @@ mod lock;
 mod open;
 mod trust;
 
-pub use atomic::{Durability, replace};
+pub use atomic::{Durability, replace, temporary_path};
 pub use environment::Environment;
 pub use lock::{Ownership, WriteLock, locked_shared};
-pub use open::{open_log, open_to_read, refuse_odd};
+pub use open::{create_private, open_log, open_to_read, refuse_odd};
 
 use crate::domain::name::Name;
 use crate::domain::record::Record;
@@ -265,7 +265,7 @@ impl Store {
             [".env", ".json.tmp", ".env.tmp", ".alive", ".write", ".notify", ".out.log", ".err.log", ".watcher.log"];
         let entries =
             |folder: &str| fs::read_dir(self.root.join(folder)).into_iter().flatten().filter_map(io::Result::ok);
-        let empty_logs = entries("logs").filter(|log| log.metadata().is_ok_and(|log| log.len() == 0));
+        let empty_logs = entries("logs").filter(|log| holds_nothing(&log.path()));
         let mut names: Vec<Name> = entries("procs")
             .chain(entries("run"))
             .chain(empty_logs)
@@ -288,12 +288,22 @@ impl Store {
     pub fn remove_leftover(&self, lock: WriteLock<'_>, ownership: Ownership) -> Result<()> {
         let logs = self.logs(lock.name());
         for log in [logs.out, logs.err, logs.watcher] {
-            if fs::metadata(&log).is_ok_and(|log| log.len() == 0) {
+            if holds_nothing(&log) {
                 lock::remove(&log)?;
             }
         }
         self.remove(lock, ownership, Vec::new())
     }
+}
+
+/// Whether a log is there and empty, and nothing was rotated away from it.
+fn holds_nothing(log: &Path) -> bool {
+    let rotated = |suffix: &str| {
+        let mut path = log.as_os_str().to_owned();
+        path.push(suffix);
+        Path::new(&path).exists()
+    };
+    fs::metadata(log).is_ok_and(|log| log.len() == 0) && !rotated(".1") && !rotated(".1.gz")
 }
 
 /// Reads a small file with as few system calls as possible: `status` reads a thousand of them. With `owner` it must be

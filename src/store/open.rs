@@ -56,6 +56,16 @@ pub fn refuse_odd(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes a file for its owner only, whatever the umask, to be read and written. Whatever has its name already is an error.
+///
+/// # Errors
+/// The failing system call's.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    let file = careful().read(true).write(true).create_new(true).open(path)?;
+    make_usable(&file, &file.metadata()?);
+    Ok(file)
+}
+
 /// Options that follow no symbolic link and take no terminal. The umask can only narrow their mode.
 pub(super) fn careful() -> OpenOptions {
     let mut options = OpenOptions::new();

@@ -165,8 +165,10 @@ fn excerpt(stream: Stream, path: PathBuf, from: u64, to: Option<u64>) -> Result<
         // Somebody has truncated the log: what is there now is new.
         None if from > there.end => (there.live, None, 0),
         None => (from.max(there.oldest), None, there.oldest.saturating_sub(from)),
-        Some(to) if to > there.end => (to, Some(to), to - from),
+        Some(to) if to > there.end => (to, Some(to), to.saturating_sub(from)),
         Some(to) => {
+            // One that begins after its end wrote to a log that was truncated since.
+            let from = if from > to { there.live.min(to) } else { from };
             let begin = from.max(there.oldest).min(to);
             let end = without_marker(&path, begin, to);
             (begin, Some(end), begin - from)
