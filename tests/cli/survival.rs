@@ -266,8 +266,17 @@ fn what_a_logout_ends_is_brought_back() {
             let env = TestEnv::new();
             for (name, flags, _) in BOTH {
                 let pid = env.start_script(flags, name, script);
-                let both = if sidecar_first { [env.sidecar(name), pid] } else { [pid, env.sidecar(name)] };
-                both.into_iter().for_each(|pid| signal(pid, Signal::SIGTERM));
+                let sidecar = env.sidecar(name);
+                if sidecar_first {
+                    [sidecar, pid].into_iter().for_each(|pid| signal(pid, Signal::SIGTERM));
+                } else {
+                    // The sidecar finds both when it gets to run: on a busy machine this thread may not between the two.
+                    signal(sidecar, Signal::SIGSTOP);
+                    wait_until("the sidecar to hold", || stat(sidecar).first().is_some_and(|state| state == "T"));
+                    [pid, sidecar].into_iter().for_each(|pid| signal(pid, Signal::SIGTERM));
+                    wait_until("the end", || !alive(pid));
+                    signal(sidecar, Signal::SIGCONT);
+                }
             }
             for (name, _, watch) in BOTH {
                 assert_shown(&env, name, [word, watch, "exited", ""]);
