@@ -8,7 +8,7 @@ use std::ffi::OsString;
 
 /// What the help of both ends with.
 pub(super) const NOTES: &str = "\
-With --grep it exits with 1 if no line matches, and a line longer than 64 KiB counts as several. A follow goes on over
+With --grep it exits with 1 if no line matches, and a line longer than 64 KiB counts as several. A follow goes on over \
 rotations and restarts; it ends with 0 when the process is deleted or, with --until-exit, down for good.";
 
 // Which logs.

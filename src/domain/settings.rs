@@ -421,7 +421,8 @@ impl Settings {
         if self.merge_logs && self.stderr.is_some() {
             return Some("--merge-logs and --stderr exclude each other: standard error goes to one place".into());
         }
-        if self.stdout.is_some() && self.stdout == self.stderr {
+        let null = Raw::from("/dev/null");
+        if self.stdout.as_ref().is_some_and(|stdout| *stdout != null) && self.stdout == self.stderr {
             return Some("--stdout and --stderr name the same file: --merge-logs is for that".into());
         }
         let zero = |span: Span| span.0.is_zero();

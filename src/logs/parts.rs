@@ -139,16 +139,17 @@ pub(super) fn make_room(log: &Path, keep: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes all rotated files of `log`.
-pub(super) fn remove_all(log: &Path) -> io::Result<()> {
-    rotated(log)?.iter().try_for_each(|rotated| fs::remove_file(&rotated.path))
+/// Removes rotated files of `log` beyond the number `keep`.
+pub(super) fn trim(log: &Path, keep: u32) -> io::Result<()> {
+    rotated(log)?.iter().filter(|rotated| rotated.number > keep).try_for_each(|rotated| fs::remove_file(&rotated.path))
 }
 
-/// Removes the oldest rotated file of `log`, if there is one: on a full disk it makes room for the next.
-pub(super) fn remove_oldest(log: &Path) -> io::Result<bool> {
+/// Removes the rotated file of `log` that another would push out, if there are so many: on a full disk it makes room for
+/// that one.
+pub(super) fn remove_surplus(log: &Path, keep: u32) -> io::Result<bool> {
     match rotated(log)?.pop() {
-        Some(oldest) => fs::remove_file(oldest.path).map(|()| true),
-        None => Ok(false),
+        Some(oldest) if oldest.number >= keep => fs::remove_file(oldest.path).map(|()| true),
+        _ => Ok(false),
     }
 }
 

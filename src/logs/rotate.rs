@@ -105,7 +105,10 @@ impl Rotating {
         let how = match cut {
             // A hole that is still there could not be taken away: nor could another. What is behind it follows.
             _ if at.offset > 0 => How::Truncate,
-            rotation::Cut::None => return Ok(None),
+            rotation::Cut::None => {
+                parts::trim(log, rotation.keep)?;
+                return Ok(None);
+            }
             _ if !platform::can_collapse(live) => How::Truncate,
             rotation::Cut::Keep(length) => How::Collapse(length),
             rotation::Cut::Drop(length) => How::Drop(length),
@@ -154,8 +157,8 @@ impl Rotating {
         let copied = loop {
             // By copy_file_range(2) where there is one: nothing passes through our memory.
             match io::copy(&mut io::Read::take(&self.live, length), &mut self.next) {
-                Err(e) if is_full(&e) && parts::remove_oldest(&self.log)? => {
-                    // The oldest would be the next to go. What was copied before the failure is copied again.
+                Err(e) if is_full(&e) && parts::remove_surplus(&self.log, self.keep)? => {
+                    // It goes anyway when this one is there. What was copied before the failure is copied again.
                     self.next.seek(SeekFrom::Start(self.copied - self.from))?;
                     self.live.seek(SeekFrom::Start(self.copied))?;
                 }
@@ -260,7 +263,7 @@ fn settle(log: &Path, kept: bool, keep: u32) -> io::Result<()> {
     if !kept || keep == 0 {
         // Nothing older than what goes is kept.
         fs::remove_file(next)?;
-        return parts::remove_all(log);
+        return parts::trim(log, 0);
     }
     parts::make_room(log, keep)?;
     fs::rename(next, numbered(log, 1))

@@ -80,6 +80,36 @@ pub fn check_command(name: &str, command: &[Raw], cwd: &Raw) -> Result<()> {
     check_program(name, program)
 }
 
+/// Checks that the files can be appended to that `settings` say the output of `name` goes to.
+///
+/// # Errors
+/// What a start would fail with; a file that is not for this: one of the state folder `root`, or somebody's terminal.
+pub fn check_logs(name: &str, settings: &Settings, cwd: &Raw, root: &Path) -> Result<()> {
+    for (flag, chosen) in [("--stdout", &settings.stdout), ("--stderr", &settings.stderr)] {
+        let Some(chosen) = chosen else { continue };
+        let refuse = |why: String| cannot_start(name).because(format!("{flag} \"{}\": {why}", chosen.lossy()));
+        let path = cwd.as_path().join(chosen.as_path());
+        let folder = path.parent().unwrap_or(&path).to_owned();
+        if let Err(e) = std::fs::read_dir(&folder) {
+            let shown = folder.display();
+            return Err(refuse(describe(&e)).hint(format!("mkdir -p '{shown}', or choose another file with bgo set")));
+        }
+        let path = std::fs::canonicalize(&path).unwrap_or(path);
+        if path == Path::new("/dev/null") {
+            continue;
+        }
+        let why = match std::fs::metadata(&path) {
+            _ if path.starts_with(root) => Some("it is in the state folder of bgo".to_owned()),
+            Ok(there) if !there.is_file() => Some("it is no regular file".to_owned()),
+            _ => None,
+        };
+        if let Some(why) = why {
+            return Err(refuse(why).hint("choose a regular file, or /dev/null"));
+        }
+    }
+    Ok(())
+}
+
 /// Checks that `program` is executable and so is the interpreter that its first line names.
 ///
 /// # Errors

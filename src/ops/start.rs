@@ -7,7 +7,7 @@ use super::end::{self, Orphan};
 use super::failure::hint;
 use super::link::{Link, a_moment, own_any};
 use super::output::RunOutput;
-use super::preflight::{cannot_start, check_cwd, check_program, check_settings, not_runnable, resolve};
+use super::preflight::{cannot_start, check_cwd, check_logs, check_program, check_settings, not_runnable, resolve};
 use super::recover::recover;
 use super::resurrect::attach;
 use super::stop::{StopRequest, stop};
@@ -96,7 +96,8 @@ pub enum StartOutcome {
 /// # Errors
 /// The command cannot run, runs already, or ended badly within the settle time.
 pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
-    let spec = spec(request)?;
+    let spec = spec(bgo, request)?;
+    check_logs(request.name.as_str(), &spec.settings, &spec.cwd, bgo.store.root())?;
     if !bgo.store.procs_dir().exists() {
         // The first start ever, or the folder was removed while something runs.
         let mut found = recover(bgo, None).into_iter();
@@ -245,11 +246,16 @@ fn watch(supervision: &Supervision) -> Option<Watch> {
 }
 
 /// Checks everything that can be checked before anything is written.
-fn spec(request: &StartRequest) -> Result<Spec> {
+fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
     let name = request.name.as_str();
     let program = request.command.first().filter(|p| !p.is_empty()).ok_or_else(|| {
-        Error::new(ErrorKind::Usage, format!("no command given for \"{name}\""))
-            .hint(format!("bgo {shell} -- COMMAND", shell = request.name.shell()))
+        let shell = request.name.shell();
+        let known = bgo.store.record_path(&request.name).exists();
+        Error::new(ErrorKind::Usage, format!("no command given for \"{name}\"")).hint(if known {
+            format!("bgo restart {shell} starts what is registered; bgo start {shell} -- COMMAND something else")
+        } else {
+            format!("bgo {shell} -- COMMAND")
+        })
     })?;
     let here = std::env::current_dir().map_err(|e| Error::io("cannot tell the current folder", &e));
     let cwd = match &request.cwd {

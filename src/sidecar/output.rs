@@ -50,7 +50,8 @@ pub(super) fn mark(mut log: &File, path: &Path, text: &str) {
     let _ = log.write_all(line.as_bytes());
 }
 
-/// Whether a log could not be opened for want of room, or of the right to write anything here.
-pub(super) fn is_no_room(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EROFS | libc::ENOSPC | libc::EDQUOT))
+/// Whether a log cannot be opened for a reason that stays: no room, no folder, no right. Another attempt would not help.
+pub(super) fn is_lasting(error: &io::Error) -> bool {
+    let passing = [libc::EIO, libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN, libc::EINTR];
+    error.raw_os_error().is_none_or(|errno| !passing.contains(&errno))
 }

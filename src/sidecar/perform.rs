@@ -6,7 +6,7 @@
 use super::attributes::Given;
 use super::launch::{Purpose, launch};
 use super::log::log;
-use super::output::{self, is_no_room, mark};
+use super::output::{self, is_lasting, mark};
 use super::rotate::Rotator;
 use super::run::{Leader, Supervisor};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
@@ -103,8 +103,8 @@ impl Supervisor {
         let usual = self.store.logs(&self.name);
         let mut logs = record.spec.logs(usual.clone(), &record.cwd);
         let (out, err) = match output::open(&mut logs, &usual) {
-            // A full disk or read-only home costs a restarted process its output, not its life.
-            Err(e) if again && is_no_room(&e) => {
+            // A full disk, or a folder that is gone, costs a restarted process its output, not its life.
+            Err(e) if again && is_lasting(&e) => {
                 let what = format!("output is lost: cannot open the logs: {}", crate::error::describe(&e));
                 log(&what);
                 self.pending.failure = Some(what);

@@ -18,6 +18,7 @@ use crate::logs::{self, Progress, Rotating};
 use crate::platform::GrowthWatch;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,7 +47,9 @@ struct Watched {
     path: PathBuf,
     /// What it had when, at the last look; `None`: it was quiet since.
     last: Option<(u64, Moment)>,
-    /// Whether what an earlier sidecar may have left half done was seen to.
+    /// Which file it is; `None`: it is not there any more, and that was said.
+    inode: Option<(u64, u64)>,
+    /// Whether what an earlier sidecar may have left half done, or settings of before, was seen to.
     mended: bool,
     /// The length at which there was nothing to cut off after all: it may have a hole.
     fine_at: u64,
@@ -59,7 +62,8 @@ impl Rotator {
     pub(super) fn new(logs: &Logs, now: Moment) -> Rotator {
         let mut paths = vec![logs.out.clone(), logs.err.clone(), logs.watcher.clone()];
         paths.dedup();
-        let watched = |path| Watched { path, last: None, mended: false, fine_at: 0, failed: None };
+        let watched =
+            |path: PathBuf| Watched { inode: inode(&path), path, last: None, mended: false, fine_at: 0, failed: None };
         let logs = paths.into_iter().map(watched).collect();
         Rotator { logs, watch: None, look_at: Some(now + FIRST_LOOK), rotating: None }
     }
@@ -90,7 +94,9 @@ impl Rotator {
 
     /// The settings have changed: what could not be done may be possible now.
     pub(super) fn reconsider(&mut self, now: Moment) {
-        self.logs.iter_mut().for_each(|log| (log.failed, log.fine_at) = (None, 0));
+        for log in &mut self.logs {
+            (log.failed, log.fine_at, log.mended) = (None, 0, false);
+        }
         self.look_at = Some(now);
     }
 
@@ -124,6 +130,7 @@ impl Rotator {
         let mut next: Option<Duration> = None;
         for index in 0..self.logs.len() {
             let watched = &mut self.logs[index];
+            watched.note_loss();
             let length = length(&watched.path);
             let large = length > rotation.max_size && length != watched.fine_at && watched.is_patient(now);
             let unfinished = !watched.mended && watched.is_patient(now) && logs::may_be_unfinished(&watched.path);
@@ -195,6 +202,16 @@ impl Rotator {
 }
 
 impl Watched {
+    /// Says once that somebody has taken the file away: what is written is lost then, and its size is not limited.
+    fn note_loss(&mut self) {
+        let now = inode(&self.path);
+        if self.inode.is_some() && self.inode != now {
+            let name = name_of(&self.path);
+            log(&format!("{name} was removed or replaced: what the process writes is lost until it is restarted"));
+            self.inode = None;
+        }
+    }
+
     fn is_large(&self, max_size: u64) -> bool {
         let length = length(&self.path);
         length > max_size && length != self.fine_at
@@ -248,6 +265,12 @@ impl Supervisor {
             log(&format!("cannot compress {}: {why}", name_of(&file)));
         }
     }
+}
+
+/// Which file a log is, if it is one.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    let there = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some((there.dev(), there.ino()))
 }
 
 /// How long a log is; 0 for what is none.

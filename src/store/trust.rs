@@ -110,13 +110,17 @@ pub(super) fn not_by_sudo(path: &Path) -> Result<()> {
 /// # Errors
 /// The failing system call's.
 pub(super) fn make(path: &Path) -> io::Result<()> {
-    match (DirBuilder::new().mode(0o700).create(path), path.parent()) {
-        (Err(e), _) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        (Err(e), Some(parent)) if e.kind() == io::ErrorKind::NotFound => {
-            make(parent)?;
-            return make(path);
-        }
-        (done, _) => done?,
+    let create = || DirBuilder::new().mode(0o700).create(path);
+    let mut made = create();
+    if made.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
+        && let Some(parent) = path.parent()
+    {
+        make(parent)?;
+        made = create(); // Once: in /proc a folder that is missing stays so.
+    }
+    match made {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
     }
     // A umask such as 0777 has taken even the owner's rights.
     let mode = fs::symlink_metadata(path)?.mode();
@@ -127,7 +131,7 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
 pub(super) fn foreign_file(path: &Path, owner: u32) -> Error {
     Error::new(ErrorKind::Foreign, format!("cannot use {}", path.display()))
         .because(format!("it belongs to {}, not to you", user(owner)))
-        .hint(format!("if you trust what it says, sudo chown {} makes it yours: look first", me()))
+        .hint(format!("if you trust what it says, sudo chown {} '{}' makes it yours: look first", me(), path.display()))
 }
 
 fn foreign_folder(path: &Path, owner: u32) -> Error {

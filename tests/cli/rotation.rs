@@ -376,3 +376,81 @@ fn a_full_disk_under_a_log_is_seen_by_the_process_alone() {
     fs::remove_file(disk.filler()).unwrap();
     env.bgo(&["stop", "web"]).ok();
 }
+
+#[test]
+fn a_log_whose_folder_is_gone_costs_a_process_its_output_and_not_its_life() {
+    let env = TestEnv::new();
+    let (folder, moved) = (env.work().join("var"), env.work().join("moved"));
+    fs::create_dir(&folder).unwrap();
+    let flags = ["-w", "--min-uptime", "0", "--stdout", "var/app.log"];
+    let pid = env.start_with(&flags, "web", &["sleep", "1000"]);
+    fs::rename(&folder, &moved).unwrap();
+    let refused = env.bgo(&["restart", "web"]).code(1);
+    let says = "bgo: cannot start \"web\": --stdout \"var/app.log\": No such file or directory\n";
+    assert!(refused.stderr.starts_with(says) && refused.stderr.contains("mkdir -p"), "{}", refused.stderr);
+    assert_eq!((env.pid("web"), alive(pid)), (pid, true), "what cannot be started again is not stopped");
+    env.bgo(&["set", "web", "--stdout", "none/x"]).code(1);
+    kill9(pid);
+    wait_until("the restart", || env.pid("web") != pid && env.row("web")["state"] == "running");
+    assert!(
+        env.log("web", "watcher").contains("output is lost: cannot open the logs"),
+        "{}",
+        env.log("web", "watcher")
+    );
+    fs::rename(&moved, &folder).unwrap();
+    env.bgo(&["restart", "web"]).ok();
+}
+
+#[test]
+fn files_beside_a_chosen_log_that_are_not_of_it_are_left_alone() {
+    let (env, place) = (TestEnv::new(), Place::all().remove(0));
+    for name in ["out.log.2023", "out.log.20240101", "out.log.old", "out.log.01"] {
+        fs::write(place.folder.path().join(name), name).unwrap();
+    }
+    env.start_with(&["--log-max-size", "32K", "--log-keep", "1", &place.flag()], "web", &["sh", "-c", WRITER]);
+    go_and_wait(&env, &place);
+    place.wait_small(32 << 10);
+    assert_eq!(place.rotated(), ["out.log.01", "out.log.1", "out.log.2023", "out.log.20240101", "out.log.old"]);
+}
+
+#[test]
+fn two_processes_may_append_to_one_log() {
+    for place in Place::all().into_iter().filter(Place::is_lossless) {
+        let env = TestEnv::new();
+        let flags = ["--log-max-size", "32K", "--log-keep", "1000", &place.flag()];
+        for name in ["a", "b"] {
+            let script = format!("seq -f '{name}%.0f' 1 20000; echo done >&2; exec sleep 1000");
+            env.start_with(&flags, name, &["sh", "-c", &script]);
+        }
+        wait_until("both to be done", || ["a", "b"].iter().all(|name| env.log(name, "err") == "done\n"));
+        place.wait_small(32 << 10);
+        let all = || env.bgo(&["logs", "a", "--stdout", "-n", "100000000"]).ok().stdout;
+        wait_until("all of it", || all().lines().count() >= 40_000);
+        let all = all();
+        for name in ["a", "b"] {
+            let own: String =
+                all.lines().filter(|line| line.starts_with(name)).map(|line| format!("{line}\n")).collect();
+            assert!(
+                own == (1..=20_000).map(|n| format!("{name}{n}\n")).collect::<String>(),
+                "each line of {name} once"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_taken_away_is_told_of_and_fewer_files_are_kept_at_once() {
+    let (env, place) = (TestEnv::new(), Place::all().remove(0));
+    env.start_with(&["--log-max-size", "32K", "--log-keep", "9", &place.flag()], "web", &["sh", "-c", WRITER]);
+    go_and_wait(&env, &place);
+    place.wait_small(32 << 10);
+    assert!(place.rotated().len() > 1);
+    env.bgo(&["set", "web", "--log-keep", "1"]).ok();
+    wait_until("the others to go", || place.rotated() == ["out.log.1"]);
+    wait_watching(&env);
+    fs::remove_file(place.log()).unwrap();
+    go(&env);
+    wait_until("it to be said", || env.log("web", "watcher").contains("out.log was removed or replaced"));
+    env.bgo(&["restart", "web"]).ok();
+    wait_until("the fresh log", || fs::read_to_string(place.log()).is_ok_and(|text| text.contains("ready")));
+}

@@ -614,3 +614,13 @@ fn a_relative_state_folder_is_below_the_callers_folder_and_an_empty_one_is_the_d
     env.cmd(&["start", "web", "--", "sh", "-c", "exit 0"]).var("BGO_HOME", "").run().ok();
     assert!(env.record_path("web").exists());
 }
+
+/// There nothing can be made; and what is asked again and again says the same for ever.
+#[test]
+fn a_home_that_cannot_be_made_is_an_error() {
+    let env = TestEnv::new();
+    for home in ["/proc/x", "/proc/x/y/z", "/dev/null/x"] {
+        let refused = env.cmd(&["start", "web", "--", "sleep", "1000"]).var("BGO_HOME", home).run().code(1);
+        assert!(refused.stderr.contains("bgo: cannot use /"), "{home}: {}", refused.stderr);
+    }
+}
