@@ -171,9 +171,6 @@ impl Rotating {
 
     /// Cuts off what was copied. The marks that it leaves on its way are those of [`super::cut`].
     fn cut_off(&mut self) -> io::Result<Progress> {
-        if let Some(folder) = self.log.parent() {
-            File::open(folder)?.sync_all()?;
-        }
         match self.live.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Progress::Busy),
@@ -197,6 +194,9 @@ impl Rotating {
             || !names(&next_path(&self.log), &self.next)?
         {
             return Ok(Progress::Overtaken);
+        }
+        if let Some(folder) = self.log.parent() {
+            File::open(folder)?.sync_all()?; // The copy's name, too, must be on disk.
         }
         let inode = self.next.metadata()?.ino();
         let mut cut = Cut { start: self.start, length: end - self.from, end, inode };

@@ -167,8 +167,10 @@ impl Supervisor {
 
     /// Looks after `logs` from now on.
     fn keep_logs(&mut self, logs: Logs) {
-        if self.rotator.is_none() || logs != self.logs {
-            self.rotator = Some(Rotator::new(&logs, platform::boot_clock()));
+        let now = platform::boot_clock();
+        match &mut self.rotator {
+            Some(rotator) if logs == self.logs => rotator.renew(now),
+            _ => self.rotator = Some(Rotator::new(&logs, now)),
         }
         self.logs = logs;
     }

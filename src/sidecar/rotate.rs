@@ -26,6 +26,8 @@ use std::time::Duration;
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// How often quiet logs are looked at where the kernel does not tell that they are written to.
 const BLIND_LOOK: Duration = Duration::from_secs(10);
+/// When a log is tried again that somebody was just reading.
+const BUSY: Duration = Duration::from_millis(100);
 /// How long a log is left alone that could not be rotated.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -90,6 +92,14 @@ impl Rotator {
     /// Gives up the rotation under way: another will have to do it.
     fn abandon(&mut self) {
         self.rotating = None;
+    }
+
+    /// The process was started again, perhaps into files that were made anew.
+    pub(super) fn renew(&mut self, now: Moment) {
+        for log in &mut self.logs {
+            log.inode = inode(&log.path);
+        }
+        self.look_at = Some(now + FIRST_LOOK);
     }
 
     /// The settings have changed: what could not be done may be possible now.
@@ -185,7 +195,7 @@ impl Rotator {
         let watched = &mut self.logs[index];
         match rotating.go_on() {
             Ok(Progress::Copying) => self.rotating = Some((index, rotating, now)),
-            Ok(Progress::Busy) => self.rotating = Some((index, rotating, now + SHORTEST_LOOK)),
+            Ok(Progress::Busy) => self.rotating = Some((index, rotating, now + BUSY)),
             Ok(Progress::Done(bytes, kept)) => {
                 watched.failed = None;
                 watched.last = None;

@@ -453,4 +453,6 @@ fn a_log_that_is_taken_away_is_told_of_and_fewer_files_are_kept_at_once() {
     wait_until("it to be said", || env.log("web", "watcher").contains("out.log was removed or replaced"));
     env.bgo(&["restart", "web"]).ok();
     wait_until("the fresh log", || fs::read_to_string(place.log()).is_ok_and(|text| text.contains("ready")));
+    go_and_wait(&env, &place);
+    place.wait_small(32 << 10);
 }
