@@ -5,7 +5,7 @@
 
 use crate::domain::duration::Span;
 use crate::domain::raw::Raw;
-use crate::domain::settings::{Change, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask};
+use crate::domain::settings::{Change, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, Umask};
 use crate::domain::signal::Signal;
 use crate::domain::size::Size;
 use crate::domain::spec::{FastCrash, Supervision, WatchChange};
@@ -185,6 +185,10 @@ pub struct SettingsFlags {
     #[arg(long, help_heading = "Logs")]
     pub merge_logs: bool,
 
+    /// It is to end by itself: what needs it waits until it has ended well
+    #[arg(long, help_heading = "Dependencies")]
+    pub oneshot: bool,
+
     /// Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
     #[arg(long, value_name = "CMD", help_heading = "Hooks (30 s each at most)")]
     pub on_exit: Option<String>,
@@ -201,13 +205,8 @@ impl RestartFlags {
     pub fn supervision(self, restart: Option<Restart>) -> Supervision {
         let watch =
             WatchChange { interval: self.interval, min_uptime: self.min_uptime, on_fast_crash: self.on_fast_crash };
-        let restart_on = restart.and_then(|restart| match restart {
-            Restart::No => None,
-            Restart::OnFailure => Some(RestartOn::OnFailure),
-            Restart::Always => Some(RestartOn::Always),
-        });
         let settings = Change {
-            restart_on,
+            restart_on: restart.and_then(Restart::ends),
             success_exit: self.success_exit,
             backoff: self.backoff,
             backoff_max: self.backoff_max,
@@ -257,6 +256,7 @@ impl SettingsFlags {
             stdout: self.stdout.map(|path| Some(Raw::from(path))),
             stderr: self.stderr.map(|path| Some(Raw::from(path))),
             merge_logs: self.merge_logs.then_some(true),
+            oneshot: self.oneshot.then_some(true),
             on_exit: self.on_exit.map(Some),
             on_ready: self.on_ready.map(Some),
             on_errored: self.on_errored.map(Some),

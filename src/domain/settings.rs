@@ -6,6 +6,7 @@
 //! small; whatever a newer bgo wrote beside them is kept.
 
 use super::duration::Span;
+use super::kind::Kind;
 use super::outcome::Outcome;
 use super::raw::Raw;
 use super::rotation::Rotation;
@@ -39,6 +40,11 @@ macro_rules! settings {
 
         /// The names of all settings, as in JSON.
         pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        /// Each setting as an editor is told of it: name (as in JSON), meaning, and JSON Schema of its values.
+        pub fn described() -> Vec<(&'static str, &'static str, Value)> {
+            vec![$((stringify!($name), concat!($($doc),+).trim_start(), <$kind>::schema()),)*]
+        }
 
         impl Default for Settings {
             fn default() -> Settings {
@@ -75,6 +81,33 @@ macro_rules! settings {
         }
 
         impl Change {
+            /// Takes `value` for the setting `name` (as in JSON).
+            ///
+            /// # Errors
+            /// What is wrong with it, in words; that there is no setting of that name.
+            pub fn take(&mut self, name: &str, value: Value) -> Result<(), String> {
+                match name {
+                    $(stringify!($name) => self.$name = Some(<$kind>::from_value(value)?),)*
+                    _ => return Err("there is no such setting".to_owned()),
+                }
+                Ok(())
+            }
+
+            /// Puts what `other` gives on top of this.
+            pub fn overlay(&mut self, other: Change) {
+                $(if other.$name.is_some() {
+                    self.$name = other.$name;
+                })*
+            }
+
+            /// Takes the setting `name` (as in JSON) back: it was not given.
+            pub fn withdraw(&mut self, name: &str) {
+                match name {
+                    $(stringify!($name) => self.$name = None,)*
+                    _ => {}
+                }
+            }
+
             /// The names of what was given, as on the command line, without the dashes in front.
             pub fn names(&self) -> Vec<String> {
                 let mut names = Vec::new();
@@ -100,57 +133,6 @@ macro_rules! settings {
         }
     };
 }
-
-/// A value as a person reads it.
-trait Shown {
-    fn shown(&self) -> String;
-}
-
-impl<T: Shown> Shown for Option<T> {
-    fn shown(&self) -> String {
-        self.as_ref().map_or_else(|| "none".to_owned(), T::shown)
-    }
-}
-
-impl Shown for bool {
-    fn shown(&self) -> String {
-        if *self { "yes".to_owned() } else { "no".to_owned() }
-    }
-}
-
-impl Shown for Raw {
-    fn shown(&self) -> String {
-        self.lossy().into_owned()
-    }
-}
-
-/// Kinds of values that show themselves.
-macro_rules! shown {
-    ($($kind:ty),*) => {
-        $(impl Shown for $kind {
-            fn shown(&self) -> String {
-                self.to_string()
-            }
-        })*
-    };
-}
-
-shown!(
-    ExitCodes,
-    OnReadyTimeout,
-    Percent,
-    RestartLimit,
-    RestartOn,
-    Signal,
-    Size,
-    Span,
-    String,
-    Umask,
-    i32,
-    u16,
-    u32,
-    u64
-);
 
 /// What is written even if it has its default.
 const ALWAYS: [&str; 2] = ["stop_signal", "stop_timeout"];
@@ -240,6 +222,13 @@ settings! {
     stderr: Option<Raw> = None;
     /// Whether its standard error goes where its standard output goes.
     merge_logs: bool = false;
+
+    /// Names of processes that it needs: it is started when they are ready, or have ended well.
+    after: Vec<String> = Vec::new();
+    /// Whether a restart of one of these restarts it, too.
+    restart_with_dependency: bool = false;
+    /// It is to end by itself: what needs it waits until it has ended well.
+    oneshot: bool = false;
 
     /// Shell command to run after each of its ends.
     on_exit: Option<String> = None;
@@ -336,6 +325,15 @@ impl fmt::Display for HealthCheck<'_> {
     }
 }
 
+impl Change {
+    /// Whether a way to tell readiness was given.
+    pub fn awaits_readiness(&self) -> bool {
+        let mut settings = Settings::default();
+        settings.apply(self);
+        settings.ready_when().is_some()
+    }
+}
+
 impl Settings {
     /// How readiness is found out, if that was asked for.
     pub fn ready_when(&self) -> Option<ReadyWhen<'_>> {
@@ -417,6 +415,11 @@ impl Settings {
         let mut health = self.all_health_checks();
         if let (Some(one), Some(other)) = (health.next(), health.next()) {
             return Some(format!("{one} and {other} exclude each other: one health check at most"));
+        }
+        if let (true, Some(ready)) = (self.oneshot, self.ready_when()) {
+            return Some(format!(
+                "--oneshot and {ready} exclude each other: what needs it waits for its end, or for that"
+            ));
         }
         if self.merge_logs && self.stderr.is_some() {
             return Some("--merge-logs and --stderr exclude each other: standard error goes to one place".into());
@@ -517,6 +520,9 @@ mod tests {
             stdout: Some("out".into()),
             stderr: Some("err".into()),
             merge_logs: true,
+            after: vec!["db".into()],
+            restart_with_dependency: true,
+            oneshot: true,
             on_exit: Some("true".into()),
             on_ready: Some("true".into()),
             on_errored: Some("true".into()),

@@ -6,7 +6,7 @@
 use super::duration::Span;
 use super::machine::Grace;
 use super::raw::Raw;
-use super::settings::{Change, Restart, Settings};
+use super::settings::{Change, Restart, RestartOn, Settings};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -113,6 +113,9 @@ impl Supervision {
 
     /// What was given and means nothing beside `settings`, in words; `restarts` is whether there is a restart policy.
     pub fn pointless(&self, settings: &Settings, restarts: bool) -> Option<String> {
+        if settings.oneshot && restarts && settings.restart_on == RestartOn::Always {
+            return Some("--oneshot means nothing with --restart always: it would never have ended".to_owned());
+        }
         for name in self.names() {
             let needs = match name.as_str() {
                 "min-uptime" | "on-fast-crash" | "backoff" | "backoff-max" | "backoff-jitter" | "max-fast-crashes"

@@ -218,6 +218,17 @@ macro_rules! as_text {
 
 as_text!(RestartLimit, Umask);
 
+impl Restart {
+    /// Which ends this policy follows by a restart.
+    pub fn ends(self) -> Option<RestartOn> {
+        match self {
+            Restart::No => None,
+            Restart::OnFailure => Some(RestartOn::OnFailure),
+            Restart::Always => Some(RestartOn::Always),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::dice::Dice;
