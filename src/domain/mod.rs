@@ -15,6 +15,7 @@ pub mod name;
 pub mod notice;
 pub mod outcome;
 pub mod output;
+pub mod project;
 pub mod raw;
 pub mod record;
 pub mod rotation;
