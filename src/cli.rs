@@ -4,6 +4,7 @@
 //! of bgo-cli 0.2.0 is a subset.
 
 mod logs;
+mod selector;
 mod settings;
 
 use crate::domain::duration::Span;
@@ -14,6 +15,7 @@ use crate::domain::spec::Supervision;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
+pub use selector::Selector;
 pub use settings::{RestartFlags, SettingsFlags};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -111,13 +113,13 @@ pub enum Command {
     /// Restart a running process from now on when it dies
     Watch(WatchArgs),
     /// Leave a process down from now on when it dies
-    Unwatch(NameArgs),
+    Unwatch(Selector),
     /// Change how a process is supervised: limits, health checks, restart policy
     Set(SetArgs),
     /// Hold a process and everything it started (SIGSTOP)
-    Pause(NameArgs),
+    Pause(Selector),
     /// Let a paused process go on
-    Resume(NameArgs),
+    Resume(Selector),
     /// Stop a process and forget it, logs included
     #[command(visible_alias = "rm")]
     Delete(DeleteArgs),
@@ -239,9 +241,9 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct WaitArgs {
-    /// Names of the processes
-    #[arg(value_name = "NAME", required = true)]
-    pub names: Vec<OsString>,
+    /// Which.
+    #[command(flatten)]
+    pub selector: Selector,
     /// For what: ready, exit (watch mode may start it again), stopped (it stays down) [default: exit]
     #[arg(
         long = "for",
@@ -288,11 +290,11 @@ pub struct SignalArgs {
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct StopArgs {
-    /// Names of the processes
-    #[arg(value_name = "NAME", required_unless_present = "all")]
-    pub names: Vec<OsString>,
+    /// Which.
+    #[command(flatten)]
+    pub selector: Selector,
     /// Stop every process that runs
-    #[arg(short, long, conflicts_with = "names")]
+    #[arg(short, long, group = "selection")]
     pub all: bool,
     /// SIGKILL at once
     #[arg(short, long, conflicts_with_all = ["signal", "timeout"])]
@@ -309,11 +311,11 @@ pub struct StopArgs {
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct RestartArgs {
-    /// Names of the processes
-    #[arg(value_name = "NAME", required_unless_present = "all")]
-    pub names: Vec<OsString>,
+    /// Which.
+    #[command(flatten)]
+    pub selector: Selector,
     /// Restart every process that runs
-    #[arg(short, long, conflicts_with = "names")]
+    #[arg(short, long, group = "selection")]
     pub all: bool,
     /// Count restarts by watch mode from zero again
     #[arg(long)]
@@ -339,9 +341,9 @@ pub struct PickArgs {
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct StatusArgs {
-    /// Show these in detail
-    #[arg(value_name = "NAME")]
-    pub names: Vec<OsString>,
+    /// Which.
+    #[command(flatten)]
+    pub selector: Selector<false>,
     /// Refresh until Ctrl-C
     #[arg(short, long, conflicts_with = "json")]
     pub watch: bool,
@@ -363,9 +365,9 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct WatchArgs {
-    /// Names of the processes
-    #[arg(value_name = "NAME", required = true)]
-    pub names: Vec<OsString>,
+    /// Which.
+    #[command(flatten)]
+    pub selector: Selector,
     /// Which ends are followed by a restart: always or on-failure [default: as it was, or always]
     #[arg(long, value_name = "POLICY", value_parser = restart_policy)]
     pub restart: Option<Restart>,
@@ -395,22 +397,13 @@ pub struct SetArgs {
     pub unset: Vec<String>,
 }
 
-// A verb that takes names only.
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct NameArgs {
-    /// Names of the processes
-    #[arg(value_name = "NAME", required = true)]
-    pub names: Vec<OsString>,
-}
-
 // `delete`
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct DeleteArgs {
-    /// Names of the processes
-    #[arg(value_name = "NAME", required = true)]
-    pub names: Vec<OsString>,
+    /// Which.
+    #[command(flatten)]
+    pub selector: Selector,
     /// Do not ask, even if it runs
     #[arg(short, long)]
     pub yes: bool,

@@ -198,6 +198,10 @@ pub struct SettingsFlags {
     /// Shell command to run when it is given up
     #[arg(long, value_name = "CMD", help_heading = "Hooks (30 s each at most)")]
     pub on_errored: Option<String>,
+
+    /// Group it belongs to [default of a start: $BGO_GROUP]
+    #[arg(long, visible_alias = "workspace", value_name = "NAME", help_heading = "Groups")]
+    pub group: Option<String>,
 }
 
 impl RestartFlags {
@@ -260,6 +264,7 @@ impl SettingsFlags {
             on_exit: self.on_exit.map(Some),
             on_ready: self.on_ready.map(Some),
             on_errored: self.on_errored.map(Some),
+            group: self.group.map(Some),
             ..policy.settings
         };
         Supervision { settings, ..policy }

@@ -1,11 +1,13 @@
 //! `delete`
 
-use super::output::{awaiting, each, note};
-use crate::cli::DeleteArgs;
+use super::output::{awaiting, note, say};
+use super::select::{Selected, each, each_in_time, select};
+use crate::cli::{DeleteArgs, Selector};
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo};
 use crate::platform::{self, Interest};
+use crate::view::text::quote;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -13,16 +15,29 @@ use std::time::Duration;
 /// How long an answer that is piped in may take.
 const PIPED_ANSWER: Duration = Duration::from_secs(2);
 
-/// Deletes the names given, asking first about those that run.
+/// Deletes the processes chosen. Asks first: about each of several names that runs, and once about a group.
 pub fn run(bgo: &Bgo, args: &DeleteArgs) -> Result<ExitCode> {
-    each(bgo, &args.names, |name| {
-        let must_ask = !args.yes && ops::is_up(bgo, name).or_else(corrupt_is_to_be_asked_about)?;
-        if must_ask && !confirm(name)? {
-            return Ok(format!("\"{name}\" was left alone"));
-        }
-        awaiting(&format!("deleting {name}"), || ops::remove(bgo, name, args.keep_logs))?;
+    let remove = |name: &Name| {
+        ops::remove(bgo, name, args.keep_logs)?;
         Ok(format!("deleted \"{name}\""))
-    })
+    };
+    let must_ask = |name: &Name| Ok(!args.yes && ops::is_up(bgo, name).or_else(corrupt_is_to_be_asked_about)?);
+    let selected = select(bgo, &args.selector)?;
+    let Selected::Listed(names) = &selected else {
+        return each(bgo, &selected, |name| {
+            if must_ask(name)? && !confirm(std::slice::from_ref(name), &args.selector)? {
+                return Ok(format!("\"{name}\" was left alone"));
+            }
+            awaiting(&format!("deleting {name}"), || remove(name))
+        });
+    };
+    // Of what cannot be told the deletion tells.
+    let running: Vec<Name> = names.iter().filter(|name| must_ask(name).unwrap_or(false)).cloned().collect();
+    if !running.is_empty() && !confirm(&running, &args.selector)? {
+        say("nothing was deleted");
+        return Ok(ExitCode::Done);
+    }
+    each_in_time(bgo, &selected, "deleting", remove)
 }
 
 fn corrupt_is_to_be_asked_about(error: Error) -> Result<bool> {
@@ -31,14 +46,21 @@ fn corrupt_is_to_be_asked_about(error: Error) -> Result<bool> {
 
 /// Asks on a terminal. Off it, an answer that is piped in counts (`yes | bgo rm web`); without one this is an error,
 /// never a wait.
-fn confirm(name: &Name) -> Result<bool> {
+fn confirm(running: &[Name], selector: &Selector) -> Result<bool> {
+    let listed = running.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let (verb, them) = if running.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let chosen = match (selector, running) {
+        (Selector { group: Some(group), .. }, _) => format!("--group {}", quote(group)),
+        (Selector { project: true, .. }, _) => "--project".to_owned(),
+        (_, names) => names.iter().map(Name::shell).collect::<Vec<_>>().join(" "),
+    };
     let refuse = || {
-        Error::new(ErrorKind::NeedsAnswer, format!("\"{name}\" is running, and there is no terminal to ask on"))
-            .hint(format!("bgo delete {shell} --yes", shell = name.shell()))
+        Error::new(ErrorKind::NeedsAnswer, format!("{listed} {verb} running, and there is no terminal to ask on"))
+            .hint(format!("bgo delete {chosen} --yes"))
     };
     let stdin = io::stdin();
     if stdin.is_terminal() {
-        let _ = write!(io::stderr(), "\"{name}\" is running. Stop and delete it? [y/N] ");
+        let _ = write!(io::stderr(), "{listed} {verb} running. Stop and delete {them}? [y/N] ");
     } else {
         let deadline = platform::boot_clock() + PIPED_ANSWER;
         let ready = platform::wait(&[(stdin.as_fd(), Interest::Readable)], Some(deadline));

@@ -8,7 +8,7 @@ use super::output::{Output, known_name, print_clap};
 use super::{context, start, status};
 use crate::cli::{Cli, DirectArgs, NamedArgs, StartFlags};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
-use crate::ops::{Bgo, is_executable_file, nearest, resolve};
+use crate::ops::{self, Bgo, is_executable_file, nearest, resolve};
 use clap::{CommandFactory, Parser};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -58,8 +58,9 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode> {
 }
 
 fn one_word(bgo: &Bgo, word: &OsString, flags: StartFlags, out: &Output) -> Result<ExitCode> {
-    let registered = known_name(bgo, word).is_ok_and(|name| bgo.store.record_path(&name).exists());
-    if registered {
+    // Also one that runs and whose record somebody has removed.
+    let is_known = known_name(bgo, word).is_ok_and(|name| ops::snapshot_of(bgo, &name).is_ok());
+    if is_known {
         return status::details(bgo, std::slice::from_ref(word), out, None);
     }
     if looks_like_path(word) && is_executable_file(Path::new(word)) {

@@ -13,6 +13,7 @@ mod pick;
 mod restart;
 mod resurrect;
 mod run;
+mod select;
 mod signal;
 mod start;
 mod status;

@@ -1,4 +1,4 @@
-//! Printing: results, errors, several results in one call, and the live line of a long wait.
+//! Printing: results, errors, and the live line of a long wait.
 //!
 //! Why it exists: control characters, closed pipes and exit codes are handled once. Invariant: nothing that came from
 //! a name, a command or a log reaches a terminal raw from here.
@@ -10,7 +10,7 @@ use crate::ops::Bgo;
 use crate::platform;
 use crate::view::style::{ColorChoice, Level, Style, Terminal};
 use crate::view::text::clean;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -115,47 +115,8 @@ pub fn known_name(bgo: &Bgo, text: &OsStr) -> Result<Name> {
     name(text).map_err(|_| bgo.not_found(&text.to_string_lossy()))
 }
 
-/// Does `act` for each name, reports each, and exits with the worst.
-///
-/// Several names of which not one is registered are a usage error (2), as in bgo-cli 0.2.0: most likely the command
-/// line was meant otherwise.
-pub fn each(bgo: &Bgo, names: &[OsString], act: impl FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
-    each_that(bgo, names, false, act)
-}
-
-/// As [`each`], for names that nobody has typed: bgo has listed them a moment ago. One that another command has deleted
-/// since needs nothing more.
-pub fn each_listed(bgo: &Bgo, names: &[OsString], act: impl FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
-    each_that(bgo, names, true, act)
-}
-
-fn each_that(
-    bgo: &Bgo,
-    names: &[OsString],
-    is_listed: bool,
-    mut act: impl FnMut(&Name) -> Result<String>,
-) -> Result<ExitCode> {
-    // What is wrong with all of them is said once.
-    bgo.store.check()?;
-    let mut worst = ExitCode::Done;
-    let mut unknown = 0;
-    for text in names {
-        match known_name(bgo, text).and_then(|name| act(&name)) {
-            Ok(line) => say(&line),
-            Err(error) if is_listed && error.kind == ErrorKind::NotFound => {}
-            Err(error) if names.len() == 1 => return Err(error),
-            Err(error) => {
-                unknown += usize::from(error.kind == ErrorKind::NotFound);
-                print_error(&error);
-                worst = worst.max(error.kind.exit_code());
-            }
-        }
-    }
-    Ok(if unknown == names.len() && unknown > 1 { ExitCode::Usage } else { worst })
-}
-
 /// Runs `work`; if it takes a while and standard error is a terminal, shows what is awaited and for how long.
-pub fn awaiting<T: Send>(what: &str, work: impl FnOnce() -> T + Send) -> T {
+pub fn awaiting<T>(what: &str, work: impl FnOnce() -> T) -> T {
     const QUIET: Duration = Duration::from_millis(300);
     const FRAME: Duration = Duration::from_millis(120);
     const FRAMES: [&str; 4] = ["|", "/", "-", "\\"];

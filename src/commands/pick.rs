@@ -1,7 +1,8 @@
 //! `restart-stopped` and `restart-last`: restarting what is down, from a menu, by name, or all.
 
-use super::output::{each_listed, known_name, print, print_error, say};
-use super::restart::restart;
+use super::output::{awaiting, known_name, print, print_error, say};
+use super::restart;
+use super::select::{Selected, each_in_time};
 use crate::cli::PickArgs;
 use crate::domain::name::Name;
 use crate::domain::record::State;
@@ -10,7 +11,6 @@ use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, RestartRequest};
 use crate::platform::{SignalQueue, terminal_size};
 use crate::view::text::{clean, fit};
-use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// How the menu and `--all` go through what is down.
@@ -42,9 +42,10 @@ pub fn run(bgo: &Bgo, args: &PickArgs, order: Order) -> Result<ExitCode> {
         say("nothing restarted");
         return Ok(ExitCode::Done);
     }
-    let names: Vec<OsString> =
-        picked.into_iter().filter_map(|index| down.get(index)).map(|row| row.name.clone().into()).collect();
-    each_listed(bgo, &names, |name| restart(bgo, name, RestartRequest::default()))
+    let names = picked.into_iter().filter_map(|index| down.get(index)).filter_map(|row| Name::parse(&row.name).ok());
+    each_in_time(bgo, &Selected::Listed(names.collect()), "restarting", |name| {
+        restart::restart(bgo, name, RestartRequest::default())
+    })
 }
 
 /// Down, and not about to be restarted anyway.
@@ -72,7 +73,8 @@ fn named(bgo: &Bgo, args: &PickArgs) -> Result<ExitCode> {
 }
 
 fn restart_one(bgo: &Bgo, name: &Name) -> ExitCode {
-    match restart(bgo, name, RestartRequest::default()) {
+    let restart = || restart::restart(bgo, name, RestartRequest::default());
+    match awaiting(&format!("restarting {name}"), restart) {
         Ok(line) => {
             say(&line);
             ExitCode::Done

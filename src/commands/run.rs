@@ -31,7 +31,7 @@ fn in_foreground(bgo: &Bgo, args: RunArgs) -> Result<ExitStatus> {
         Some(text) => name(text)?,
         None => derived(&args)?,
     };
-    let start = request(&name, args.process, args.command);
+    let start = request(&name, args.process, args.command)?;
     let ended = ops::foreground(bgo, &Foreground { start, keep }, &mut io::stdout(), &mut io::stderr())?;
     if let Some(lost) = &ended.lost {
         print_error(lost);

@@ -30,7 +30,7 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
         settle: if flags.wait.is_some() { Duration::ZERO } else { flags.settle.0 },
         if_not_running: flags.if_not_running,
         force: flags.force,
-        ..request(&name, flags.process, command)
+        ..request(&name, flags.process, command)?
     };
     let restarted = match request.supervision.restart {
         None | Some(Restart::No) => "",
@@ -54,10 +54,27 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
     }
 }
 
-/// What `flags` ask for.
-pub fn request(name: &Name, flags: ProcessFlags, command: Vec<OsString>) -> StartRequest {
-    let supervision = flags.supervision();
-    StartRequest { supervision, cwd: flags.cwd, set: flags.env, ..StartRequest::new(name.clone(), command) }
+/// What `flags` ask for. Without `--group` it is the group that `$BGO_GROUP` names.
+pub fn request(name: &Name, flags: ProcessFlags, command: Vec<OsString>) -> Result<StartRequest> {
+    let mut supervision = flags.supervision();
+    if supervision.settings.group.is_none() {
+        supervision.settings.group = group_of_environment()?.map(Some);
+    }
+    Ok(StartRequest { supervision, cwd: flags.cwd, set: flags.env, ..StartRequest::new(name.clone(), command) })
+}
+
+/// The group that `$BGO_GROUP` names, if it is set and not empty.
+fn group_of_environment() -> Result<Option<String>> {
+    let Some(text) = std::env::var_os("BGO_GROUP").filter(|text| !text.is_empty()) else { return Ok(None) };
+    let shown = text.to_string_lossy().into_owned();
+    let why = match text.into_string().map(|text| Name::parse(&text)) {
+        Ok(Ok(group)) => return Ok(Some(group.as_str().to_owned())),
+        Ok(Err(why)) => why.to_string(),
+        Err(_) => "it is not valid UTF-8".to_owned(),
+    };
+    Err(Error::new(ErrorKind::Usage, format!("BGO_GROUP={shown:?} cannot be a group"))
+        .because(why)
+        .hint("unset BGO_GROUP, or set it to a name such as api"))
 }
 
 /// Stays until the run is ready or has ended well.

@@ -1,10 +1,11 @@
 //! `status`: table, details, JSON, and the table that refreshes itself.
 
 use super::output::{Output, known_name, print, print_error};
+use super::select::common;
 use crate::cli::StatusArgs;
 use crate::domain::row::Row;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
-use crate::ops::{self, Bgo};
+use crate::ops::{self, Bgo, Common};
 use crate::platform::{self, Interest, SignalQueue};
 use crate::view::detail::{self, LogSizes};
 use crate::view::style::Level;
@@ -28,14 +29,35 @@ pub fn run(bgo: &Bgo, args: &StatusArgs, out: &Output) -> Result<ExitCode> {
     if args.watch {
         return refresh(bgo, args, out, level);
     }
-    match (args.names.as_slice(), args.json) {
-        ([], false) => print(&table::render(&ops::snapshot(bgo)?, &out.style(level))),
-        ([], true) => print(&json::rows(&ops::snapshot(bgo)?)),
+    let wanted = match common(&args.selector) {
+        Err(error) if args.json => return Ok(error_as_json(&error)),
+        wanted => wanted?,
+    };
+    match (args.selector.names.as_slice(), args.json) {
+        ([], false) => print(&table::render(&rows(bgo, wanted.as_ref())?, &out.style(level))),
+        ([], true) => match rows(bgo, wanted.as_ref()) {
+            Err(error) if wanted.is_some() => return Ok(error_as_json(&error)),
+            rows => print(&json::rows(&rows?)),
+        },
         (names, false) => return details(bgo, names, out, level),
         ([name], true) => return one_as_json(bgo, name),
         (names, true) => return some_as_json(bgo, names),
     }
     Ok(ExitCode::Done)
+}
+
+/// All processes, or those that have `wanted` in common.
+fn rows(bgo: &Bgo, wanted: Option<&Common>) -> Result<Vec<Row>> {
+    let mut rows = ops::snapshot(bgo)?;
+    let Some(common) = wanted else { return Ok(rows) };
+    rows.retain(|row| common.has(row));
+    // A group is what its members make it; a project is there before anything of it runs.
+    if rows.is_empty() && matches!(common, Common::Group(_)) { Err(ops::nobody(bgo, common)) } else { Ok(rows) }
+}
+
+fn error_as_json(error: &Error) -> ExitCode {
+    eprint!("{}", json::error(error));
+    error.kind.exit_code()
 }
 
 /// Each of `names` in detail.
@@ -84,8 +106,7 @@ fn some_as_json(bgo: &Bgo, names: &[OsString]) -> Result<ExitCode> {
     }
     let mut worst = ExitCode::Done;
     for error in rows.iter().filter_map(|row| row.as_ref().err()) {
-        eprint!("{}", json::error(error));
-        worst = worst.max(error.kind.exit_code());
+        worst = worst.max(error_as_json(error));
     }
     print(&json::rows(&rows.into_iter().flatten().collect::<Vec<_>>()));
     Ok(worst)
@@ -100,9 +121,15 @@ fn refresh(bgo: &Bgo, args: &StatusArgs, out: &Output, level: Option<Level>) -> 
     }
     let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM]).map_err(|e| broken(&e))?;
     let clear = if std::io::stdout().is_terminal() { "\x1b[H\x1b[2J\x1b[3J" } else { "" };
+    let (names, wanted) = (&args.selector.names, common(&args.selector)?);
     let mut before = Frame::default();
     loop {
-        let mut rows = if args.names.is_empty() { ops::snapshot(bgo)? } else { named_rows(bgo, &args.names)? };
+        let rows = if names.is_empty() { rows(bgo, wanted.as_ref()) } else { named_rows(bgo, names) };
+        let mut rows = match rows {
+            // A group that was there may come again.
+            Err(error) if wanted.is_some() && error.kind == ErrorKind::NotFound && !before.at.is_zero() => Vec::new(),
+            rows => rows?,
+        };
         before = before.next(&mut rows);
         print(&format!("{clear}{}", table::render(&rows, &out.style(level))));
         let deadline = platform::boot_clock() + interval;

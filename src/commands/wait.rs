@@ -1,6 +1,7 @@
 //! `wait`
 
 use super::output::{after_interrupt, awaiting, known_name, name, note, print_error, say};
+use super::select::{Selected, select};
 use crate::cli::{WaitArgs, WaitFor};
 use crate::domain::duration::Span;
 use crate::domain::name::Name;
@@ -17,10 +18,15 @@ pub fn run(bgo: &Bgo, args: &WaitArgs) -> Result<ExitStatus> {
         WaitFor::Stopped => Goal::Stopped,
     };
     let mut names: Vec<Name> = Vec::new();
-    for text in &args.names {
-        let name = if args.timeout.is_some() { name(text) } else { known_name(bgo, text) }?;
-        if !names.contains(&name) {
-            names.push(name);
+    match select(bgo, &args.selector)? {
+        Selected::Listed(members) => names = members,
+        Selected::Typed(typed) => {
+            for text in &typed {
+                let name = if args.timeout.is_some() { name(text) } else { known_name(bgo, text) }?;
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
         }
     }
     // Before the live line, which is a thread: it must not be the one that a signal ends.

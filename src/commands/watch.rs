@@ -1,7 +1,7 @@
 //! `watch`, `unwatch`, `set`, `pause`, `resume`
 
-use super::output::each;
-use crate::cli::{NameArgs, SetArgs, WatchArgs};
+use super::select::{Selected, each, select};
+use crate::cli::{Selector, SetArgs, WatchArgs};
 use crate::domain::record::State;
 use crate::domain::settings::{Restart, counts_from_next_start};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
@@ -13,7 +13,7 @@ pub fn watch(bgo: &Bgo, args: WatchArgs) -> Result<ExitCode> {
         return Err(Error::new(ErrorKind::Usage, "--restart no is what bgo unwatch does").hint("bgo unwatch NAME"));
     }
     let supervision = args.settings.supervision(args.restart);
-    each(bgo, &args.names, |name| {
+    each(bgo, &select(bgo, &args.selector)?, |name| {
         let record = ops::watch(bgo, name, &supervision, args.reset)?;
         let watch = record.watch.unwrap_or_default();
         Ok(format!(
@@ -24,8 +24,8 @@ pub fn watch(bgo: &Bgo, args: WatchArgs) -> Result<ExitCode> {
 }
 
 /// Turns watch mode off.
-pub fn unwatch(bgo: &Bgo, args: &NameArgs) -> Result<ExitCode> {
-    each(bgo, &args.names, |name| {
+pub fn unwatch(bgo: &Bgo, selector: &Selector) -> Result<ExitCode> {
+    each(bgo, &select(bgo, selector)?, |name| {
         let was = ops::is_watched(bgo, name)?;
         ops::unwatch(bgo, name)?;
         Ok(if was { format!("no longer watching \"{name}\"") } else { format!("\"{name}\" was not watched") })
@@ -46,7 +46,7 @@ pub fn set(bgo: &Bgo, args: SetArgs) -> Result<ExitCode> {
     if names.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "nothing to set was given").hint("bgo help set lists all settings"));
     }
-    each(bgo, &args.names, |name| {
+    each(bgo, &Selected::Typed(args.names), |name| {
         let record = ops::set(bgo, name, &given, &args.unset)?;
         // How readiness is told can still be changed while it is awaited.
         let awaited = record.state == State::Starting;
@@ -64,16 +64,16 @@ pub fn set(bgo: &Bgo, args: SetArgs) -> Result<ExitCode> {
 }
 
 /// Holds processes.
-pub fn pause(bgo: &Bgo, args: &NameArgs) -> Result<ExitCode> {
-    each(bgo, &args.names, |name| {
+pub fn pause(bgo: &Bgo, selector: &Selector) -> Result<ExitCode> {
+    each(bgo, &select(bgo, selector)?, |name| {
         ops::pause(bgo, name)?;
         Ok(format!("paused \"{name}\""))
     })
 }
 
 /// Lets processes go on.
-pub fn resume(bgo: &Bgo, args: &NameArgs) -> Result<ExitCode> {
-    each(bgo, &args.names, |name| {
+pub fn resume(bgo: &Bgo, selector: &Selector) -> Result<ExitCode> {
+    each(bgo, &select(bgo, selector)?, |name| {
         ops::resume(bgo, name)?;
         Ok(format!("\"{name}\" goes on"))
     })

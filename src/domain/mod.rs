@@ -19,6 +19,7 @@ pub mod near;
 pub mod notice;
 pub mod outcome;
 pub mod output;
+pub mod project;
 pub mod raw;
 pub mod record;
 pub mod rotation;

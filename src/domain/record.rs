@@ -8,6 +8,7 @@ use super::backoff::Budget;
 use super::machine::{Grace, Moment};
 use super::outcome::Exit;
 use super::output::Output;
+use super::project::Project;
 use super::raw::Raw;
 use super::row::Logs;
 use super::settings::Settings;
@@ -197,6 +198,9 @@ pub struct Record {
     /// What could not be written in time and was kept in memory; null normally.
     #[serde(default)]
     pub degraded: Option<String>,
+    /// The project it was started for; null: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Project>,
     /// What a newer bgo wrote here; kept when rewriting.
     #[serde(flatten, skip_deserializing)]
     pub extra: Map<String, Value>,
@@ -244,6 +248,7 @@ impl Record {
             exits: Vec::new(),
             next_restart_at: None,
             degraded: None,
+            project: None,
             extra: Map::new(),
         }
     }
@@ -408,9 +413,11 @@ impl Record {
         self.wish.add(self.seen, ask, grace)
     }
 
-    /// Takes over what commands have asked for since this was read, as it stands in `now`: settings and wishes.
+    /// Takes over what commands have asked for since this was read, as it stands in `now`: settings, wishes and its
+    /// project.
     pub fn take_wishes(&mut self, now: &Record) {
         (self.spec, self.wish) = (now.spec.clone(), now.wish.clone());
+        self.project.clone_from(&now.project);
         match (&mut self.watch, &now.watch) {
             (Some(watch), Some(now)) => watch.take_settings(now),
             (watch, now) => watch.clone_from(now),

@@ -4,6 +4,7 @@
 //! from the record or observed at the moment of the snapshot; what could not be observed is `None`.
 
 use super::outcome::Exit;
+use super::project::Project;
 use super::record::{Health, Ready, State, Watch};
 use super::settings::Settings;
 use super::timestamp::Timestamp;
@@ -63,6 +64,8 @@ pub struct Row {
     pub restarts_left: Option<u32>,
     /// What could not be written in time.
     pub degraded: Option<String>,
+    /// The project it was started for.
+    pub project: Option<Project>,
     /// Its logs: stdout, stderr, watcher.
     pub logs: Logs,
 }
@@ -102,6 +105,11 @@ impl Row {
     /// Whether watch mode has given up, or the last (re)start failed.
     pub fn is_errored(&self) -> bool {
         self.state == State::Errored || self.watch.as_ref().is_some_and(|w| w.errored)
+    }
+
+    /// The group it belongs to.
+    pub fn group(&self) -> Option<&str> {
+        self.settings.group.as_deref()
     }
 
     /// Whether it is watched and its sidecar lives.

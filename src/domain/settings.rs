@@ -7,6 +7,7 @@
 
 use super::duration::Span;
 use super::kind::Kind;
+use super::name::Name;
 use super::outcome::Outcome;
 use super::raw::Raw;
 use super::rotation::Rotation;
@@ -236,6 +237,9 @@ settings! {
     on_ready: Option<String> = None;
     /// Shell command to run when it is given up.
     on_errored: Option<String> = None;
+
+    /// The group it belongs to; a name as processes have. Default: none.
+    group: Option<String> = None;
 }
 
 /// What takes effect at the next start of the process only.
@@ -465,7 +469,9 @@ impl Settings {
         if self.ready_when.as_deref() == Some("") || self.ready_when_regex.as_deref() == Some("") {
             return Some("an empty text to wait for is in every line: give --ready-when something to look for".into());
         }
-        None
+        let bad =
+            |group: &String| Name::parse(group).err().map(|why| format!("--group {group:?} cannot be a group: {why}"));
+        self.group.as_ref().and_then(bad)
     }
 }
 
@@ -526,6 +532,7 @@ mod tests {
             on_exit: Some("true".into()),
             on_ready: Some("true".into()),
             on_errored: Some("true".into()),
+            group: Some("api".into()),
             extra: Map::new(),
         }
     }
@@ -576,6 +583,7 @@ mod tests {
             (Settings { max_rss: Some(Size(0)), ..none.clone() }, "--max-rss"),
             (Settings { ready_when: Some(String::new()), ..none.clone() }, "--ready-when"),
             (Settings { on_exit: Some(" ".into()), ..none.clone() }, "--on-exit"),
+            (Settings { group: Some("a/b".into()), ..none.clone() }, "--group \"a/b\""),
         ] {
             let why = settings.contradiction().unwrap_or_default();
             assert!(why.contains(named), "{named}: {why}");

@@ -41,6 +41,7 @@ const RECORD: &[&str] = &[
     "fast_crashes",
     "recent_restarts",
     "refused",
+    "project",
 ];
 /// Those of its `watch` block.
 const WATCH: &[&str] = &[
@@ -144,6 +145,7 @@ impl<'de, const SPEC_BLOCK: bool> Deserialize<'de> for Block<SPEC_BLOCK> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::project::Project;
     use crate::domain::record::{Health, Ready, Watch};
     use crate::domain::settings::Settings;
     use crate::domain::spec::Spec;
@@ -162,6 +164,7 @@ mod tests {
             fast_crashes: 1,
             recent_restarts: vec![Timestamp(std::time::SystemTime::UNIX_EPOCH)],
             refused: 1,
+            project: Some(Project { root: "/".into(), job: String::new(), config: String::new() }),
             ..Record::new("web", spec)
         };
         let value: Value = serde_json::from_slice(&record.to_json()).unwrap();

@@ -13,8 +13,10 @@ mod growing;
 mod legacy;
 mod link;
 pub mod logs;
+mod members;
 mod output;
 mod preflight;
+pub mod project;
 mod recover;
 mod remove;
 mod rescue;
@@ -30,6 +32,7 @@ mod wait;
 mod watched;
 
 pub use foreground::{Foreground, ForegroundEnd, foreground};
+pub use members::{Common, Members, members, nobody};
 pub use output::RunOutput;
 pub use preflight::{is_executable_file, resolve};
 pub use recover::names;

@@ -19,10 +19,12 @@ use crate::store::{Durability, Environment, Ownership, WriteLock};
 use std::ffi::OsStr;
 use std::time::SystemTime;
 
-/// An id that no two runs share: pid and wall clock of the command that starts it.
+/// An id that no two runs share: pid and wall clock of the command that starts it, and which of its threads does.
 pub fn new_run_id() -> Box<str> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("{:x}-{:x}", std::process::id(), now.as_nanos()).into()
+    // Its number cannot be had otherwise: `ThreadId(2)`.
+    let thread: String = format!("{:?}", std::thread::current().id()).chars().filter(char::is_ascii_digit).collect();
+    format!("{:x}-{:x}-{thread}", std::process::id(), now.as_nanos()).into()
 }
 
 /// A run that has begun.

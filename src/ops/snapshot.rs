@@ -112,6 +112,7 @@ fn corrupt_row(bgo: &Bgo, name: &Name, error: &Error) -> Row {
         fast_crashes: 0,
         restarts_left: None,
         degraded: None,
+        project: None,
         logs: bgo.store.logs(name),
     }
 }
@@ -177,6 +178,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         health: record.health,
         fast_crashes: record.fast_crashes,
         degraded: record.degraded,
+        project: record.project,
         logs: record.logs.map_or(logs.clone(), |output| output.logs(logs)),
     }
 }

@@ -14,6 +14,7 @@ use super::stop::{StopRequest, stop};
 use super::{Bgo, Run, run};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
+use crate::domain::project::Project;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Record, State, Status, Watch};
 use crate::domain::settings::{Restart, Settings};
@@ -50,6 +51,8 @@ pub struct StartRequest {
     pub force: bool,
     /// Whether a name that is registered already is refused, even if nothing of it runs.
     pub unregistered: bool,
+    /// The project it is started for. Default: none, also if it had one before.
+    pub project: Option<Project>,
 }
 
 impl StartRequest {
@@ -65,6 +68,7 @@ impl StartRequest {
             if_not_running: false,
             force: false,
             unregistered: false,
+            project: None,
         }
     }
 }
@@ -201,6 +205,7 @@ fn start_owned(
         record.extra = earlier.extra;
     }
     record.watch = watch(&request.supervision);
+    record.project.clone_from(&request.project);
     let environment = Environment { captured: Environment::capture(), set: request.set.clone() };
     let earlier = record.exits.last().cloned();
     let output = RunOutput::from_now(record.spec.logs(bgo.store.logs(name), &record.cwd));

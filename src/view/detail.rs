@@ -89,6 +89,15 @@ impl Page<'_> {
         }
         self.fact("Command", text::quote_all(&row.command));
         self.fact("CWD", text::clean(&row.cwd));
+        if let Some(group) = row.group() {
+            self.fact("Group", text::clean(group));
+        }
+        if let Some(project) = &row.project {
+            self.fact(
+                "Project",
+                format_args!("{} (job {})", text::clean(&project.root.lossy()), text::clean(&project.job)),
+            );
+        }
         self.fact_or_dash("Started", row.started_at.map(to_the_second));
         if let Some(at) = row.stopped_at.filter(|_| !row.online) {
             self.fact("Stopped", to_the_second(at));
@@ -197,10 +206,11 @@ impl Page<'_> {
         }
     }
 
-    /// What was asked for and is not the default. How it is stopped has a line of its own.
+    /// What was asked for and is not the default. How it is stopped and its group have lines of their own.
     fn settings(&mut self, row: &Row) {
         let differing = row.settings.differing();
-        let mut settings = differing.iter().filter(|(name, _)| !name.starts_with("stop-")).peekable();
+        let mut settings =
+            differing.iter().filter(|(name, _)| !name.starts_with("stop-") && name != "group").peekable();
         if settings.peek().is_some() {
             self.heading("Settings:");
         }

@@ -103,7 +103,15 @@ struct JsonRow<'a> {
     health: Option<&'a Health>,
     fast_crashes: u32,
     restarts_left: Option<u32>,
+    group: Option<&'a str>,
+    project: Option<JsonProject<'a>>,
     spec: &'a Settings,
+}
+
+#[derive(Serialize)]
+struct JsonProject<'a> {
+    root: Cow<'a, str>,
+    job: &'a str,
 }
 
 #[derive(Serialize)]
@@ -172,6 +180,8 @@ impl<'a> From<&'a Row> for JsonRow<'a> {
             health: row.health.as_ref(),
             fast_crashes: row.fast_crashes,
             restarts_left: row.restarts_left,
+            group: row.group(),
+            project: row.project.as_ref().map(|project| JsonProject { root: project.root.lossy(), job: &project.job }),
             spec: &row.settings,
         }
     }
@@ -205,7 +215,7 @@ mod tests {
                     "watcher": "/h/logs/web.watcher.log"
                 },
                 "record_path": "/h/procs/web.json", "stop_signal": "SIGTERM", "stop_timeout": 5, "degraded": null, "ready_at": null,
-                "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null,
+                "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null, "group": null, "project": null,
                 "spec": {"stop_signal": "SIGTERM", "stop_timeout": 5},
             })
         );

@@ -71,6 +71,7 @@ mod sample {
             fast_crashes: 0,
             restarts_left: None,
             degraded: None,
+            project: None,
             logs: Logs { out: log("out"), err: log("err"), watcher: log("watcher") },
         }
     }

@@ -1,0 +1,88 @@
+//! The processes of a group or of a project.
+//!
+//! Why it exists: a verb is told of several at once. Invariant: what they belong to is what their records say; one that
+//! cannot be read belongs to nothing, and is told of.
+
+use super::{Bgo, nearest, recover};
+use crate::domain::name::Name;
+use crate::domain::raw::Raw;
+use crate::domain::record::Record;
+use crate::domain::row::Row;
+use crate::error::{Error, ErrorKind, Result};
+use std::path::PathBuf;
+
+/// What processes have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Common {
+    /// Their group, by its name.
+    Group(String),
+    /// Their project, by its root: the absolute path of the folder of its file.
+    Project(PathBuf),
+}
+
+impl Common {
+    /// Whether the process of `row` is one of them.
+    pub fn has(&self, row: &Row) -> bool {
+        self.is_of(row.group(), row.project.as_ref().map(|project| &project.root))
+    }
+
+    fn has_record(&self, record: &Record) -> bool {
+        self.is_of(record.spec.group.as_deref(), record.project.as_ref().map(|project| &project.root))
+    }
+
+    fn is_of(&self, of_group: Option<&str>, of_project: Option<&Raw>) -> bool {
+        match self {
+            Common::Group(group) => of_group == Some(group),
+            Common::Project(root) => of_project.is_some_and(|of| of.as_path() == root),
+        }
+    }
+}
+
+impl std::fmt::Display for Common {
+    /// `group "api"`, `the project "/srv/shop"`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Common::Group(group) => write!(f, "group \"{group}\""),
+            Common::Project(root) => write!(f, "the project \"{}\"", root.display()),
+        }
+    }
+}
+
+/// Who belongs together.
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    /// Their names, in order.
+    pub names: Vec<Name>,
+    /// Records that cannot be read, and why: whether they belong to them is not known.
+    pub unreadable: Vec<(Name, Error)>,
+}
+
+/// The registered processes that have `common` in common; there may be none.
+///
+/// # Errors
+/// The records cannot be listed.
+pub fn members(bgo: &Bgo, common: &Common) -> Result<Members> {
+    let mut found = Members::default();
+    for name in recover::names(bgo)? {
+        match bgo.store.look(&name, None) {
+            Ok(Some(record)) if common.has_record(&record) => found.names.push(name),
+            Ok(_) => {}
+            Err(e) => found.unreadable.push((name, e)),
+        }
+    }
+    Ok(found)
+}
+
+/// Nobody has `common` in common: an error that names the nearest group that there is.
+pub fn nobody(bgo: &Bgo, common: &Common) -> Error {
+    let error = Error::new(ErrorKind::NotFound, format!("no process of {common}"));
+    let Common::Group(group) = common else { return error.hint("bgo status lists all processes") };
+    let names = bgo.store.names().unwrap_or_default();
+    let records = names.iter().filter_map(|name| bgo.store.look(name, None).ok().flatten());
+    let groups: Vec<String> = records.filter_map(|record| record.spec.group).collect();
+    match nearest(group, groups.iter().map(String::as_str)) {
+        Some(near) => error.hint(format!("did you mean \"{near}\"?")),
+        None if groups.is_empty() => error.hint("bgo start --group NAME … puts a process into a group"),
+        None => error.hint("bgo status --json tells the group of each process"),
+    }
+}
