@@ -4,6 +4,7 @@
 //! of bgo-cli 0.2.0 is a subset.
 
 mod logs;
+mod project;
 mod selector;
 mod settings;
 
@@ -15,6 +16,7 @@ use crate::domain::spec::Supervision;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
+pub use project::{CheckArgs, DownArgs, SchemaArgs, Topic, UpArgs};
 pub use selector::Selector;
 pub use settings::{RestartFlags, SettingsFlags};
 use std::ffi::OsString;
@@ -58,6 +60,9 @@ pub struct Cli {
     /// Colour the output.
     #[arg(long, value_enum, default_value_t = Color::Auto, global = true, value_name = "WHEN", hide_possible_values = true, help = "Colour the output: auto, always, never [default: auto]", hide_default_value = true)]
     pub color: Color,
+    /// Use this file instead of the bgo.toml of the current folder.
+    #[arg(long, global = true, value_name = "PATH", help = "Project file [default: the nearest bgo.toml]")]
+    pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -88,6 +93,13 @@ pub enum Command {
     /// Wait until processes are ready, have ended, or are down
     #[command(after_help = WAIT_NOTES)]
     Wait(WaitArgs),
+    /// Start the jobs of the project, each after what it needs
+    #[command(visible_alias = "run-group", after_help = project::UP_NOTES)]
+    Up(UpArgs),
+    /// Stop the jobs of the project, each before what it needs
+    Down(DownArgs),
+    /// Check the file of the project, without starting anything
+    Check(CheckArgs),
     /// Stop processes and everything they started
     #[command(visible_alias = "kill")]
     Stop(StopArgs),
@@ -125,6 +137,8 @@ pub enum Command {
     Delete(DeleteArgs),
     /// Forget every process that is not running, logs included
     Clean,
+    /// Print the JSON Schema of a file, for editors
+    Schema(SchemaArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
 }
@@ -200,6 +214,9 @@ pub struct DirectArgs {
     /// Colour the output.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+    /// Use this file instead of the bgo.toml of the current folder.
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
     /// How to start it.
     #[command(flatten)]
     pub flags: StartFlags,
@@ -215,6 +232,9 @@ pub struct NamedArgs {
     /// Colour the output.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+    /// Use this file instead of the bgo.toml of the current folder.
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
     /// How to start it.
     #[command(flatten)]
     pub flags: StartFlags,

@@ -21,7 +21,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("store", &["store", "domain", "error"]),
     ("platform", &["platform", "domain", "error"]),
     ("view", &["view", "domain", "error"]),
-    ("domain", &["domain"]),
+    ("domain", &["domain", "error"]),
     ("error", &[]),
 ];
 

@@ -22,10 +22,10 @@ pub fn is_direct(arguments: &[OsString]) -> bool {
     let mut words = arguments.iter().skip(1).filter_map(|a| a.to_str().or(Some("\u{fffd}"))).peekable();
     while let Some(word) = words.next() {
         match word {
-            "--color" => {
+            "--color" | "--config" => {
                 words.next();
             }
-            word if word.starts_with("--color=") => {}
+            word if word.starts_with("--color=") || word.starts_with("--config=") => {}
             "-h" | "--help" | "-V" | "--version" => return false,
             word => return !is_verb(word),
         }
@@ -38,7 +38,9 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode> {
     let words = &arguments[1..];
     if let Some(at) = words.iter().position(|w| w == "--") {
         match NamedArgs::try_parse_from(std::iter::once(&arguments[0]).chain(&words[..at])) {
-            Ok(named) => return start::run(&context()?, &named.name, named.flags, words[at + 1..].to_vec()),
+            Ok(named) => {
+                return start::run(&context(named.config)?, &named.name, named.flags, words[at + 1..].to_vec());
+            }
             // A program with a separator of its own: `bgo ./tool -x -- y`.
             Err(_) if words.first().is_some_and(|w| looks_like_path(w)) => {}
             Err(error) => return Ok(print_clap(&error)),
@@ -48,7 +50,7 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode> {
         Ok(direct) => direct,
         Err(error) => return Ok(print_clap(&error)),
     };
-    let bgo = context()?;
+    let bgo = context(direct.config)?;
     let out = Output::new(direct.color);
     match direct.words.as_slice() {
         [] => Err(Error::new(ErrorKind::Usage, "no name and no command given").hint("bgo NAME -- COMMAND")),

@@ -3,6 +3,7 @@
 //! Why it exists: words and exit codes are decided here; what is done is in `ops`. Invariant: data goes to stdout,
 //! everything else to stderr, and a closed pipe is not an error.
 
+mod check;
 mod clean;
 mod completions;
 mod delete;
@@ -18,6 +19,7 @@ mod signal;
 mod start;
 mod status;
 mod stop;
+mod up;
 mod wait;
 mod watch;
 
@@ -58,12 +60,16 @@ fn run(arguments: &[OsString]) -> Result<ExitStatus> {
         return Ok(ExitCode::Done.into());
     };
     let out = Output::new(cli.color);
-    let bgo = context()?;
+    let bgo = context(cli.config)?;
     let done = match command {
         Command::Run(args) => return run::run(&bgo, args),
         Command::Wait(args) => return wait::run(&bgo, &args),
         Command::Signal(args) => signal::run(&bgo, &args),
         Command::Start(args) => start::run(&bgo, &args.name, args.flags, args.command),
+        Command::Up(args) => up::up(&bgo, &args, &out),
+        Command::Down(args) => up::down(&bgo, &args, &out),
+        Command::Check(args) => check::check(&bgo, &args),
+        Command::Schema(args) => check::schema(&args),
         Command::Stop(args) => stop::run(&bgo, &args),
         Command::Restart(args) => restart::run(&bgo, &args),
         Command::RestartStopped(args) => pick::run(&bgo, &args, pick::Order::Name),
@@ -93,8 +99,8 @@ fn help(verb: Option<&OsString>) -> ExitCode {
     }
 }
 
-/// The state folder: `$BGO_HOME`, else `.bgo` in the home folder.
-fn context() -> Result<Bgo> {
+/// The state folder, `$BGO_HOME`, else `.bgo` in the home folder; and the file of the project, if one was named.
+fn context(config: Option<PathBuf>) -> Result<Bgo> {
     let set = |key: &str| std::env::var_os(key).filter(|v| !v.is_empty()).map(PathBuf::from);
     // Not by getpwuid: in a static binary a name service module of the system can crash it.
     let user_home = || platform::account(&nix::unistd::getuid().to_string()).ok().flatten().map(|account| account.home);
@@ -109,5 +115,5 @@ fn context() -> Result<Bgo> {
             .join(".bgo"),
     };
     let home = std::path::absolute(&home).map_err(|e| Error::io(format!("cannot use {}", home.display()), &e))?;
-    Ok(Bgo::new(home, crate::platform::self_executable()))
+    Ok(Bgo { config, ..Bgo::new(home, crate::platform::self_executable()) })
 }

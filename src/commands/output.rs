@@ -110,9 +110,11 @@ pub fn name(text: &OsStr) -> Result<Name> {
     Name::parse(text).map_err(|why| bad(why.to_string()))
 }
 
-/// A name of something registered: what cannot be a name is not registered either.
+/// The process that a name from the command line stands for: inside a project its job. What cannot be a name is not
+/// registered either.
 pub fn known_name(bgo: &Bgo, text: &OsStr) -> Result<Name> {
-    name(text).map_err(|_| bgo.not_found(&text.to_string_lossy()))
+    let name = name(text).map_err(|_| bgo.not_found(&text.to_string_lossy()))?;
+    bgo.resolve(&name)
 }
 
 /// Runs `work`; if it takes a while and standard error is a terminal, shows what is awaited and for how long.

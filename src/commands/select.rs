@@ -7,12 +7,11 @@
 use super::output::{awaiting, known_name, note, print_error, say};
 use crate::cli::Selector;
 use crate::domain::name::Name;
-use crate::error::{Error, ErrorKind, ExitCode, Result};
-use crate::ops::project::{FILES, find_file};
+use crate::error::{ErrorKind, ExitCode, Result};
+use crate::ops::jobs::no_project;
 use crate::ops::{self, Bgo, Common};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
@@ -32,23 +31,12 @@ pub enum Selected {
 ///
 /// # Errors
 /// `--project`, and the current folder is in none.
-pub fn common<const REQUIRED: bool>(selector: &Selector<REQUIRED>) -> Result<Option<Common>> {
+pub fn common<const REQUIRED: bool>(bgo: &Bgo, selector: &Selector<REQUIRED>) -> Result<Option<Common>> {
     if selector.project {
-        let here = std::env::current_dir().map_err(|e| Error::io("cannot tell the current folder", &e))?;
-        return project_of(&here).map(Some);
+        let root = bgo.project_root()?;
+        return root.map(|root| Some(Common::Project(root))).ok_or_else(no_project);
     }
     Ok(selector.group.clone().map(Common::Group))
-}
-
-fn project_of(folder: &Path) -> Result<Common> {
-    let file = find_file(folder);
-    let root = file.as_deref().and_then(Path::parent).map(|root| Common::Project(root.to_owned()));
-    let [file, other] = FILES;
-    root.ok_or_else(|| {
-        Error::new(ErrorKind::Usage, "--project: the current folder is in no project")
-            .because(format!("neither {file} nor {other} in {} or above", folder.display()))
-            .hint("cd into the project, or choose by names or --group")
-    })
 }
 
 /// The processes that `selector` is about.
@@ -56,7 +44,7 @@ fn project_of(folder: &Path) -> Result<Common> {
 /// # Errors
 /// Nobody is in the group or project; the records cannot be listed.
 pub fn select<const REQUIRED: bool>(bgo: &Bgo, selector: &Selector<REQUIRED>) -> Result<Selected> {
-    let Some(common) = common(selector)? else { return Ok(Selected::Typed(selector.names.clone())) };
+    let Some(common) = common(bgo, selector)? else { return Ok(Selected::Typed(selector.names.clone())) };
     bgo.store.check()?;
     let members = ops::members(bgo, &common)?;
     for (name, error) in &members.unreadable {

@@ -3,9 +3,11 @@
 use super::output::{after_interrupt, awaiting, name, note, say};
 use crate::cli::{ProcessFlags, StartFlags};
 use crate::domain::duration::Span;
+use crate::domain::jobs::Job;
 use crate::domain::name::Name;
 use crate::domain::settings::{Restart, Settings};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
+use crate::ops::jobs::ProjectFile;
 use crate::ops::{self, Bgo, Goal, Reached, Run, StartOutcome, StartRequest, Step, Waiter};
 use crate::platform::SignalQueue;
 use std::ffi::{OsStr, OsString};
@@ -14,23 +16,18 @@ use std::time::Duration;
 /// Starts `command` as `text`.
 pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -> Result<ExitCode> {
     let name = name(text)?;
-    if flags.wait == Some(None)
-        && let Ok(span) = name.as_str().parse::<Span>()
-    {
-        return Err(Error::new(
-            ErrorKind::Usage,
-            format!("\"{name}\" would be the name of the process, not a time to wait"),
-        )
-        .hint(format!(
-            "--wait={span} takes a time; without, name the process first: bgo start {} --wait …",
-            name.shell()
-        )));
-    }
+    refuse_time_as_name(&name, &flags)?;
+    let project = project_with(bgo, &name, !command.is_empty())?;
+    let request = match project.as_ref().and_then(|project| Some((project, project.file.job(name.as_str())?))) {
+        Some((project, job)) => job_request(bgo, project, job, flags.process, command)?,
+        None => request(&name, flags.process, command)?,
+    };
+    let name = request.name.clone();
     let request = StartRequest {
         settle: if flags.wait.is_some() { Duration::ZERO } else { flags.settle.0 },
         if_not_running: flags.if_not_running,
         force: flags.force,
-        ..request(&name, flags.process, command)?
+        ..request
     };
     let restarted = match request.supervision.restart {
         None | Some(Restart::No) => "",
@@ -52,6 +49,56 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
         Some(timeout) => wait(bgo, &name, started.run, timeout, awaits_readiness),
         None => Ok(ExitCode::Done),
     }
+}
+
+fn refuse_time_as_name(name: &Name, flags: &StartFlags) -> Result<()> {
+    if flags.wait == Some(None)
+        && let Ok(span) = name.as_str().parse::<Span>()
+    {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("\"{name}\" would be the name of the process, not a time to wait"),
+        )
+        .hint(format!(
+            "--wait={span} takes a time; without, name the process first: bgo start {} --wait …",
+            name.shell()
+        )));
+    }
+    Ok(())
+}
+
+/// The project that may have a job of that name. A file that somebody else has put in the way is none of ours where the
+/// command is given.
+fn project_with(bgo: &Bgo, name: &Name, has_command: bool) -> Result<Option<ProjectFile>> {
+    match bgo.project() {
+        Err(error) if has_command && error.kind == ErrorKind::Foreign => Ok(None),
+        Err(mut error) if has_command => {
+            error.hint =
+                format!("\"{name}\" may be a job of that project: mend the file, or start it from another folder");
+            Err(error)
+        }
+        project => project,
+    }
+}
+
+/// A start of a job of the project; what the command line gives takes the place of what the file says.
+fn job_request(
+    bgo: &Bgo,
+    project: &ProjectFile,
+    job: &Job,
+    flags: ProcessFlags,
+    command: Vec<OsString>,
+) -> Result<StartRequest> {
+    let name = project.process_name(bgo, job)?;
+    let given = flags.supervision();
+    let mut request = project.request(job, name, |need| project.name_of(bgo, need));
+    request.supervision.overlay(given);
+    request.set.extend(flags.env);
+    request.cwd = flags.cwd.or(request.cwd);
+    if !command.is_empty() {
+        request.command = command;
+    }
+    Ok(request)
 }
 
 /// What `flags` ask for. Without `--group` it is the group that `$BGO_GROUP` names.

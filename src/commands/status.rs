@@ -29,7 +29,7 @@ pub fn run(bgo: &Bgo, args: &StatusArgs, out: &Output) -> Result<ExitCode> {
     if args.watch {
         return refresh(bgo, args, out, level);
     }
-    let wanted = match common(&args.selector) {
+    let wanted = match common(bgo, &args.selector) {
         Err(error) if args.json => return Ok(error_as_json(&error)),
         wanted => wanted?,
     };
@@ -121,7 +121,7 @@ fn refresh(bgo: &Bgo, args: &StatusArgs, out: &Output, level: Option<Level>) -> 
     }
     let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM]).map_err(|e| broken(&e))?;
     let clear = if std::io::stdout().is_terminal() { "\x1b[H\x1b[2J\x1b[3J" } else { "" };
-    let (names, wanted) = (&args.selector.names, common(&args.selector)?);
+    let (names, wanted) = (&args.selector.names, common(bgo, &args.selector)?);
     let mut before = Frame::default();
     loop {
         let rows = if names.is_empty() { rows(bgo, wanted.as_ref()) } else { named_rows(bgo, names) };

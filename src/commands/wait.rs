@@ -97,7 +97,7 @@ fn ended(exit: &Exit) -> String {
 
 fn aim(goal: Goal) -> &'static str {
     match goal {
-        Goal::Ready | Goal::Success => "to be ready",
+        Goal::Ready | Goal::Success | Goal::Usable => "to be ready",
         Goal::Exit => "to end",
         Goal::Stopped => "to be down",
     }

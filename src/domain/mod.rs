@@ -19,6 +19,8 @@ pub mod near;
 pub mod notice;
 pub mod outcome;
 pub mod output;
+pub mod plan;
+pub mod progress;
 pub mod project;
 pub mod raw;
 pub mod record;

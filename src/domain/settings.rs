@@ -242,6 +242,20 @@ settings! {
     group: Option<String> = None;
 }
 
+/// The settings that are ways to tell readiness, of which there can be one; in bgrun's order of precedence.
+pub const READINESS: &[&str] = &[
+    "ready_when",
+    "ready_when_port",
+    "ready_when_url",
+    "ready_when_file",
+    "ready_when_regex",
+    "ready_when_cmd",
+    "ready_when_notify",
+];
+
+/// The settings that are ways to tell health, of which there can be one.
+pub const HEALTH: &[&str] = &["health_url", "health_port", "health_cmd"];
+
 /// What takes effect at the next start of the process only.
 const FROM_NEXT_START: [&str; 15] = [
     "nice",

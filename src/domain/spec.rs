@@ -6,7 +6,7 @@
 use super::duration::Span;
 use super::machine::Grace;
 use super::raw::Raw;
-use super::settings::{Change, Restart, RestartOn, Settings};
+use super::settings::{Change, HEALTH, READINESS, Restart, RestartOn, Settings};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -109,6 +109,21 @@ impl Supervision {
         let given = watch.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned());
         // `restart_on` is what the policy comes to, not a flag of its own.
         given.chain(self.settings.names().into_iter().filter(|name| name != "restart-on")).collect()
+    }
+
+    /// Puts what `other` gives on top of this. Another way to tell readiness, or health, takes the place of this one's.
+    pub fn overlay(&mut self, other: Supervision) {
+        for ways in [READINESS, HEALTH] {
+            let given = other.settings.names();
+            if ways.iter().any(|way| given.contains(&way.replace('_', "-"))) {
+                ways.iter().for_each(|way| self.settings.withdraw(way));
+            }
+        }
+        self.restart = other.restart.or(self.restart);
+        self.watch.interval = other.watch.interval.or(self.watch.interval);
+        self.watch.min_uptime = other.watch.min_uptime.or(self.watch.min_uptime);
+        self.watch.on_fast_crash = other.watch.on_fast_crash.or(self.watch.on_fast_crash);
+        self.settings.overlay(other.settings);
     }
 
     /// What was given and means nothing beside `settings`, in words; `restarts` is whether there is a restart policy.

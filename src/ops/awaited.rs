@@ -166,7 +166,7 @@ impl Awaited {
             }
             Goal::Stopped => None,
             Goal::Ready => self.readiness(&record, phase),
-            Goal::Success => self.success(&record, phase),
+            Goal::Success | Goal::Usable => self.success(&record, phase, goal),
         };
         // A start that only fails leaves it as it was.
         self.was_up |= !matches!(phase, Phase::Down | Phase::Unsettled(_));
@@ -281,7 +281,7 @@ impl Awaited {
         let exit = first.known.clone().unwrap_or_else(|| self.told_by_kernel());
         Look::Done(match goal {
             Goal::Exit | Goal::Stopped => Ok(Reached::Deleted(exit)),
-            Goal::Ready | Goal::Success => {
+            Goal::Ready | Goal::Success | Goal::Usable => {
                 let name = &self.name;
                 Err(Error::new(ErrorKind::NotRunning, format!("\"{name}\" did not become ready"))
                     .because("it was deleted")
@@ -356,7 +356,7 @@ impl Awaited {
     }
 
     /// A start is a success when the process is ready; without a readiness of its own, when it has ended with 0.
-    fn success(&self, record: &Record, phase: Phase) -> Option<Result<Reached>> {
+    fn success(&self, record: &Record, phase: Phase, goal: Goal) -> Option<Result<Reached>> {
         if self.is_another_run(record) {
             let name = &self.name;
             return Some(Err(Error::new(ErrorKind::Conflict, format!("\"{name}\" was started anew meanwhile"))
@@ -368,9 +368,10 @@ impl Awaited {
         let succeeded = |exit: &Exit| exit.reason.is_none() && record.spec.is_success(exit.outcome());
         let end = ends.iter().find(|exit| !succeeded(exit)).or(ends.first());
         let awaits = awaits_readiness(record);
+        let runs_for_good = awaits || (goal == Goal::Usable && !record.spec.oneshot);
         let how = if awaits { "ended before it was ready" } else { "failed" };
         match (phase, end) {
-            (Phase::Lingering | Phase::Up { .. }, _) if awaits && is_ready(record) => Some(Ok(Reached::Ready)),
+            (Phase::Lingering | Phase::Up { .. }, _) if runs_for_good && is_ready(record) => Some(Ok(Reached::Ready)),
             (Phase::Up { orphan: false }, _) if awaits && record.state == State::Running => {
                 Some(Err(self.kept(record)))
             }

@@ -10,6 +10,7 @@ mod end;
 mod failure;
 mod foreground;
 mod growing;
+pub mod jobs;
 mod legacy;
 mod link;
 pub mod logs;
@@ -28,6 +29,7 @@ mod signal;
 mod snapshot;
 mod start;
 mod stop;
+pub mod up;
 mod wait;
 mod watched;
 
@@ -60,12 +62,14 @@ pub struct Bgo {
     pub store: Store,
     /// The bgo binary that sidecars execute.
     pub exe: PathBuf,
+    /// The file of the project; default: that of the folder that the caller is in.
+    pub config: Option<PathBuf>,
 }
 
 impl Bgo {
     /// A bgo whose state is in `home` (an absolute path), with sidecars that execute `exe`.
     pub fn new(home: impl Into<PathBuf>, exe: impl Into<PathBuf>) -> Bgo {
-        Bgo { store: Store::open(home), exe: exe.into() }
+        Bgo { store: Store::open(home), exe: exe.into(), config: None }
     }
 
     /// The record of `name`, with all that is in it.

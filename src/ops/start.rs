@@ -110,7 +110,9 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     }
     bgo.store.ensure()?;
     for _ in 0..ATTEMPTS {
-        match take_name(bgo, request)? {
+        let taken = take_name(bgo, request)?;
+        check_project(bgo, request)?;
+        match taken {
             Taken::Free(_, Some(_)) if request.unregistered => return Err(registered(&request.name)),
             Taken::Free(ownership, record) => return start_owned(bgo, request, spec, ownership, record.map(|r| *r)),
             Taken::Running(Some(pid), _) if request.if_not_running => match present_run(bgo, &request.name) {
@@ -127,6 +129,22 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     }
     Err(Error::new(ErrorKind::Conflict, format!("cannot start \"{}\"", request.name))
         .because("other commands keep starting or deleting it"))
+}
+
+/// Checks that the name is not that of a process outside of the project, if the start is one of a project's job.
+fn check_project(bgo: &Bgo, request: &StartRequest) -> Result<()> {
+    let Some(project) = &request.project else { return Ok(()) };
+    let Some(record) = bgo.store.read(&request.name)? else { return Ok(()) };
+    if record.project.as_ref().is_some_and(|other| (&other.root, &other.job) == (&project.root, &project.job)) {
+        return Ok(());
+    }
+    let whose =
+        record.project.map_or_else(|| "no project".to_owned(), |of| format!("the project \"{}\"", of.root.lossy()));
+    Err(Error::new(
+        ErrorKind::Conflict,
+        format!("the name \"{}\" was taken meanwhile by a process of {whose}", request.name),
+    )
+    .hint("try again: it gets another name then"))
 }
 
 fn already_running(name: &Name, pid: Option<u32>, state: State) -> Error {
@@ -251,7 +269,7 @@ fn watch(supervision: &Supervision) -> Option<Watch> {
 }
 
 /// Checks everything that can be checked before anything is written.
-fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
+pub(super) fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
     let name = request.name.as_str();
     let program = request.command.first().filter(|p| !p.is_empty()).ok_or_else(|| {
         let shell = request.name.shell();

@@ -28,6 +28,9 @@ pub enum Goal {
     /// A start has come to its good end: it is ready, or, without a readiness check, has ended with 0. The first bad
     /// end is a failure.
     Success,
+    /// Others may use it: it is ready, without a readiness check it runs, and a oneshot has ended well. The first bad
+    /// end is a failure.
+    Usable,
 }
 
 /// One run, from its start to when it is down for good, restarts included.
@@ -136,6 +139,24 @@ impl<'a> Waiter<'a> {
         let changes = FileWatch::new(&[&bgo.store.procs_dir()]).map_err(|e| broken(&e))?;
         let deadline = timeout.map(|timeout| platform::boot_clock().saturating_add(timeout));
         Ok(Waiter { bgo, goal, changes, pending, may_come: timeout.is_some(), deadline, again: None })
+    }
+
+    /// Waits for the runs that [`Waiter::add`] adds, each alone.
+    ///
+    /// # Errors
+    /// The records cannot be watched.
+    pub(super) fn of_runs(bgo: &'a Bgo, goal: Goal) -> Result<Waiter<'a>> {
+        Waiter::over(bgo, Vec::new(), goal, None)
+    }
+
+    /// Waits for `run` of `name`, too.
+    pub(super) fn add(&mut self, name: &Name, run: Run) {
+        self.pending.push(Awaited::run(name.clone(), run));
+    }
+
+    /// No longer waits for `name`.
+    pub(super) fn forget(&mut self, name: &Name) {
+        self.pending.retain(|awaited| awaited.name != *name);
     }
 
     /// What has not got there, as it was at the last look.

@@ -31,23 +31,34 @@ pub fn row(row: &Row) -> String {
 pub fn error(error: &Error) -> String {
     #[derive(Serialize)]
     struct Document<'a> {
-        error: Body<'a>,
+        error: Failure<'a>,
     }
-    #[derive(Serialize)]
-    struct Body<'a> {
-        r#type: &'static str,
-        message: String,
-        hint: Option<&'a str>,
-        retryable: bool,
-    }
-    document(&Document {
-        error: Body {
+    document(&Document { error: Failure::from(error) })
+}
+
+/// A failure, wherever it is told of.
+#[derive(Serialize)]
+pub(super) struct Failure<'a> {
+    r#type: &'static str,
+    message: String,
+    hint: Option<&'a str>,
+    retryable: bool,
+}
+
+impl<'a> From<&'a Error> for Failure<'a> {
+    fn from(error: &'a Error) -> Failure<'a> {
+        Failure {
             r#type: error.kind.as_str(),
             message: error.message(),
             hint: Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
             retryable: error.kind.is_retryable(),
-        },
-    })
+        }
+    }
+}
+
+/// Any value, as text.
+pub fn pretty(value: &impl Serialize) -> String {
+    document(value)
 }
 
 fn document(value: &impl Serialize) -> String {

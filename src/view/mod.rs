@@ -6,6 +6,8 @@
 
 pub mod detail;
 pub mod json;
+pub mod json_jobs;
+pub mod progress;
 pub mod style;
 pub mod table;
 pub mod text;

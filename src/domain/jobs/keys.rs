@@ -56,20 +56,6 @@ pub(super) const ALIASES: [(&str, &str, Unit); 8] = [
 /// Keys that mean a terminal.
 pub(super) const TERMINAL: [&str; 3] = ["pty", "cols", "rows"];
 
-/// The ways to tell readiness, in bgrun's order of precedence.
-pub(super) const READINESS: [&str; 7] = [
-    "ready-when",
-    "ready-when-port",
-    "ready-when-url",
-    "ready-when-file",
-    "ready-when-regex",
-    "ready-when-cmd",
-    "ready-when-notify",
-];
-
-/// The ways to tell health.
-pub(super) const HEALTH: [&str; 3] = ["health-url", "health-port", "health-cmd"];
-
 /// The setting that the key `name` is, as in JSON; `restart-on` is what `restart` comes to, not a key of its own.
 pub(super) fn setting(name: &str) -> Option<&'static str> {
     let name = name.replace('-', "_");

@@ -7,10 +7,10 @@ use super::super::graph::Graph;
 use super::super::kind::Kind;
 use super::super::name::Name;
 use super::super::near::nearest;
-use super::super::settings::{Restart, Settings};
+use super::super::settings::{HEALTH, READINESS, Restart, Settings};
 use super::super::shell;
 use super::super::spec::Supervision;
-use super::keys::{self, ALIASES, HEALTH, READINESS, TERMINAL, Unit};
+use super::keys::{self, ALIASES, TERMINAL, Unit};
 use super::{Dialect, Job, JobFile, Place, Problem};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -207,14 +207,14 @@ impl Reader<'_> {
 
     /// Leaves one way to tell readiness, where a bgrun.toml has several.
     fn take_first_readiness(&mut self, entries: &mut Entries) {
-        let mut first: Option<&str> = None;
-        for name in READINESS {
-            match (first, entries.get(name)) {
+        let mut first: Option<String> = None;
+        for name in READINESS.iter().map(|name| name.replace('_', "-")) {
+            match (&first, entries.get(&name)) {
                 (None, Some(_)) => first = Some(name),
                 (Some(first), Some(entry)) => {
                     let what = format!("\"{name}\" is not used: \"{first}\" comes first");
                     self.warn(&entry.key.clone(), what, "one way to tell readiness at most");
-                    entries.remove(name);
+                    entries.remove(&name);
                 }
                 (_, None) => {}
             }
@@ -416,10 +416,13 @@ fn meant(word: &str, known: &[String]) -> String {
 
 /// The keys of a job on top of those of `[defaults]`. Its own way to tell readiness or health takes the place of another.
 fn with_defaults(own: Entries, defaults: &Entries) -> Entries {
-    let has = |names: &[&str]| names.iter().any(|name| own.contains_key(*name));
-    let displaced = |name: &str| [&READINESS[..], &HEALTH[..]].iter().any(|ways| ways.contains(&name) && has(ways));
     let mut entries: Entries = defaults.clone();
-    entries.retain(|name, _| !displaced(name));
+    for ways in [READINESS, HEALTH] {
+        let is_way = |name: &String| ways.contains(&name.replace('-', "_").as_str());
+        if own.keys().any(is_way) {
+            entries.retain(|name, _| !is_way(name));
+        }
+    }
     for (name, mut entry) in own {
         if let ("env", Some(Value::Object(given)), Value::Object(env)) =
             (name.as_str(), defaults.get("env").map(|entry| &entry.value), &entry.value)

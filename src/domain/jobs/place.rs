@@ -32,6 +32,16 @@ impl Place {
             text: text[begin..end].to_owned(),
         }
     }
+
+    /// The line, and what it is about marked below, as compilers show it; each line ends with a newline.
+    pub fn excerpt(&self) -> String {
+        let number = self.line.to_string();
+        let indent = " ".repeat(number.len() + 3);
+        // What stands before may hold tabs, which the marks have to follow.
+        let before: String =
+            self.text.chars().take(self.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        format!("  {number} | {}\n{indent}| {before}{}\n", self.text, "^".repeat(self.width))
+    }
 }
 
 /// The last beginning of a character at or before `at`.

@@ -1,0 +1,51 @@
+//! `check` and `schema`: the file of a project, before anything is started from it.
+
+use super::output::{note, print, print_error, say};
+use crate::cli::{CheckArgs, SchemaArgs, Topic};
+use crate::domain::jobs::{self, Problem};
+use crate::error::{Error, ErrorKind, ExitCode, Result};
+use crate::ops::Bgo;
+use crate::ops::jobs::{no_project, read};
+use crate::ops::up::verify;
+use crate::view::{json, json_jobs};
+
+/// Says all that is wrong with the file, and what it defines.
+pub fn check(bgo: &Bgo, args: &CheckArgs) -> Result<ExitCode> {
+    let path = bgo.project_file()?.ok_or_else(no_project)?;
+    let shown = path.display().to_string();
+    let (file, problems) = match read(&path)? {
+        Ok(project) => (Some(project), Vec::new()),
+        Err(problems) => (None, problems),
+    };
+    let warnings = file.as_ref().map(|project| project.file.warnings.as_slice()).unwrap_or_default();
+    let refused = file.as_ref().map(|project| verify(bgo, project)).unwrap_or_default();
+    let jobs = file.iter().flat_map(|project| &project.file.jobs);
+    let jobs: Vec<String> = jobs.map(|job| job.name.to_string()).collect();
+    let is_good = problems.is_empty() && refused.is_empty();
+    if args.json {
+        print(&json_jobs::checked(&shown, &jobs, warnings, &problems, &refused));
+    } else {
+        warnings.iter().for_each(|warning| note(&format!("bgo: warning: {shown}:{warning}")));
+        problems.iter().for_each(|problem| print_error(&as_error(&shown, problem)));
+        refused.iter().for_each(print_error);
+        if is_good {
+            let count = if jobs.len() == 1 { "1 job".to_owned() } else { format!("{} jobs", jobs.len()) };
+            say(&format!("{shown} is good: {count}: {}", jobs.join(", ")));
+        }
+    }
+    Ok(if is_good { ExitCode::Done } else { ExitCode::Failed })
+}
+
+fn as_error(file: &str, problem: &Problem) -> Error {
+    let mut error = Error::new(ErrorKind::Usage, format!("{file}:{problem}")).hint(problem.hint.clone());
+    error.details = problem.place.excerpt();
+    error
+}
+
+/// Prints a schema.
+pub fn schema(args: &SchemaArgs) -> Result<ExitCode> {
+    match args.topic {
+        Topic::Project => print(&json::pretty(&jobs::schema())),
+    }
+    Ok(ExitCode::Done)
+}

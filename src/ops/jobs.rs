@@ -1,0 +1,254 @@
+//! The jobs of a project: its file, and the processes that they are.
+//!
+//! Why it exists: inside a project a short name means its job, whatever other projects there are. Invariants: a record
+//! keeps the root of its project, so two projects with a job of one name never take each other's process; a file that
+//! others could have put in the way is not obeyed.
+
+use super::project::find_file;
+use super::{Bgo, StartRequest, nearest};
+use crate::domain::jobs::{Dialect, Job, JobFile, Problem, parse};
+use crate::domain::name::{MAX_BYTES, Name};
+use crate::domain::project::Project;
+use crate::domain::raw::Raw;
+use crate::domain::record::Record;
+use crate::error::{Error, ErrorKind, Result, describe};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// How large a file of jobs may be: one that is larger is something else.
+const MAX_FILE: u64 = 1 << 20;
+/// How many projects of one name may have a job of one name.
+const SAME_NAMES: usize = 100;
+
+/// The file of a project, read.
+#[derive(Clone, Debug)]
+pub struct ProjectFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The folder that it is in: the root of the project.
+    pub root: PathBuf,
+    /// What the project is called.
+    pub name: String,
+    /// What the file says.
+    pub file: JobFile,
+}
+
+impl Bgo {
+    /// The file of the project that the caller is in, or has named by `--config`; `None` outside of projects.
+    ///
+    /// # Errors
+    /// The file that was named is none; the one that was found belongs to somebody else.
+    pub fn project_file(&self) -> Result<Option<PathBuf>> {
+        let Some(path) = &self.config else {
+            // A folder that was removed is in no project.
+            let Ok(here) = std::env::current_dir() else { return Ok(None) };
+            return find_file(&here).map(|path| check_owner(&path).map(|()| path)).transpose();
+        };
+        let real = std::fs::canonicalize(path)
+            .and_then(|real| if real.is_file() { Ok(real) } else { Err(io::Error::from_raw_os_error(libc::EISDIR)) });
+        real.map(Some)
+            .map_err(|e| Error::new(ErrorKind::Usage, format!("--config \"{}\"", path.display())).because(describe(&e)))
+    }
+
+    /// The project that the caller is in, read.
+    ///
+    /// # Errors
+    /// As [`Bgo::project_file`]; the file cannot be read or understood.
+    pub fn project(&self) -> Result<Option<ProjectFile>> {
+        let Some(path) = self.project_file()? else { return Ok(None) };
+        match read(&path)? {
+            Ok(project) => Ok(Some(project)),
+            Err(problems) => Err(not_understood(&path, &problems)),
+        }
+    }
+
+    /// The same, where nothing can be done without one.
+    ///
+    /// # Errors
+    /// As [`Bgo::project`]; there is none.
+    pub fn the_project(&self) -> Result<ProjectFile> {
+        self.project()?.ok_or_else(no_project)
+    }
+
+    /// The root of the project that the caller is in.
+    ///
+    /// # Errors
+    /// As [`Bgo::project_file`].
+    pub fn project_root(&self) -> Result<Option<PathBuf>> {
+        Ok(self.project_file()?.as_deref().and_then(Path::parent).map(Path::to_owned))
+    }
+
+    /// The process that `name` stands for where the caller is: the job of the project, else what is registered so.
+    ///
+    /// # Errors
+    /// It is a job that is not registered, while another project has a process of that name.
+    pub fn resolve(&self, name: &Name) -> Result<Name> {
+        // A file of somebody else is not obeyed; that is no reason to refuse a stop.
+        let Ok(Some(root)) = self.project_root() else { return Ok(name.clone()) };
+        if let Some(own) = self.process_of(&root, name.as_str()) {
+            return Ok(own);
+        }
+        let other = self.look(name).and_then(|record| record.project).filter(|other| other.root.as_path() != root);
+        let Some(other) = other else { return Ok(name.clone()) };
+        // A file that cannot be understood may have that job.
+        if self.project().is_ok_and(|project| project.is_some_and(|project| project.file.job(name.as_str()).is_none()))
+        {
+            return Ok(name.clone());
+        }
+        Err(Error::new(ErrorKind::NotFound, format!("the job \"{name}\" of this project is not registered"))
+            .because(format!("the process \"{name}\" is of the project \"{}\"", other.root.lossy()))
+            .hint(format!("bgo up {shell} starts it here; cd there to act on that one", shell = name.shell())))
+    }
+
+    /// The registered process that is the job `job` of the project at `root`.
+    pub fn process_of(&self, root: &Path, job: &str) -> Option<Name> {
+        let is_it = |name: &Name| {
+            let project = self.look(name)?.project?;
+            (project.root.as_path() == root && project.job == job).then(|| name.clone())
+        };
+        let first = Name::parse(job).ok().and_then(|name| is_it(&name));
+        first.or_else(|| self.store.names().ok()?.iter().find_map(is_it))
+    }
+
+    fn look(&self, name: &Name) -> Option<Record> {
+        self.store.read(name).ok().flatten()
+    }
+}
+
+impl ProjectFile {
+    /// The jobs that `names` are, in the order of the file; without names all.
+    ///
+    /// # Errors
+    /// There is no such job.
+    pub fn jobs(&self, names: &[String]) -> Result<Vec<&Job>> {
+        for name in names {
+            if self.file.job(name).is_none() {
+                return Err(self.no_job(name));
+            }
+        }
+        let is_chosen = |job: &&Job| names.is_empty() || names.iter().any(|name| name == job.name.as_str());
+        Ok(self.file.jobs.iter().filter(is_chosen).collect())
+    }
+
+    fn no_job(&self, name: &str) -> Error {
+        let jobs: Vec<&str> = self.file.jobs.iter().map(|job| job.name.as_str()).collect();
+        let hint = match nearest(name, jobs.iter().copied()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("its jobs are {}", jobs.join(", ")),
+        };
+        Error::new(ErrorKind::NotFound, format!("{} has no job \"{name}\"", self.path.display())).hint(hint)
+    }
+
+    /// The name that the process of `job` has, or will have: the job's own, or `<project>.<job>` if that is taken.
+    ///
+    /// # Errors
+    /// No name is free.
+    pub fn process_name(&self, bgo: &Bgo, job: &Job) -> Result<Name> {
+        if let Some(own) = bgo.process_of(&self.root, job.name.as_str()) {
+            return Ok(own);
+        }
+        let full = |number: usize| {
+            let project = if number < 2 { self.name.clone() } else { format!("{}-{number}", self.name) };
+            let room = MAX_BYTES.saturating_sub(job.name.as_str().len() + 1);
+            let kept = project.char_indices().take_while(|(at, c)| at + c.len_utf8() <= room).map(|(_, c)| c);
+            Name::parse(&format!("{}.{}", kept.collect::<String>().trim_end(), job.name)).ok()
+        };
+        let names = std::iter::once(Some(job.name.clone())).chain((1..SAME_NAMES).map(full)).flatten();
+        let mut free = names.filter(|name| !bgo.store.record_path(name).exists());
+        free.next().ok_or_else(|| {
+            Error::new(ErrorKind::Conflict, format!("no free name for the job \"{}\"", job.name))
+                .hint("bgo clean frees some")
+        })
+    }
+
+    /// The name of the process of the job called `job`; the word itself if there is none.
+    pub fn name_of(&self, bgo: &Bgo, job: &str) -> String {
+        let name = self.file.job(job).and_then(|job| self.process_name(bgo, job).ok());
+        name.map_or_else(|| job.to_owned(), |name| name.to_string())
+    }
+
+    /// What a start of `job` as `name` asks for; `name_of` are the processes of the jobs that it needs.
+    pub fn request(&self, job: &Job, name: Name, name_of: impl Fn(&str) -> String) -> StartRequest {
+        let mut supervision = job.supervision.clone();
+        if let Some(after) = &mut supervision.settings.after {
+            after.iter_mut().for_each(|job| *job = name_of(job));
+        }
+        StartRequest {
+            cwd: Some(job.cwd.as_ref().map_or_else(|| self.root.clone(), |cwd| self.root.join(cwd))),
+            supervision,
+            set: job.env.iter().map(|(key, value)| (Raw::from(key.as_str()), Raw::from(value.as_str()))).collect(),
+            project: Some(self.membership(job)),
+            ..StartRequest::new(name, job.command.iter().map(Into::into).collect())
+        }
+    }
+
+    /// What the record of the process of `job` says about it.
+    pub fn membership(&self, job: &Job) -> Project {
+        Project {
+            root: Raw::from(self.root.as_path()),
+            job: job.name.as_str().to_owned(),
+            config: job.fingerprint.clone(),
+        }
+    }
+}
+
+/// There is no project where one is needed.
+pub fn no_project() -> Error {
+    Error::new(ErrorKind::Usage, "there is no bgo.toml here")
+        .because("none in this folder or above, up to the root of the repository")
+        .hint("write one, cd into the project, or name it: --config PATH")
+}
+
+/// Reads the file of a project: what it says, or all that is wrong with it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(path: &Path) -> Result<std::result::Result<ProjectFile, Vec<Problem>>> {
+    let cannot = |why: String| Error::new(ErrorKind::Io, format!("cannot read {}", path.display())).because(why);
+    let size = std::fs::metadata(path).map_err(|e| cannot(describe(&e)))?.len();
+    if size > MAX_FILE {
+        return Err(cannot(format!("it has {size} bytes; a file of jobs has at most {MAX_FILE}")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| cannot(describe(&e)))?;
+    let root = path.parent().unwrap_or(Path::new("/")).to_owned();
+    let dialect = if path.file_name().is_some_and(|name| name == "bgrun.toml") { Dialect::Bgrun } else { Dialect::Bgo };
+    Ok(parse(&text, dialect).map(|file| {
+        let name = file.project.as_ref().map_or_else(|| folder_name(&root), Name::to_string);
+        ProjectFile { path: path.to_owned(), root, name, file }
+    }))
+}
+
+/// What a project is called that has no name: its folder, as far as that can be part of a name.
+fn folder_name(root: &Path) -> String {
+    let folder = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let is_fit = |c: &char| Name::parse(&format!("x{c}x")).is_ok();
+    let kept: String = folder.trim_start_matches(['-', '.', ' ']).chars().filter(is_fit).collect();
+    if kept.is_empty() { "project".to_owned() } else { kept }
+}
+
+fn not_understood(path: &Path, problems: &[Problem]) -> Error {
+    let Some(first) = problems.first() else { return Error::new(ErrorKind::Usage, "the file is not understood") };
+    let file = path.display();
+    let mut error = Error::new(ErrorKind::Usage, format!("{file}:{first}")).hint(first.hint.clone());
+    error.details = first.place.excerpt();
+    if problems.len() > 1 {
+        error.details.push_str(&format!("and {} more: bgo check shows all\n", problems.len() - 1));
+    }
+    error
+}
+
+/// Refuses a file that somebody else has put in the way: whoever can write it decides what is run.
+fn check_owner(path: &Path) -> Result<()> {
+    let me = nix::unistd::geteuid().as_raw();
+    let metadata = std::fs::metadata(path)
+        .map_err(|e| Error::new(ErrorKind::Io, format!("cannot look at {}", path.display())).because(describe(&e)))?;
+    let why = match metadata.uid() {
+        owner if owner != me && owner != 0 => format!("it belongs to the user with id {owner}"),
+        _ if metadata.mode() & 0o002 != 0 => "everybody can write to it".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Foreign, format!("{} is not used", path.display()))
+        .because(why)
+        .hint(format!("read it first; then bgo --config '{}' … uses it all the same", path.display())))
+}

@@ -1,0 +1,421 @@
+//! `up` and `down`: the jobs of a project, each when its time has come.
+//!
+//! Why it exists: starting is quick and getting ready is slow, so many jobs get ready at once while one thread decides who
+//! is next (`domain::plan`). Invariants: a job is started only when all that it needs is ready, or has ended well; what
+//! runs unchanged is left alone; every job that was asked for is reported, with the reason where it is not up.
+
+use super::jobs::ProjectFile;
+use super::start::{StartOutcome, start};
+use super::stop::{StopOutcome, StopRequest, stop};
+use super::wait::{Goal, Reached, Run, Waiter};
+use super::{Bgo, StartRequest};
+use crate::domain::graph::Graph;
+use crate::domain::jobs::Job;
+use crate::domain::name::Name;
+use crate::domain::plan::{Plan, Step};
+pub use crate::domain::progress::{Done, Progress};
+use crate::error::{Error, ErrorKind, Result};
+use crate::platform::{self, Interest, SignalQueue};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::Scope;
+use std::time::Duration;
+
+/// How long a job may take to get ready before what needs it fails, unless told otherwise.
+pub const AFTER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What to bring up, and how.
+#[derive(Clone, Debug)]
+pub struct UpRequest {
+    /// Names of jobs; empty: all.
+    pub names: Vec<String>,
+    /// Whether what runs unchanged is restarted, too.
+    pub force_recreate: bool,
+    /// Whether what these jobs need is left as it is.
+    pub no_deps: bool,
+    /// How long a job may take to get ready while others wait for it. Default 120 s.
+    pub after_timeout: Duration,
+    /// Whether the first failure stops what was started.
+    pub abort_on_failure: bool,
+    /// How often to be called back while nothing happens, for a clock that runs.
+    pub tick: Option<Duration>,
+}
+
+/// What an `up` or a `down` came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// All jobs, in the order of the file.
+    pub jobs: Vec<Progress>,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+    /// What was stopped again because of a failure.
+    pub aborted: Vec<Progress>,
+}
+
+impl Outcome {
+    /// Whether all jobs got where they should.
+    pub fn is_success(&self) -> bool {
+        !self.interrupted && self.jobs.iter().all(|job| job.step == Step::Ready)
+    }
+}
+
+/// Is told how far the jobs are: at each change, and at each tick.
+pub type Tell<'t> = dyn FnMut(&[Progress]) + 't;
+
+/// What a thread has to say about its job.
+enum Word {
+    /// A start came to this.
+    Up(Result<(Done, u32, Run)>),
+    /// A stop came to this.
+    Down(Result<StopOutcome>),
+}
+
+/// Brings up jobs of `project` and what they need. Returns when all are ready, or one has failed and the rest is settled.
+///
+/// # Errors
+/// There is no such job; the records cannot be watched. What goes wrong with a job is in the outcome.
+pub fn up(
+    bgo: &Bgo,
+    project: &ProjectFile,
+    request: &UpRequest,
+    signals: &SignalQueue,
+    tell: &mut Tell<'_>,
+) -> Result<Outcome> {
+    let jobs = with_needs(project, request)?;
+    let named: Vec<(&Job, Name)> =
+        jobs.iter().map(|job| Ok((*job, project.process_name(bgo, job)?))).collect::<Result<_>>()?;
+    let name_of = |job: &str| {
+        let planned = named.iter().find(|(other, _)| other.name.as_str() == job).map(|(_, name)| name.to_string());
+        planned.unwrap_or_else(|| project.name_of(bgo, job))
+    };
+    let requests: Vec<StartRequest> =
+        named.iter().map(|(job, name)| project.request(job, name.clone(), name_of)).collect();
+    let list: Vec<(String, Vec<String>)> =
+        jobs.iter().map(|job| (job.name.to_string(), job.after().to_vec())).collect();
+    bgo.store.ensure()?; // There must be a folder to watch.
+    let waiter = Waiter::of_runs(bgo, Goal::Usable)?;
+    let jobs = named.iter().map(|(job, name)| Progress::new(job.name.as_str(), name.clone())).collect();
+    let mut ascent = Course { jobs, plan: Plan::new(&list), request, waiter: Some(waiter), failed: false };
+    let interrupted =
+        ascent.run(signals, tell, &|index| Word::Up(start_job(bgo, &requests[index], request.force_recreate)))?;
+    let jobs = ascent.jobs;
+    let mut aborted = Vec::new();
+    if request.abort_on_failure && ascent.failed && !interrupted {
+        let started = |job: &&Progress| matches!(job.done, Some(Done::Started | Done::Recreated));
+        let names: Vec<Name> = jobs.iter().filter(started).map(|job| job.name.clone()).collect();
+        let down = down(bgo, names, &StopRequest::default(), signals, &mut |_| {})?;
+        aborted = down.jobs;
+    }
+    Ok(Outcome { jobs, interrupted, aborted })
+}
+
+/// The jobs that are asked for, and unless told otherwise what they need, in the order of the file.
+fn with_needs<'p>(project: &'p ProjectFile, request: &UpRequest) -> Result<Vec<&'p Job>> {
+    let chosen = project.jobs(&request.names)?;
+    if request.no_deps {
+        return Ok(chosen);
+    }
+    let list: Vec<(String, Vec<String>)> =
+        project.file.jobs.iter().map(|job| (job.name.to_string(), job.after().to_vec())).collect();
+    let roots: Vec<&str> = chosen.iter().map(|job| job.name.as_str()).collect();
+    let mut all: Vec<String> = Graph::new(&list).needs(&roots).into_iter().map(str::to_owned).collect();
+    all.extend(roots.into_iter().map(str::to_owned));
+    project.jobs(&all)
+}
+
+/// What a start of each job of `project` would be refused for, as far as that can be known before: settings that
+/// cannot be had here, folders and programs that are not there.
+pub fn verify(bgo: &Bgo, project: &ProjectFile) -> Vec<Error> {
+    let refused = |job: &Job| {
+        let name = project.process_name(bgo, job).ok()?;
+        super::start::spec(bgo, &project.request(job, name, str::to_owned)).err()
+    };
+    project.file.jobs.iter().filter_map(refused).collect()
+}
+
+/// Starts a job, unless it runs as the file says.
+fn start_job(bgo: &Bgo, request: &StartRequest, force_recreate: bool) -> Result<(Done, u32, Run)> {
+    let config = request.project.as_ref().map(|project| &project.config);
+    let recorded = bgo.store.read(&request.name)?.and_then(|record| record.project);
+    let is_changed = recorded.as_ref().map(|project| &project.config) != config;
+    let replaces = (force_recreate || is_changed) && super::is_up(bgo, &request.name).unwrap_or(false);
+    let request = StartRequest { if_not_running: !replaces, force: replaces, ..request.clone() };
+    let started = start(bgo, &request)?;
+    let done = match started.outcome {
+        StartOutcome::AlreadyRunning => Done::Unchanged,
+        _ if replaces => Done::Recreated,
+        _ => Done::Started,
+    };
+    Ok((done, started.pid, started.run))
+}
+
+/// Stops processes, each after what needs it, and waits for all.
+///
+/// # Errors
+/// The stops cannot be waited for. What goes wrong with one is in the outcome.
+pub fn down(
+    bgo: &Bgo,
+    names: Vec<Name>,
+    request: &StopRequest,
+    signals: &SignalQueue,
+    tell: &mut Tell<'_>,
+) -> Result<Outcome> {
+    let record = |name: &Name| bgo.store.read(name).ok().flatten();
+    let list: Vec<(String, Vec<String>)> = names
+        .iter()
+        .map(|name| (name.to_string(), record(name).map(|record| record.spec.after).unwrap_or_default()))
+        .collect();
+    let job = |name: &Name| record(name).and_then(|record| record.project).map(|project| project.job);
+    let jobs = names.iter().map(|name| Progress::new(&job(name).unwrap_or_else(|| name.to_string()), name.clone()));
+    let nothing = UpRequest { tick: Some(TICK), ..UpRequest::default() };
+    let mut descent = Course {
+        jobs: jobs.collect(),
+        plan: Plan::new(&list).reversed(),
+        request: &nothing,
+        waiter: None,
+        failed: false,
+    };
+    let interrupted = descent.run(signals, tell, &|index| Word::Down(stop(bgo, &names[index], request)))?;
+    Ok(Outcome { jobs: descent.jobs, interrupted, aborted: Vec::new() })
+}
+
+const TICK: Duration = Duration::from_millis(100);
+
+impl Default for UpRequest {
+    fn default() -> UpRequest {
+        UpRequest {
+            names: Vec::new(),
+            force_recreate: false,
+            no_deps: false,
+            after_timeout: AFTER_TIMEOUT,
+            abort_on_failure: false,
+            tick: None,
+        }
+    }
+}
+
+/// The registered processes of the project at `root`, in order of name.
+///
+/// # Errors
+/// The records cannot be listed.
+pub fn processes(bgo: &Bgo, root: &Path) -> Result<Vec<Name>> {
+    let mut names = bgo.store.names()?;
+    names.retain(|name| {
+        let project = bgo.store.read(name).ok().flatten().and_then(|record| record.project);
+        project.is_some_and(|project| project.root.as_path() == root)
+    });
+    Ok(names)
+}
+
+/// Jobs under way.
+struct Course<'c> {
+    jobs: Vec<Progress>,
+    plan: Plan,
+    request: &'c UpRequest,
+    /// What is started is waited for; what is stopped needs no more.
+    waiter: Option<Waiter<'c>>,
+    failed: bool,
+}
+
+impl Course<'_> {
+    /// Runs until all are settled; says whether it was interrupted. `act` starts or stops a job, in a thread of its own.
+    fn run(
+        &mut self,
+        signals: &SignalQueue,
+        tell: &mut Tell<'_>,
+        act: &(dyn Fn(usize) -> Word + Sync),
+    ) -> Result<bool> {
+        let (sender, words) = channel();
+        let (mut heard, spoke) = io::pipe().map_err(|e| broken(&e))?;
+        std::thread::scope(|scope| {
+            let mut interrupted = false;
+            loop {
+                for index in self.plan.begin() {
+                    self.jobs[index].begun = Some(platform::boot_clock());
+                    let spoke = spoke.try_clone().map_err(|e| broken(&e))?;
+                    speak(scope, index, act, sender.clone(), spoke);
+                }
+                self.note_steps();
+                tell(&self.jobs);
+                let speaking = self.jobs.iter().any(|job| job.begun.is_some() && !self.has_spoken(job));
+                if self.plan.is_settled() || (interrupted && !speaking) {
+                    return Ok(interrupted);
+                }
+                interrupted |= self.wait(signals, &heard)? && self.calls_off();
+                self.hear(&words, &mut heard)?;
+                self.look();
+                self.mind_time();
+            }
+        })
+    }
+
+    /// Whether the thread of a job is done.
+    fn has_spoken(&self, job: &Progress) -> bool {
+        job.done.is_some() || job.error.is_some()
+    }
+
+    /// No more jobs are begun, and those that are up stay.
+    fn calls_off(&mut self) -> bool {
+        self.plan.halt();
+        true
+    }
+
+    /// Blocks until something may have changed; says whether a signal came.
+    fn wait(&mut self, signals: &SignalQueue, heard: &PipeReader) -> Result<bool> {
+        let now = platform::boot_clock();
+        let ticks = self.request.tick.map(|tick| now + tick);
+        let looks = self.waiter.as_ref().and_then(Waiter::until);
+        let due = self.awaited().filter_map(|(_, begun)| Some(begun? + self.request.after_timeout)).min();
+        let mut fds = vec![(signals.as_fd(), Interest::Readable), (heard.as_fd(), Interest::Readable)];
+        fds.extend(self.waiter.iter().flat_map(Waiter::fds).map(|fd| (fd, Interest::Readable)));
+        let until = [ticks, looks, due].into_iter().flatten().min();
+        let ready = platform::wait(&fds, until).map_err(|e| broken(&e))?;
+        if ready[0] {
+            signals.drain();
+        }
+        Ok(ready[0])
+    }
+
+    /// Jobs under way that others wait for.
+    fn awaited(&self) -> impl Iterator<Item = (usize, Option<Duration>)> {
+        let awaited = |(index, _): &(usize, &Progress)| {
+            self.waiter.is_some() && *self.plan.step(*index) == Step::Underway && self.plan.is_awaited(*index)
+        };
+        self.jobs.iter().enumerate().filter(awaited).map(|(index, job)| (index, job.begun))
+    }
+
+    /// Takes in what the threads have to say.
+    fn hear(&mut self, words: &Receiver<(usize, Word)>, heard: &mut PipeReader) -> Result<()> {
+        while let Ok((index, word)) = words.try_recv() {
+            // A byte a word, written after it.
+            heard.read_exact(&mut [0]).map_err(|e| broken(&e))?;
+            match word {
+                Word::Up(Ok((done, pid, run))) => {
+                    let job = &mut self.jobs[index];
+                    (job.done, job.pid) = (Some(done), Some(pid));
+                    if let Some(waiter) = &mut self.waiter {
+                        waiter.add(&job.name, run);
+                    }
+                }
+                Word::Down(Ok(stopped)) => {
+                    let job = &mut self.jobs[index];
+                    (job.done, job.pid) = match stopped {
+                        StopOutcome::Stopped(pid) | StopOutcome::Unsaved(pid) => (Some(Done::Stopped), pid),
+                        StopOutcome::AlreadyDown => (Some(Done::WasDown), None),
+                    };
+                    self.arrive(index);
+                }
+                // What has been deleted meanwhile is down.
+                Word::Down(Err(error)) if error.kind == ErrorKind::NotFound => {
+                    self.jobs[index].done = Some(Done::WasDown);
+                    self.arrive(index);
+                }
+                Word::Up(Err(error)) | Word::Down(Err(error)) => self.fail(index, error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks who is ready.
+    fn look(&mut self) {
+        while let Some((name, reached)) = self.waiter.as_mut().and_then(Waiter::look) {
+            let Some(index) = self.jobs.iter().position(|job| job.name == name) else { continue };
+            match reached {
+                Ok(reached) => {
+                    self.jobs[index].end = match reached {
+                        Reached::Ready => None,
+                        Reached::Ended(exit) | Reached::Down(exit) | Reached::Deleted(exit) => Some(exit),
+                    };
+                    self.arrive(index);
+                }
+                Err(error) => self.fail(index, error),
+            }
+        }
+    }
+
+    /// Gives up on those that others have waited for long enough.
+    fn mind_time(&mut self) {
+        let (now, patience) = (platform::boot_clock(), self.request.after_timeout);
+        let is_over = |(_, begun): &(usize, Option<Duration>)| begun.is_some_and(|begun| begun + patience <= now);
+        let over: Vec<usize> = self.awaited().filter(is_over).map(|(index, _)| index).collect();
+        for index in over {
+            let job = &self.jobs[index];
+            // One whose start is still going on answers for itself.
+            if !self.has_spoken(job) {
+                continue;
+            }
+            let pending = self.waiter.iter().flat_map(Waiter::pending).find(|pending| *pending.name == job.name);
+            let how = pending.as_ref().map(super::Pending::how).unwrap_or_default();
+            let mut error = Error::new(
+                ErrorKind::TimedOut,
+                format!("\"{}\" is not ready after {}", job.name, crate::domain::duration::Span(patience)),
+            )
+            .because(how)
+            .hint(format!("it goes on; bgo logs {} shows its output; --after-timeout waits longer", job.name.shell()));
+            error.details = pending.map(|pending| pending.last_lines).unwrap_or_default();
+            let name = job.name.clone();
+            if let Some(waiter) = &mut self.waiter {
+                waiter.forget(&name);
+            }
+            self.fail(index, error);
+        }
+    }
+
+    fn arrive(&mut self, index: usize) {
+        self.plan.ready(index);
+        self.jobs[index].settled = Some(platform::boot_clock());
+    }
+
+    fn fail(&mut self, index: usize, error: Error) {
+        let now = platform::boot_clock();
+        self.jobs[index].settled = Some(now);
+        self.jobs[index].error = Some(error);
+        self.failed = true;
+        // A stop that failed does not keep the rest up.
+        if self.waiter.is_none() {
+            self.plan.ready(index);
+            return;
+        }
+        for skipped in self.plan.failed(index) {
+            let Step::Skipped(cause) = self.plan.step(skipped) else { continue };
+            let name = self.jobs[skipped].name.clone();
+            let error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" was not started"))
+                .because(format!("it needs \"{cause}\", which failed"));
+            (self.jobs[skipped].error, self.jobs[skipped].settled) = (Some(error), Some(now));
+        }
+        if self.request.abort_on_failure {
+            self.plan.halt();
+        }
+    }
+
+    fn note_steps(&mut self) {
+        for (index, job) in self.jobs.iter_mut().enumerate() {
+            // A stop that failed has let the others go on, and failed all the same.
+            let failed = job.error.is_some() && *self.plan.step(index) == Step::Ready;
+            job.step = if failed { Step::Failed } else { self.plan.step(index).clone() };
+            job.waits_for = self.plan.waits_for(index).into_iter().map(str::to_owned).collect();
+        }
+    }
+}
+
+/// Lets a thread do what a job needs, and speak of it.
+fn speak<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    index: usize,
+    act: &'scope (dyn Fn(usize) -> Word + Sync),
+    sender: Sender<(usize, Word)>,
+    mut spoke: PipeWriter,
+) {
+    scope.spawn(move || {
+        let word = act(index);
+        // Whoever listened is gone only with its scope, and that waits for us.
+        let _ = sender.send((index, word));
+        let _ = spoke.write_all(&[1]);
+    });
+}
+
+fn broken(error: &io::Error) -> Error {
+    Error::io("cannot wait", error)
+}

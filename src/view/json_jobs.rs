@@ -1,0 +1,115 @@
+//! The jobs of a project as JSON.
+//!
+//! Why it exists: a script that brings up a project reads what became of each job. Invariant: a batch has one shape,
+//! whatever was done: what came of the whole, how many of which, and each with its place, its name, and data or error.
+
+use super::json::{Failure, pretty};
+use crate::domain::jobs::Problem;
+use crate::domain::outcome::Exit;
+use crate::domain::progress::{Done, Progress};
+use crate::error::{Error, ErrorKind};
+use serde::Serialize;
+
+/// What an `up` or a `down` came to.
+pub fn batch(jobs: &[Progress], interrupted: bool) -> String {
+    #[derive(Serialize)]
+    struct Batch<'a> {
+        outcome: &'static str,
+        total: usize,
+        success_count: usize,
+        error_count: usize,
+        results: Vec<One<'a>>,
+    }
+    #[derive(Serialize)]
+    struct One<'a> {
+        index: usize,
+        ok: bool,
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<Data<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<Failure<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Data<'a> {
+        job: &'a str,
+        action: &'static str,
+        pid: Option<u32>,
+        ready: bool,
+        end: Option<&'a Exit>,
+        took_ms: Option<u64>,
+    }
+    let unsettled =
+        Error::new(if interrupted { ErrorKind::TimedOut } else { ErrorKind::StartFailed }, "it was not awaited")
+            .because(if interrupted { "interrupted" } else { "another job failed" });
+    let is_ok = |job: &Progress| job.settled.is_some() && job.error.is_none();
+    let results = jobs.iter().enumerate().map(|(index, job)| {
+        let ok = is_ok(job);
+        let took = job.begun.zip(job.settled).map(|(begun, settled)| settled.saturating_sub(begun));
+        let data = Data {
+            job: &job.job,
+            action: action(job.done),
+            pid: job.pid,
+            ready: ok && job.end.is_none() && !matches!(job.done, Some(Done::Stopped | Done::WasDown)),
+            end: job.end.as_ref(),
+            took_ms: took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+        };
+        let error = (!ok).then(|| Failure::from(job.error.as_ref().unwrap_or(&unsettled)));
+        One { index, ok, name: job.name.as_str(), data: ok.then_some(data), error }
+    });
+    let results: Vec<One<'_>> = results.collect();
+    let success_count = jobs.iter().filter(|job| is_ok(job)).count();
+    let error_count = jobs.len() - success_count;
+    let outcome = match (interrupted, error_count) {
+        (true, _) => "interrupted",
+        (false, 0) => "success",
+        (false, _) => "failure",
+    };
+    pretty(&Batch { outcome, total: jobs.len(), success_count, error_count, results })
+}
+
+fn action(done: Option<Done>) -> &'static str {
+    match done {
+        Some(Done::Started) => "started",
+        Some(Done::Recreated) => "restarted",
+        Some(Done::Unchanged) => "unchanged",
+        Some(Done::Stopped) => "stopped",
+        Some(Done::WasDown) => "was_down",
+        None => "none",
+    }
+}
+
+/// What a check of a project file found.
+pub fn checked(file: &str, jobs: &[String], warnings: &[Problem], problems: &[Problem], refused: &[Error]) -> String {
+    #[derive(Serialize)]
+    struct Checked<'a> {
+        file: &'a str,
+        ok: bool,
+        jobs: &'a [String],
+        warnings: Vec<Found<'a>>,
+        problems: Vec<Found<'a>>,
+        /// What the file is right about and this machine is not: missing programs, folders.
+        refused: Vec<Failure<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Found<'a> {
+        line: usize,
+        column: usize,
+        text: &'a str,
+        message: &'a str,
+        hint: Option<&'a str>,
+    }
+    fn found(problems: &[Problem]) -> Vec<Found<'_>> {
+        let found = problems.iter().map(|problem| Found {
+            line: problem.place.line,
+            column: problem.place.column,
+            text: &problem.place.text,
+            message: &problem.what,
+            hint: Some(problem.hint.as_str()).filter(|hint| !hint.is_empty()),
+        });
+        found.collect()
+    }
+    let ok = problems.is_empty() && refused.is_empty();
+    let refused = refused.iter().map(Failure::from).collect();
+    pretty(&Checked { file, ok, jobs, warnings: found(warnings), problems: found(problems), refused })
+}
