@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(plan.waits_for(0), ["cache"]);
         plan.ready(2);
         assert_eq!(plan.begin(), [0]);
-        assert_eq!(plan.begin(), []);
+        assert!(plan.begin().is_empty());
         plan.ready(0);
         assert!(!plan.is_settled());
         plan.ready(3);
@@ -172,7 +172,7 @@ mod tests {
         let mut plan = Plan::new(&list(&[("web", &["db"]), ("db", &[]), ("worker", &["db"])])).reversed();
         assert_eq!(plan.begin(), [0, 2]);
         plan.ready(0);
-        assert_eq!(plan.begin(), []);
+        assert!(plan.begin().is_empty());
         plan.ready(2);
         assert_eq!(plan.begin(), [1]);
     }

@@ -20,6 +20,7 @@ use crate::domain::record::{Record, State, Status, Watch};
 use crate::domain::settings::{Restart, Settings};
 use crate::domain::spec::{FastCrash, Spec, Supervision};
 use crate::error::{Error, ErrorKind, Result};
+use crate::platform;
 use crate::store::{Environment, Ownership};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ use std::time::Duration;
 pub const SETTLE: Duration = Duration::from_millis(100);
 /// How often a start tries again because others keep starting or deleting the same name.
 const ATTEMPTS: u32 = 10;
+/// How long the start of another command, up to the pid of its process, is waited for.
+const BEING_STARTED: Duration = Duration::from_secs(2);
 
 /// What to start, and how.
 #[derive(Clone, Debug)]
@@ -110,7 +113,7 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     }
     bgo.store.ensure()?;
     for _ in 0..ATTEMPTS {
-        let taken = take_name(bgo, request)?;
+        let taken = take_settled_name(bgo, request)?;
         check_project(bgo, request)?;
         match taken {
             Taken::Free(_, Some(_)) if request.unregistered => return Err(registered(&request.name)),
@@ -177,6 +180,22 @@ enum Taken {
     Free(Ownership, Option<Box<Record>>),
     /// A process has it: its pid as far as is known, and how it is doing.
     Running(Option<u32>, State),
+}
+
+/// As [`take_name`]. For whom a process that runs already is good enough, one that is just being started by another is,
+/// too: it is waited for until it has a pid.
+fn take_settled_name(bgo: &Bgo, request: &StartRequest) -> Result<Taken> {
+    let until = platform::boot_clock() + BEING_STARTED;
+    loop {
+        match take_name(bgo, request)? {
+            Taken::Running(None, state)
+                if request.if_not_running && state != State::Backoff && platform::boot_clock() < until =>
+            {
+                a_moment();
+            }
+            taken => return Ok(taken),
+        }
+    }
 }
 
 fn take_name(bgo: &Bgo, request: &StartRequest) -> Result<Taken> {

@@ -14,6 +14,7 @@ use crate::domain::jobs::Job;
 use crate::domain::name::Name;
 use crate::domain::plan::{Plan, Step};
 pub use crate::domain::progress::{Done, Progress};
+use crate::domain::record::State;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, Interest, SignalQueue};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -138,14 +139,17 @@ pub fn verify(bgo: &Bgo, project: &ProjectFile) -> Vec<Error> {
 /// Starts a job, unless it runs as the file says.
 fn start_job(bgo: &Bgo, request: &StartRequest, force_recreate: bool) -> Result<(Done, u32, Run)> {
     let config = request.project.as_ref().map(|project| &project.config);
-    let recorded = bgo.store.read(&request.name)?.and_then(|record| record.project);
+    let record = bgo.store.read(&request.name)?;
+    // What waits for its restart is started now.
+    let is_waiting = record.as_ref().is_some_and(|record| record.state == State::Backoff);
+    let recorded = record.and_then(|record| record.project);
     let is_changed = recorded.as_ref().map(|project| &project.config) != config;
-    let replaces = (force_recreate || is_changed) && super::is_up(bgo, &request.name).unwrap_or(false);
+    let replaces = is_waiting || ((force_recreate || is_changed) && super::is_up(bgo, &request.name).unwrap_or(false));
     let request = StartRequest { if_not_running: !replaces, force: replaces, ..request.clone() };
     let started = start(bgo, &request)?;
     let done = match started.outcome {
         StartOutcome::AlreadyRunning => Done::Unchanged,
-        _ if replaces => Done::Recreated,
+        _ if replaces && !is_waiting => Done::Recreated,
         _ => Done::Started,
     };
     Ok((done, started.pid, started.run))

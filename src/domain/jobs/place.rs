@@ -37,10 +37,10 @@ impl Place {
     pub fn excerpt(&self) -> String {
         let number = self.line.to_string();
         let indent = " ".repeat(number.len() + 3);
-        // What stands before may hold tabs, which the marks have to follow.
-        let before: String =
-            self.text.chars().take(self.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        format!("  {number} | {}\n{indent}| {before}{}\n", self.text, "^".repeat(self.width))
+        // A tab would move the line, and not the marks.
+        let text = self.text.replace('\t', " ");
+        let before = " ".repeat(self.column - 1);
+        format!("  {number} | {text}\n{indent}| {before}{}\n", "^".repeat(self.width))
     }
 }
 
