@@ -14,7 +14,8 @@ use crate::domain::jobs::Job;
 use crate::domain::name::Name;
 use crate::domain::plan::{Plan, Step};
 pub use crate::domain::progress::{Done, Progress};
-use crate::domain::record::State;
+use crate::domain::project::Project;
+use crate::domain::record::{Record, State};
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, Interest, SignalQueue};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -138,13 +139,14 @@ pub fn verify(bgo: &Bgo, project: &ProjectFile) -> Vec<Error> {
 
 /// Starts a job, unless it runs as the file says.
 fn start_job(bgo: &Bgo, request: &StartRequest, force_recreate: bool) -> Result<(Done, u32, Run)> {
-    let config = request.project.as_ref().map(|project| &project.config);
-    let record = bgo.store.read(&request.name)?;
+    // In this order: what another command has just started is as it wanted it, and that is known once it is up.
+    let is_up = super::is_up(bgo, &request.name).unwrap_or(false);
+    let record = bgo.store.read(&request.name)?.filter(|_| is_up);
     // What waits for its restart is started now.
     let is_waiting = record.as_ref().is_some_and(|record| record.state == State::Backoff);
-    let recorded = record.and_then(|record| record.project);
-    let is_changed = recorded.as_ref().map(|project| &project.config) != config;
-    let replaces = is_waiting || ((force_recreate || is_changed) && super::is_up(bgo, &request.name).unwrap_or(false));
+    let config = |project: &Project| project.config.clone();
+    let is_as_written = |record: Record| record.project.as_ref().map(config) == request.project.as_ref().map(config);
+    let replaces = record.is_some_and(|record| is_waiting || force_recreate || !is_as_written(record));
     let request = StartRequest { if_not_running: !replaces, force: replaces, ..request.clone() };
     let started = start(bgo, &request)?;
     let done = match started.outcome {
