@@ -8,6 +8,7 @@ mod completions;
 mod delete;
 mod direct;
 mod logs;
+mod logs_many;
 mod output;
 mod pick;
 mod restart;

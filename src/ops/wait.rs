@@ -138,6 +138,11 @@ impl<'a> Waiter<'a> {
         Ok(Waiter { bgo, goal, changes, pending, may_come: timeout.is_some(), deadline, again: None })
     }
 
+    /// Waits for `name`, too.
+    pub(super) fn add(&mut self, name: Name) {
+        self.pending.push(Awaited::new(name));
+    }
+
     /// What has not got there, as it was at the last look.
     pub fn pending(&self) -> impl Iterator<Item = Pending<'_>> {
         self.pending.iter().map(Awaited::pending)
