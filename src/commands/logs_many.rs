@@ -8,7 +8,7 @@ use super::output::{Output, after_interrupt, known_name, note, print_error};
 use super::select::{Selected, common, select};
 use crate::cli::Selector;
 use crate::domain::name::Name;
-use crate::error::{Error, ExitCode, Result};
+use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::logs::{FollowAll, FollowRequest, Followed, LogRequest, Patient, Selection, Stream, Told, Which, Who};
 use crate::ops::{self, Bgo};
 use crate::platform::SignalQueue;
@@ -30,7 +30,7 @@ pub fn run(
     follow: Option<bool>,
     out: &Output,
 ) -> Result<(ExitCode, bool)> {
-    let mut code = ExitCode::Done;
+    let mut errors = Vec::new();
     let mut names: Vec<Name> = Vec::new();
     match select(bgo, selector)? {
         Selected::Listed(members) => names = members,
@@ -40,38 +40,38 @@ pub fn run(
                     Ok(name) if names.contains(&name) => {}
                     Ok(name) => names.push(name),
                     Err(error) if follow.is_some() => return Err(error),
-                    Err(error) => {
-                        print_error(&error);
-                        code = code.max(error.kind.exit_code());
-                    }
+                    Err(error) => errors.push(error),
                 }
             }
         }
     }
-    let Some(until_exit) = follow else { return show_all(bgo, &names, request, out, code) };
+    let Some(until_exit) = follow else { return show_all(bgo, &names, request, out, errors) };
     let who = common(selector)?.map_or_else(|| Who::Names(names.clone()), Who::Common);
     let request = FollowRequest { logs: request.clone(), until_exit };
     let lines = Lines::new(&names, out.style(None));
     follow_all(FollowAll::new(bgo, who, request)?, lines)
 }
 
-/// Shows what there is of each that there is something of. `code` is the worst so far.
+/// Shows what there is of each that there is something of, and tells of the `errors` about others.
 fn show_all(
     bgo: &Bgo,
     names: &[Name],
     request: &LogRequest,
     out: &Output,
-    mut code: ExitCode,
+    mut errors: Vec<Error>,
 ) -> Result<(ExitCode, bool)> {
     let mut selections = Vec::new();
     for name in names {
         match ops::logs::select(bgo, name, request) {
             Ok(selection) => selections.push((name.clone(), selection)),
-            Err(error) => {
-                print_error(&error);
-                code = code.max(error.kind.exit_code());
-            }
+            Err(error) => errors.push(error),
         }
+    }
+    errors.iter().for_each(print_error);
+    let mut code = errors.iter().map(|error| error.kind.exit_code()).max().unwrap_or(ExitCode::Done);
+    // As elsewhere: most likely the command line was meant otherwise.
+    if selections.is_empty() && errors.len() > 1 && errors.iter().all(|error| error.kind == ErrorKind::NotFound) {
+        code = ExitCode::Usage;
     }
     let names: Vec<Name> = selections.iter().map(|(name, _)| name.clone()).collect();
     let mut lines = Lines::new(&names, out.style(None));

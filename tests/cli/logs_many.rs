@@ -92,6 +92,7 @@ fn one_that_is_not_known_does_not_hide_the_others() {
     assert_eq!(told.stdout, "web | half\n");
     assert!(told.stderr.starts_with("bgo: no process named \"nobody\"\n"), "{told:?}");
     env.bgo(&["follow", "web", "nobody"]).code(3);
+    env.bgo(&["logs", "nobody", "no/name"]).code(2);
     let told = env.bgo(&["logs", "web", "worker", "--run", "-1"]).code(1);
     assert!(told.stderr.matches("cannot show run -1 of").count() == 2, "{told:?}");
 }
