@@ -12,8 +12,9 @@ use crate::domain::record::{Record, State};
 use crate::error::{Error, ErrorKind, Result};
 use crate::logs::{LogReader, end_of};
 use crate::ops::growing::Growing;
+use crate::ops::members::among;
 use crate::ops::wait::{Goal, Waiter};
-use crate::ops::{Bgo, Common, members};
+use crate::ops::{Bgo, Common};
 use crate::platform::{self, FileWatch, Interest};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -236,7 +237,8 @@ impl<'a> FollowAll<'a> {
     fn wanted(&self) -> Result<Vec<Name>> {
         match &self.who {
             Who::Names(names) => Ok(names.clone()),
-            Who::Common(common) => Ok(members(self.bgo, common)?.names),
+            // Not what was lost is to be found again for that: who only looks writes nothing.
+            Who::Common(common) => Ok(among(self.bgo, common, self.bgo.store.names()?).names),
         }
     }
 
