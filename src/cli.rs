@@ -116,10 +116,10 @@ pub enum Command {
     /// Show all processes, or some in detail
     #[command(visible_aliases = ["ls", "list"])]
     Status(StatusArgs),
-    /// Show the output of a process
+    /// Show the output of processes
     #[command(after_help = logs::NOTES)]
     Logs(LogsArgs),
-    /// Follow the output of a process (logs -f -n 10)
+    /// Follow the output of processes (logs -f -n 10)
     #[command(visible_alias = "tail", after_help = logs::NOTES)]
     Follow(FollowArgs),
     /// Restart a running process from now on when it dies

@@ -3,13 +3,15 @@
 //! Why it exists: both choose from the same logs in the same way. Invariant: what one shows and the other does too has
 //! one flag.
 
+use super::selector::Selector;
 use clap::Args;
-use std::ffi::OsString;
 
 /// What the help of both ends with.
 pub(super) const NOTES: &str = "\
-With --grep it exits with 1 if no line matches, and a line longer than 64 KiB counts as several. A follow goes on over \
-rotations and restarts; it ends with 0 when the process is deleted or, with --until-exit, down for good.";
+Of several processes each line stands behind the name of its process, and a line of standard error has ! there instead \
+of |. With --grep it exits with 1 if no line matches. A line longer than 64 KiB counts as several, where lines count. A \
+follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0 when all have \
+been deleted or, with --until-exit, are down for good.";
 
 // Which logs.
 #[derive(Clone, Copy, Debug, Args)]
@@ -42,12 +44,13 @@ pub struct LogPart {
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct LogsArgs {
-    /// Name of the process
-    pub name: OsString,
+    /// Whose.
+    #[command(flatten)]
+    pub selector: Selector,
     /// Go on with what is written from now on, until Ctrl-C
     #[arg(short, long)]
     pub follow: bool,
-    /// With --follow: end when the process is down for good; restarts by its policy go on
+    /// With --follow: end when all are down for good; restarts by its policy go on
     #[arg(long, requires = "follow")]
     pub until_exit: bool,
     /// Only the last N lines of each stream [default: 50; all with --since-start, --run, --all or --grep]
@@ -82,9 +85,10 @@ fn run_number(text: &str) -> Result<i64, String> {
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
 pub struct FollowArgs {
-    /// Name of the process
-    pub name: OsString,
-    /// End when the process is down for good; restarts by its policy go on
+    /// Whose.
+    #[command(flatten)]
+    pub selector: Selector,
+    /// End when all are down for good; restarts by its policy go on
     #[arg(long)]
     pub until_exit: bool,
     /// How many lines of each stream to begin with [default: 10; all with --since-start or --all]

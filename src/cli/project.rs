@@ -27,6 +27,9 @@ pub struct UpArgs {
     /// Stop what was started at the first failure
     #[arg(long)]
     pub abort_on_failure: bool,
+    /// Follow the output of all; Ctrl-C stops them
+    #[arg(short, long, conflicts_with = "json")]
+    pub attach: bool,
     /// One JSON document
     #[arg(long)]
     pub json: bool,

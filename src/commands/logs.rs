@@ -1,20 +1,20 @@
 //! `logs` and `follow`
 
+use super::logs_many;
 use super::output::{Output, after_interrupt, known_name, note};
-use crate::cli::{FollowArgs, LogPart, LogsArgs, Streams};
+use crate::cli::{FollowArgs, LogPart, LogsArgs, Selector, Streams};
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::logs::Pattern;
 use crate::ops::logs::{FollowRequest, Followed, LogRequest, Stream, Which};
 use crate::ops::{self, Bgo};
 use crate::view::style::Level;
-use std::ffi::OsString;
 use std::io::{self, Write};
 
 /// What to show.
 #[derive(Debug)]
 pub struct Wanted {
-    name: OsString,
+    selector: Selector,
     lines: Option<u64>,
     part: LogPart,
     run: Option<i64>,
@@ -25,20 +25,20 @@ pub struct Wanted {
 
 impl From<LogsArgs> for Wanted {
     fn from(args: LogsArgs) -> Wanted {
-        let LogsArgs { name, part, run, .. } = args;
+        let LogsArgs { selector, part, run, .. } = args;
         let all = part.since_start || run.is_some() || part.all || part.grep.is_some();
         let lines = args.lines.or((!all).then_some(50));
         let follow = args.follow.then_some(args.until_exit);
-        Wanted { name, lines, part, run, which: which(args.watcher, args.streams), follow }
+        Wanted { selector, lines, part, run, which: which(args.watcher, args.streams), follow }
     }
 }
 
 impl From<FollowArgs> for Wanted {
     fn from(args: FollowArgs) -> Wanted {
-        let FollowArgs { name, part, .. } = args;
+        let FollowArgs { selector, part, .. } = args;
         let lines = args.lines.or((!part.since_start && !part.all).then_some(10));
         let follow = Some(args.until_exit);
-        Wanted { name, lines, part, run: None, which: which(args.watcher, args.streams), follow }
+        Wanted { selector, lines, part, run: None, which: which(args.watcher, args.streams), follow }
     }
 }
 
@@ -54,17 +54,26 @@ fn which(watcher: bool, streams: Streams) -> Which {
 /// Shows or follows logs. Logs without a record (of a start that failed, or kept by delete) are shown, too.
 pub fn run(bgo: &Bgo, wanted: &Wanted, out: &Output) -> Result<ExitCode> {
     let grep = wanted.part.grep.as_deref().map(pattern).transpose()?;
-    let name = known_name(bgo, &wanted.name)?;
     let run = wanted.run.or(wanted.part.since_start.then_some(0));
     let request = LogRequest { which: wanted.which, run, lines: wanted.lines, grep };
-    let mut stdout = Shown { out: io::stdout().lock(), title: String::new(), any: false };
-    let code = match wanted.follow {
-        Some(until_exit) => follow(bgo, &name, &FollowRequest { logs: request.clone(), until_exit }, &mut stdout)?,
-        None => show(bgo, &name, &request, out, &mut stdout)?,
+    let (code, any) = match wanted.selector.names.as_slice() {
+        [name] => one(bgo, &known_name(bgo, name)?, &request, wanted.follow, out)?,
+        // A group has the form of several also while it has one member: another may join it.
+        _ => logs_many::run(bgo, &wanted.selector, &request, wanted.follow, out)?,
     };
     // As grep does it.
-    let in_vain = request.grep.is_some() && !stdout.any && code == ExitCode::Done;
+    let in_vain = request.grep.is_some() && !any && code == ExitCode::Done;
     Ok(if in_vain { ExitCode::Failed } else { code })
+}
+
+/// Shows or follows the logs of one as they are. Says also whether there was anything.
+fn one(bgo: &Bgo, name: &Name, request: &LogRequest, follows: Option<bool>, out: &Output) -> Result<(ExitCode, bool)> {
+    let mut stdout = Shown { out: io::stdout().lock(), title: String::new(), any: false };
+    let code = match follows {
+        Some(until_exit) => follow(bgo, name, &FollowRequest { logs: request.clone(), until_exit }, &mut stdout)?,
+        None => show(bgo, name, request, out, &mut stdout)?,
+    };
+    Ok((code, stdout.any))
 }
 
 fn pattern(text: &str) -> Result<Pattern> {
@@ -124,7 +133,7 @@ fn follow(bgo: &Bgo, name: &Name, request: &FollowRequest, stdout: &mut Shown<im
     Ok(ExitCode::Done)
 }
 
-fn described(stream: Stream) -> &'static str {
+pub(super) fn described(stream: Stream) -> &'static str {
     match stream {
         Stream::Stdout => "standard output",
         Stream::Stderr => "standard error",

@@ -9,6 +9,7 @@ mod completions;
 mod delete;
 mod direct;
 mod logs;
+mod logs_many;
 mod output;
 mod pick;
 mod restart;

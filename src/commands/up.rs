@@ -1,5 +1,6 @@
 //! `up` and `down`: one line a job, or a table that lives until all are settled.
 
+use super::logs_many::attach;
 use super::output::{Output, after_interrupt, known_name, note, print, print_error, say};
 use crate::cli::{DownArgs, UpArgs};
 use crate::domain::name::Name;
@@ -39,10 +40,46 @@ pub fn up(bgo: &Bgo, args: &UpArgs, out: &Output) -> Result<ExitCode> {
     tell_of_others(bgo, &project);
     if outcome.interrupted {
         after_interrupt();
-        note("bgo: no longer waiting; what was started goes on: bgo down stops it");
+        if args.attach {
+            stop_all(bgo, begun(&outcome), &signals, out)?;
+        } else {
+            note("bgo: no longer waiting; what was started goes on: bgo down stops it");
+        }
         return Ok(ExitCode::Interrupted);
     }
-    Ok(if outcome.is_success() { ExitCode::Done } else { ExitCode::Failed })
+    if !outcome.is_success() {
+        return Ok(ExitCode::Failed);
+    }
+    if args.attach {
+        let names = begun(&outcome);
+        let stopped =
+            attach(bgo, &names, out, signals, |signals| stop_all(bgo, names.clone(), signals, out).map(drop))?;
+        return Ok(if stopped { ExitCode::Interrupted } else { ExitCode::Done });
+    }
+    Ok(ExitCode::Done)
+}
+
+/// The processes that this `up` has to do with.
+fn begun(outcome: &Outcome) -> Vec<Name> {
+    outcome.jobs.iter().filter(|job| job.begun.is_some()).map(|job| job.name.clone()).collect()
+}
+
+/// Stops these, each before what it needs, and tells of each.
+fn stop_all(bgo: &Bgo, names: Vec<Name>, signals: &SignalQueue, out: &Output) -> Result<Outcome> {
+    stop_with(bgo, names, &StopRequest::default(), signals, out)
+}
+
+fn stop_with(
+    bgo: &Bgo,
+    names: Vec<Name>,
+    request: &StopRequest,
+    signals: &SignalQueue,
+    out: &Output,
+) -> Result<Outcome> {
+    let mut screen = Screen::new(out.style(None), io::stderr().is_terminal());
+    let outcome = ops::up::down(bgo, names, request, signals, &mut |jobs| screen.show(jobs, progress::went_down))?;
+    screen.finish(&outcome, progress::went_down);
+    Ok(outcome)
 }
 
 fn up_as_json(bgo: &Bgo, args: &UpArgs) -> Result<ExitCode> {
@@ -75,10 +112,8 @@ pub fn down(bgo: &Bgo, args: &DownArgs, out: &Output) -> Result<ExitCode> {
         return Ok(ExitCode::Done);
     }
     let signals = interrupts()?;
-    let mut screen = Screen::new(out.style(None), io::stderr().is_terminal());
     let stop = StopRequest { timeout: args.timeout, ..StopRequest::default() };
-    let outcome = ops::up::down(bgo, names, &stop, &signals, &mut |jobs| screen.show(jobs, progress::went_down))?;
-    screen.finish(&outcome, progress::went_down);
+    let outcome = stop_with(bgo, names, &stop, &signals, out)?;
     if outcome.interrupted {
         after_interrupt();
         note("bgo: interrupted: what was not stopped yet goes on");

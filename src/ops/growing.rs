@@ -49,15 +49,37 @@ impl Growing {
         self.logs[index].1.position()
     }
 
+    /// Takes the logs and their readers out, to be [put back](Growing::set_logs), others with them perhaps.
+    pub fn take_logs(&mut self) -> Vec<(PathBuf, LogReader)> {
+        std::mem::take(&mut self.logs)
+    }
+
+    /// Reads `logs` on from where their readers stand, in place of those before.
+    ///
+    /// # Errors
+    /// They cannot be watched.
+    pub fn set_logs(&mut self, logs: Vec<(PathBuf, LogReader)>) -> Result<()> {
+        self.changes = FileWatch::beside(&paths(&logs)).map_err(|e| broken(&e))?;
+        self.logs = logs;
+        Ok(())
+    }
+
     /// The logs and their readers.
     pub fn into_logs(self) -> Vec<(PathBuf, LogReader)> {
         self.logs
     }
 
     /// Forgets what has changed so far: it is about to be read.
-    fn notice(&mut self) {
+    pub fn notice(&mut self) {
         self.changes.drain();
         self.changes.add(&paths(&self.logs));
+    }
+}
+
+impl AsFd for Growing {
+    /// Readable when something has changed since the last [notice](Growing::notice).
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.changes.as_fd()
     }
 }
 

@@ -62,15 +62,20 @@ pub struct Members {
 /// # Errors
 /// The records cannot be listed.
 pub fn members(bgo: &Bgo, common: &Common) -> Result<Members> {
+    Ok(among(bgo, common, recover::names(bgo)?))
+}
+
+/// Which of `names` have `common` in common.
+pub(super) fn among(bgo: &Bgo, common: &Common, names: Vec<Name>) -> Members {
     let mut found = Members::default();
-    for name in recover::names(bgo)? {
+    for name in names {
         match bgo.store.look(&name, None) {
             Ok(Some(record)) if common.has_record(&record) => found.names.push(name),
             Ok(_) => {}
             Err(e) => found.unreadable.push((name, e)),
         }
     }
-    Ok(found)
+    found
 }
 
 /// Nobody has `common` in common: an error that names the nearest group that there is.

@@ -302,7 +302,7 @@ impl Course<'_> {
                     let job = &mut self.jobs[index];
                     (job.done, job.pid) = (Some(done), Some(pid));
                     if let Some(waiter) = &mut self.waiter {
-                        waiter.add(&job.name, run);
+                        waiter.add_run(&job.name, run);
                     }
                 }
                 Word::Down(Ok(stopped)) => {

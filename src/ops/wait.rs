@@ -141,7 +141,7 @@ impl<'a> Waiter<'a> {
         Ok(Waiter { bgo, goal, changes, pending, may_come: timeout.is_some(), deadline, again: None })
     }
 
-    /// Waits for the runs that [`Waiter::add`] adds, each alone.
+    /// Waits for the runs that [`Waiter::add_run`] adds, each alone.
     ///
     /// # Errors
     /// The records cannot be watched.
@@ -150,13 +150,18 @@ impl<'a> Waiter<'a> {
     }
 
     /// Waits for `run` of `name`, too.
-    pub(super) fn add(&mut self, name: &Name, run: Run) {
+    pub(super) fn add_run(&mut self, name: &Name, run: Run) {
         self.pending.push(Awaited::run(name.clone(), run));
     }
 
     /// No longer waits for `name`.
     pub(super) fn forget(&mut self, name: &Name) {
         self.pending.retain(|awaited| awaited.name != *name);
+    }
+
+    /// Waits for `name`, too.
+    pub(super) fn add(&mut self, name: Name) {
+        self.pending.push(Awaited::new(name));
     }
 
     /// What has not got there, as it was at the last look.

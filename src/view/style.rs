@@ -4,7 +4,7 @@
 //! follows one [`Style`]. Invariant: nothing here looks at the environment; what decides comes in as a [`Terminal`].
 
 use super::text;
-use owo_colors::Styled;
+use owo_colors::{AnsiColors, Styled};
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -154,6 +154,20 @@ impl Style {
             Paint::Bold => plain.bold(),
         };
         style.style(text)
+    }
+
+    /// `text` in one of a few colours that are told apart easily; that with a higher `index` in the next.
+    pub fn hue<T: Display>(&self, index: usize, text: T) -> Styled<T> {
+        const HUES: [AnsiColors; 6] = [
+            AnsiColors::Cyan,
+            AnsiColors::Yellow,
+            AnsiColors::Green,
+            AnsiColors::Magenta,
+            AnsiColors::Blue,
+            AnsiColors::BrightCyan,
+        ];
+        let plain = owo_colors::Style::new();
+        if self.color { plain.color(HUES[index % HUES.len()]) } else { plain }.style(text)
     }
 
     /// `text` as good news.

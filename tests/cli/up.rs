@@ -391,3 +391,33 @@ fn a_job_that_waits_for_its_restart_is_started_by_up() {
     let said = bgo_in(&env, &root, &["up"]).ok();
     assert!(said.stdout.starts_with("started \"a\""), "{}", said.stdout);
 }
+
+#[test]
+fn attached_all_output_is_shown_and_ctrl_c_stops_the_group() {
+    let env = TestEnv::new();
+    let root = project(
+        &env,
+        "shop",
+        "[jobs.web]\ncmd = \"trap 'echo bye; exit 0' TERM; echo hello; echo oops >&2; while :; do sleep 0.05; done\"\nready-when = 'hello'\n[jobs.db]\ncmd = 'echo table; exec sleep 600'\n",
+    );
+    let outsider = env.start("outsider", &["sleep", "600"]);
+    let up = env.cmd(&["up", "--attach"]).cwd(&root).spawn();
+    wait_until("the output of both", || {
+        let shown = up.stdout();
+        shown.contains("web | hello\n") && shown.contains("db  | table\n") && shown.contains("web ! oops\n")
+    });
+    signal(up.pid, Signal::SIGINT);
+    let said = up.finish().code(130);
+    assert!(said.stdout.contains("web | bye\n"), "its last words: {}", said.stdout);
+    assert!(said.stdout.contains("stopped \"web\"") && said.stdout.contains("stopped \"db\""), "{}", said.stdout);
+    assert!(alive(outsider));
+    assert_eq!(env.row("db")["status"], "stopped");
+}
+
+#[test]
+fn attached_ends_when_all_have_ended() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", "[jobs.a]\ncmd = 'sleep 0.5; echo done'\n");
+    let said = bgo_in(&env, &root, &["up", "--attach"]).ok();
+    assert!(said.stdout.ends_with("a | done\n"), "{}", said.stdout);
+}

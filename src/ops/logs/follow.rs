@@ -8,12 +8,13 @@ use super::super::Bgo;
 use super::super::growing::{Growing, Turn, pump_until};
 use super::super::wait::{Goal, Waiter};
 use super::lines::{Give, Grep, Line};
+use super::patient::Patient;
 use super::{LogRequest, Selection, Stream, select, streams};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::error::{Error, ErrorKind, Result};
 use crate::logs::{LogReader, end_of};
-use crate::platform::{self, FileWatch, Interest, SignalQueue};
+use crate::platform::{FileWatch, Interest, SignalQueue};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -81,32 +82,6 @@ struct Follower<'a> {
     over: Option<Followed>,
 }
 
-/// How much is written at once: a pipe that says it has room has at least that much.
-const AT_ONCE: usize = 2048;
-
-/// Writes to standard output, and lets go when a signal comes while its reader does not go on.
-struct Patient<'a> {
-    out: &'a mut dyn Write,
-    signals: Option<Rc<SignalQueue>>,
-}
-
-impl Write for Patient<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(signals) = &self.signals {
-            let stdout = io::stdout();
-            let fds = [(signals.as_fd(), Interest::Readable), (stdout.as_fd(), Interest::Writable)];
-            if platform::wait(&fds, None)? == [true, false] {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-        }
-        self.out.write(&bytes[..bytes.len().min(AT_ONCE)])
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
 /// What is done with one log.
 struct Track {
     stream: Stream,
@@ -162,7 +137,7 @@ impl Follower<'_> {
         let mut logs = Vec::new();
         for excerpt in &selection.excerpts {
             let log = excerpt.open(lines.filter(|_| grep.is_none()))?;
-            let grep = grep.clone().map(|pattern| Grep::new(pattern, *lines));
+            let grep = grep.clone().map(|pattern| Grep::new(Some(pattern), *lines));
             self.tracks.push(Track { stream: excerpt.stream, path: excerpt.path.clone(), grep });
             logs.push((excerpt.path.clone(), log));
         }
@@ -239,7 +214,7 @@ impl Follower<'_> {
             let (track, log) = match kept {
                 Some(index) => old.remove(index),
                 None => {
-                    let grep = self.request.logs.grep.clone().map(|pattern| Grep::new(pattern, None));
+                    let grep = self.request.logs.grep.clone().map(|pattern| Grep::new(Some(pattern), None));
                     let log = LogReader::at(&path, from[usize::from(stream == Stream::Stderr)]);
                     (Track { stream, path: path.clone(), grep }, log)
                 }

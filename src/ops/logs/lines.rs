@@ -13,10 +13,11 @@ const LONGEST: usize = 64 * 1024;
 /// Takes what lines are given to.
 pub(super) type Give<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
 
-/// The lines of one stream that match.
+/// The lines of one stream, or those that match.
 #[derive(Debug)]
 pub(super) struct Grep {
-    pattern: Pattern,
+    /// `None`: all.
+    pattern: Option<Pattern>,
     /// The line that is not finished yet.
     line: Vec<u8>,
     /// Whether that is the rest of a line that was too long.
@@ -26,10 +27,15 @@ pub(super) struct Grep {
 }
 
 impl Grep {
-    /// Looks for `pattern`. With `last`, only the last so many lines count, until they are [released](Grep::release).
-    pub fn new(pattern: Pattern, last: Option<u64>) -> Grep {
+    /// Looks for `pattern`, or takes every line. With `last`, only the last so many lines count, until they are [released](Grep::release).
+    pub fn new(pattern: Option<Pattern>, last: Option<u64>) -> Grep {
         let last = last.map(|count| (usize::try_from(count).unwrap_or(usize::MAX), VecDeque::new()));
         Grep { pattern, line: Vec::new(), continued: false, last }
+    }
+
+    /// Whether lines are kept until they are released.
+    pub fn holds_back(&self) -> bool {
+        self.last.is_some()
     }
 
     /// Takes more of the stream.
@@ -78,7 +84,7 @@ impl Grep {
     }
 
     fn look(&mut self, line: &[u8], give: Give<'_>) -> io::Result<()> {
-        if !self.pattern.is_in(line) {
+        if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_in(line)) {
             return Ok(());
         }
         let mut line = line.to_vec();
@@ -119,7 +125,7 @@ mod tests {
 
     /// What matches in `text`, taken in pieces of `size`.
     fn found(pattern: &str, last: Option<u64>, text: &[u8], size: usize) -> String {
-        let mut grep = Grep::new(Pattern::regex(pattern).unwrap(), last);
+        let mut grep = Grep::new(Some(Pattern::regex(pattern).unwrap()), last);
         let mut given = Vec::new();
         let mut give = |line: &[u8]| {
             given.extend_from_slice(line);

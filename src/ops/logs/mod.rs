@@ -6,8 +6,12 @@
 
 mod follow;
 mod lines;
+mod many;
+mod patient;
 
 pub use follow::{FollowRequest, Followed, follow};
+pub use many::{FollowAll, Tell, Told, Who};
+pub use patient::Patient;
 
 use self::lines::Grep;
 use super::Bgo;
@@ -197,15 +201,27 @@ impl Excerpt {
     /// # Errors
     /// The log cannot be read.
     pub fn show(&self, request: &LogRequest, out: &mut dyn Write) -> Result<io::Result<()>> {
-        let Some(pattern) = &request.grep else {
-            let mut log = self.open(request.lines)?;
-            return read_up_to(&self.path, &mut log, self.to, |bytes| out.write_all(bytes));
-        };
-        let mut log = self.open(None)?;
-        let mut grep = Grep::new(pattern.clone(), request.lines);
-        let read =
-            read_up_to(&self.path, &mut log, self.to, |bytes| grep.take(bytes, &mut |line| out.write_all(line)))?;
-        Ok(read.and_then(|()| grep.finish(&mut |line| out.write_all(line))))
+        if request.grep.is_some() {
+            return self.show_lines(request, &mut |line| out.write_all(line));
+        }
+        let mut log = self.open(request.lines)?;
+        read_up_to(&self.path, &mut log, self.to, |bytes| out.write_all(bytes))
+    }
+
+    /// As [`Excerpt::show`], line by line: each with a newline, and one of more than 64 KiB as several.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn show_lines(
+        &self,
+        request: &LogRequest,
+        give: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<io::Result<()>> {
+        let (before, after) = request.grep.as_ref().map_or((request.lines, None), |_| (None, request.lines));
+        let mut log = self.open(before)?;
+        let mut lines = Grep::new(request.grep.clone(), after);
+        let read = read_up_to(&self.path, &mut log, self.to, |bytes| lines.take(bytes, give))?;
+        Ok(read.and_then(|()| lines.finish(give)))
     }
 }
 
