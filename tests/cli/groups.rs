@@ -286,7 +286,7 @@ fn the_project_of_a_folder_is_chosen_from_anywhere_below_it() {
     assert!(
         outside
             .stderr
-            .starts_with("bgo: --project: the current folder is in no project: neither bgo.toml nor bgrun.toml in ")
+            .starts_with("bgo: there is no bgo.toml here: none in this folder or above")
     );
     fs::write(env.work().join("bgo.toml"), "").unwrap();
     let rows = env.cmd(&["status", "--project", "--json"]).cwd(&below).run().ok().json();
