@@ -4,6 +4,7 @@
 //! given changes nothing.
 
 use crate::domain::duration::Span;
+use crate::domain::name::Name;
 use crate::domain::raw::Raw;
 use crate::domain::settings::{Change, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask};
 use crate::domain::signal::Signal;
@@ -194,6 +195,13 @@ pub struct SettingsFlags {
     /// Shell command to run when it is given up
     #[arg(long, value_name = "CMD", help_heading = "Hooks (30 s each at most)")]
     pub on_errored: Option<String>,
+
+    /// Start it only when NAME is ready; several: once for each, or with commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = process_name, help_heading = "Dependencies")]
+    pub after: Vec<String>,
+    /// Restart it with those
+    #[arg(long, help_heading = "Dependencies")]
+    pub restart_with_dependency: bool,
 }
 
 impl RestartFlags {
@@ -260,8 +268,14 @@ impl SettingsFlags {
             on_exit: self.on_exit.map(Some),
             on_ready: self.on_ready.map(Some),
             on_errored: self.on_errored.map(Some),
+            after: (!self.after.is_empty()).then_some(self.after),
+            restart_with_dependency: self.restart_with_dependency.then_some(true),
             ..policy.settings
         };
         Supervision { settings, ..policy }
     }
+}
+
+fn process_name(text: &str) -> Result<String, String> {
+    Name::parse(text).map(|name| name.as_str().to_owned()).map_err(|why| why.to_string())
 }

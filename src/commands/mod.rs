@@ -3,10 +3,13 @@
 //! Why it exists: words and exit codes are decided here; what is done is in `ops`. Invariant: data goes to stdout,
 //! everything else to stderr, and a closed pipe is not an error.
 
+mod ask;
+mod before;
 mod clean;
 mod completions;
 mod delete;
 mod direct;
+mod free_port;
 mod logs;
 mod output;
 mod pick;
@@ -64,6 +67,7 @@ fn run(arguments: &[OsString]) -> Result<ExitStatus> {
         Command::Signal(args) => signal::run(&bgo, &args),
         Command::Start(args) => start::run(&bgo, &args.name, args.flags, args.command),
         Command::Stop(args) => stop::run(&bgo, &args),
+        Command::FreePort(args) => free_port::run(&bgo, &args),
         Command::Restart(args) => restart::run(&bgo, &args),
         Command::RestartStopped(args) => pick::run(&bgo, &args, pick::Order::Name),
         Command::RestartLast(args) => pick::run(&bgo, &args, pick::Order::LastStoppedFirst),

@@ -1,6 +1,6 @@
 //! `stop`
 
-use super::output::{awaiting, each, each_listed, note, say};
+use super::output::{awaiting, each, each_listed, known_name, note, say};
 use crate::cli::StopArgs;
 use crate::domain::name::Name;
 use crate::domain::signal::Signal;
@@ -28,8 +28,15 @@ pub fn run(bgo: &Bgo, args: &StopArgs) -> Result<ExitCode> {
             StopOutcome::AlreadyDown => format!("\"{name}\" was not running"),
         })
     };
+    if args.cascade && !args.all {
+        return each(bgo, &with_dependents(bgo, &args.names)?, one);
+    }
     if !args.all {
-        return each(bgo, &args.names, one);
+        return each(bgo, &args.names, |name| {
+            let said = one(name)?;
+            note_dependents(bgo, name, &args.names);
+            Ok(said)
+        });
     }
     let names = running(bgo)?;
     if names.is_empty() {
@@ -50,4 +57,27 @@ pub fn running(bgo: &Bgo) -> Result<Vec<OsString>> {
     // One that is not ours to stop is not passed over: the stop says so.
     let is_up = |name: &Name| ops::is_up(bgo, name).unwrap_or_else(|e| e.kind == ErrorKind::Foreign);
     Ok(names.into_iter().filter(is_up).map(|n| n.as_str().into()).collect())
+}
+
+/// `names` and what runs and needs them, in the order to stop it in; what cannot be a name comes last, to be told of.
+fn with_dependents(bgo: &Bgo, names: &[OsString]) -> Result<Vec<OsString>> {
+    bgo.store.check()?;
+    let (known, others): (Vec<&OsString>, Vec<&OsString>) =
+        names.iter().partition(|text| known_name(bgo, text).is_ok());
+    let known = known.into_iter().map(|text| known_name(bgo, text)).collect::<Result<Vec<Name>>>()?;
+    let order = ops::stop_order(bgo, &known)?;
+    Ok(order.iter().map(|name| OsString::from(name.as_str())).chain(others.into_iter().cloned()).collect())
+}
+
+/// Says what still runs and needs `name`, other than what is being stopped, too.
+fn note_dependents(bgo: &Bgo, name: &Name, stopping: &[OsString]) {
+    // The stop has succeeded, whatever is in the way of this.
+    let Ok(mut dependents) = ops::running_dependents(bgo, name) else { return };
+    dependents.retain(|dependent| !stopping.iter().any(|text| *text == *dependent.as_str()));
+    for dependent in &dependents {
+        note(&format!(
+            "bgo: \"{dependent}\" still runs and needs \"{name}\"; bgo stop {} --cascade stops both",
+            name.shell()
+        ));
+    }
 }

@@ -72,21 +72,26 @@ impl<'a> Graph<'a> {
 
     /// What `roots` need, directly or through others, in the order to start it in; `roots` themselves are left out.
     pub fn needs(&self, roots: &[&str]) -> Vec<&'a str> {
-        let reached = self.walk(&self.needs, self.positions(roots)).0;
-        self.without(reached, roots)
+        let reached = self.named(&self.walk(&self.needs, self.positions(roots)).0);
+        reached.into_iter().filter(|name| !roots.contains(name)).collect()
     }
 
     /// What needs `roots`, directly or through others, in the order to stop it in: nothing comes after what it needs.
     /// `roots` themselves are left out. Cycles are cut somewhere.
     pub fn dependents(&self, roots: &[&str]) -> Vec<&'a str> {
+        self.stop_order(roots).into_iter().filter(|name| !roots.contains(name)).collect()
+    }
+
+    /// `roots` and what needs them, in the order to stop all of it in: nothing comes after what it needs. Cycles are cut
+    /// somewhere.
+    pub fn stop_order(&self, roots: &[&str]) -> Vec<&'a str> {
         let mut dependents = vec![Vec::new(); self.names.len()];
         for (name, needs) in self.needs.iter().enumerate() {
             for &need in needs {
                 dependents[need].push(name);
             }
         }
-        let reached = self.walk(&dependents, self.positions(roots)).0;
-        self.without(reached, roots)
+        self.named(&self.walk(&dependents, self.positions(roots)).0)
     }
 
     /// Everything that edges lead to from `starts`, those included, each after all that its own edges lead to; and the
@@ -134,10 +139,6 @@ impl<'a> Graph<'a> {
         (0..self.names.len()).filter(|&at| names.contains(&self.names[at])).collect()
     }
 
-    fn without(&self, order: Vec<usize>, names: &[&str]) -> Vec<&'a str> {
-        self.named(&order).into_iter().filter(|name| !names.contains(name)).collect()
-    }
-
     fn named(&self, positions: &[usize]) -> Vec<&'a str> {
         positions.iter().map(|&at| self.names[at]).collect()
     }
@@ -162,6 +163,7 @@ mod tests {
         assert_eq!(graph.order().unwrap(), ["db", "api", "cache", "web", "docs"]);
         assert_eq!(graph.dependents(&["db"]), ["web", "api"]);
         assert_eq!(graph.dependents(&["db", "api"]), ["web"]);
+        assert_eq!(graph.stop_order(&["db", "web"]), ["web", "api", "db"]);
         assert_eq!(graph.needs(&["web"]), ["db", "api", "cache"]);
         assert_eq!((graph.dependents(&["web"]), graph.needs(&["db"])), (vec![], vec![]));
         assert_eq!((graph.dependents(&["nobody"]), graph.needs(&["nobody"])), (vec![], vec![]));

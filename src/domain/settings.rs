@@ -112,6 +112,12 @@ impl<T: Shown> Shown for Option<T> {
     }
 }
 
+impl<T: Shown> Shown for Vec<T> {
+    fn shown(&self) -> String {
+        self.iter().map(T::shown).collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl Shown for bool {
     fn shown(&self) -> String {
         if *self { "yes".to_owned() } else { "no".to_owned() }
@@ -247,6 +253,11 @@ settings! {
     on_ready: Option<String> = None;
     /// Shell command to run when it is given up.
     on_errored: Option<String> = None;
+
+    /// The processes that must be ready before `start` starts it.
+    after: Vec<String> = Vec::new();
+    /// Whether a `restart` of one of those restarts it, too, if it runs.
+    restart_with_dependency: bool = false;
 }
 
 /// What takes effect at the next start of the process only.
@@ -520,6 +531,8 @@ mod tests {
             on_exit: Some("true".into()),
             on_ready: Some("true".into()),
             on_errored: Some("true".into()),
+            after: vec!["db".into(), "cache".into()],
+            restart_with_dependency: true,
             extra: Map::new(),
         }
     }

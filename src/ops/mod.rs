@@ -6,14 +6,17 @@
 //! runs.
 
 mod awaited;
+mod dependencies;
 mod end;
 mod failure;
+mod fetch;
 mod foreground;
 mod growing;
 mod legacy;
 mod link;
 pub mod logs;
 mod output;
+mod ports;
 mod preflight;
 mod recover;
 mod remove;
@@ -29,8 +32,11 @@ mod stop;
 mod wait;
 mod watched;
 
+pub use dependencies::{AFTER_TIMEOUT, await_dependencies, check_after, restart_order, running_dependents, stop_order};
+pub use fetch::{Fetch, Fetched};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
 pub use output::RunOutput;
+pub use ports::{Freed, Holder, free_port, holders, look_at_ports};
 pub use preflight::{is_executable_file, resolve};
 pub use recover::names;
 pub use remove::{Cleaned, clean, is_up, remove};

@@ -104,6 +104,10 @@ impl Page<'_> {
         if let Some(usage) = usage.filter(|usage| usage.processes > 1) {
             self.fact("Processes", usage.processes);
         }
+        if let Some(ports) = row.ports.as_deref().filter(|ports| !ports.is_empty()) {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            self.fact("Ports", ports.join(", "));
+        }
         self.fact_or_dash("Uptime", row.uptime.filter(|_| row.online).map(text::uptime_clock));
     }
 
