@@ -6,6 +6,7 @@ use crate::cli::FreePortArgs;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, Freed, Holder};
 use crate::platform;
+use std::io::{self, IsTerminal};
 
 /// Ends who listens on the port, and asks first.
 pub fn run(bgo: &Bgo, args: &FreePortArgs) -> Result<ExitCode> {
@@ -17,7 +18,7 @@ pub fn run(bgo: &Bgo, args: &FreePortArgs) -> Result<ExitCode> {
     }
     if !args.yes && !confirm_all(port, &holders)? {
         say(&format!("port {port} was left alone"));
-        return Ok(ExitCode::Done);
+        return Ok(ExitCode::Failed);
     }
     for freed in awaiting(&format!("freeing port {port}"), || ops::free_port(bgo, port, &holders))? {
         match freed {
@@ -37,14 +38,13 @@ fn confirm_all(port: u16, holders: &[Holder]) -> Result<bool> {
             Some(name) => format!("bgo stop {} stops it; bgo free-port {port} --yes does not ask", name.shell()),
             None => format!("bgo free-port {port} --yes"),
         });
-    note(&format!("port {port} is held by"));
-    for holder in holders {
-        let (user, command) = (user(holder), &holder.command);
-        let of = match &holder.of {
-            Some(name) => format!("; it is of \"{name}\", which is stopped: bgo stop {}", name.shell()),
-            None => String::new(),
-        };
-        note(&format!("  pid {}{user}: {command}{of}", holder.process.pid));
+    if io::stdin().is_terminal() {
+        note(&format!("port {port} is held by"));
+        for holder in holders {
+            let (user, command) = (user(holder), &holder.command);
+            let stop = holder.of.as_ref().map(|name| format!(" (\"{name}\": bgo stop {})", name.shell()));
+            note(&format!("  pid {}{user}: {command}{}", holder.process.pid, stop.unwrap_or_default()));
+        }
     }
     confirm(if holders.len() > 1 { "End them?" } else { "End it?" }, refused)
 }

@@ -121,16 +121,17 @@ pub fn await_dependencies(
     for name in needed {
         let left = deadline.saturating_sub(platform::boot_clock());
         let failed = |cause: String| Error::new(ErrorKind::NotRunning, what).because(cause);
+        if !bgo.store.record_path(name).exists() {
+            let unknown = bgo.not_found(name.as_str());
+            let cause = format!("it needs \"{name}\", and there is no process of that name");
+            return Err(Error { what: what.to_owned(), cause, ..unknown });
+        }
         let mut waiter = Waiter::new(bgo, std::slice::from_ref(name), Goal::Ready, Some(left))?;
         // What this look finds running is known to have ended when it is found down later: of what is down from the
         // first, the waiter would wait for the next start.
         let mut reached = waiter.look();
         if reached.is_none() {
-            let row = snapshot_of(bgo, name).map_err(|e| Error {
-                what: what.to_owned(),
-                cause: format!("it needs \"{name}\", and there is no process of that name"),
-                ..e
-            })?;
+            let row = snapshot_of(bgo, name)?;
             if has_ended_well(&row) {
                 continue;
             }

@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The first and the longest time between two looks at a port that nothing tells about.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(320));
 /// How many characters of a command an error quotes.
-const SHOWN: usize = 60;
+const SHOWN: usize = 80;
 
 /// Puts the ports of its tree into each of `rows`: TCP, at any address, in whichever network namespace its processes
 /// are. They stay `None` where that cannot be told.

@@ -29,7 +29,7 @@ pub struct LogSizes {
 /// The longest label is `Last restart:`; values begin behind it.
 const LABEL: usize = 15;
 
-/// The longest setting is `ready-when-notify:`.
+/// Most settings are shorter; a longer one moves its own value only.
 const SETTING: usize = 19;
 
 /// Everything about `row`.
@@ -209,7 +209,7 @@ impl Page<'_> {
             self.heading("Settings:");
         }
         for (name, value) in settings {
-            let name = text::pad(&format!("{name}:"), SETTING);
+            let name = text::pad(&format!("{name}: "), SETTING);
             let _ = writeln!(self.out, "    {}{}", self.style.dim(name), text::clean(value));
         }
     }
