@@ -169,7 +169,9 @@ pub fn await_dependencies(
 
 /// Whether it is down, and nobody is about to start it again.
 fn is_down(row: &Row) -> bool {
-    !row.online && !matches!(row.state, State::Starting | State::Backoff)
+    // How it has ended is about to be written: with that it may be started again.
+    let is_ending = row.state == State::Exited && row.end.is_none() && row.watcher_lives();
+    !row.online && !is_ending && !matches!(row.state, State::Starting | State::Backoff)
 }
 
 /// Whether it has done what it was started for: its last run ended by itself, and well.

@@ -150,7 +150,10 @@ pub enum Freed {
 pub fn free_port(bgo: &Bgo, port: u16, holders: &[Holder]) -> Result<Vec<Freed>> {
     let cannot = |cause: String| Error::new(ErrorKind::StopFailed, format!("cannot free port {port}")).because(cause);
     let own = std::process::id();
-    for holder in holders {
+    // Somebody may have thought about the question for long: who does not listen any more is left alone.
+    let still = holders_now(port)?.pids;
+    let holders: Vec<&Holder> = holders.iter().filter(|holder| still.contains(&holder.process.pid)).collect();
+    for holder in &holders {
         let shown = holder.shown();
         if holder.process.pid == 1 {
             return Err(cannot(format!("{shown} holds it, and everything ends with that"))
@@ -168,9 +171,8 @@ pub fn free_port(bgo: &Bgo, port: u16, holders: &[Holder]) -> Result<Vec<Freed>>
             freed.push(Freed::Stopped(name.clone()));
         }
     }
-    let strangers = holders.iter().filter(|holder| holder.of.is_none());
     let mut handles = Vec::new();
-    for holder in strangers {
+    for holder in holders.into_iter().filter(|holder| holder.of.is_none()) {
         let opened = ProcessHandle::open(&holder.process);
         handles.extend(opened.map_err(|e| cannot(format!("{}: {}", holder.shown(), describe(&e))))?);
         freed.push(Freed::Ended(holder.clone()));
@@ -219,7 +221,9 @@ impl HeldPorts {
         let ports = sockets.and_then(|mut sockets| sockets.of_tree(&pids)).unwrap_or_default();
         let beside = |port: u16| {
             let mut holders = platform::port_holders(port).unwrap_or_default();
-            holders.pids.retain(|pid| !pids.contains(pid));
+            // What carries the mark of the run is its own, even if it has left the tree.
+            let is_ours = |pid: u32| run_id_of(pid).is_some_and(|id| *id == *record.run_id);
+            holders.pids.retain(|pid| !pids.contains(pid) && !is_ours(*pid));
             (port, holders)
         };
         let ports = ports.into_iter().map(beside).collect();

@@ -1,6 +1,6 @@
 //! Dependencies between processes: who is waited for, who is stopped first, who is restarted along.
 
-use crate::env::{TestEnv, alive, kill9, signal, wait_until};
+use crate::env::{Terminal, TestEnv, alive, kill9, signal, wait_until};
 use nix::sys::signal::Signal;
 use std::fs;
 
@@ -18,6 +18,14 @@ fn start_after(env: &TestEnv, flags: &[&str], name: &str, needed: &str) -> u32 {
     env.start_with(&[flags, &["--after", needed]].concat(), name, &STAY)
 }
 
+/// Starts `web` after `needed`, of which the last is not ready, and returns once it waits for them.
+#[track_caller]
+fn waiting(env: &TestEnv, name: &str, needed: &str) -> Terminal {
+    let start = env.cmd(&["start", name, "--after", needed, "--", "sleep", "300"]).on_terminal(160);
+    start.wait_for("to be ready (");
+    start
+}
+
 // ---------------------------------------------------------------------------------------------- start --after
 
 #[test]
@@ -25,8 +33,7 @@ fn a_start_waits_until_what_it_needs_is_ready() {
     let env = TestEnv::new();
     env.start_with(&SLOW, "db", &STAY);
     env.start("cache", &STAY);
-    let start = env.cmd(&["start", "web", "--after", "cache,db", "--", "sleep", "300"]).spawn();
-    wait_until("the wait", || env.processes().iter().any(|p| p.pid == start.pid));
+    let start = waiting(&env, "web", "cache,db");
     env.bgo(&["wait", "web", "--timeout", "300ms"]).code(3);
     go(&env);
     start.finish().ok();
@@ -46,8 +53,7 @@ fn what_has_done_its_work_is_as_good_as_ready() {
     // One that ends well while it is waited for.
     let script = "while [ ! -e go ]; do sleep 0.02; done";
     env.start_with(&["--ready-when", "never", "--ready-timeout", "0"], "migrate", &["sh", "-c", script]);
-    let start = env.cmd(&["start", "web3", "--after", "migrate", "--", "sleep", "300"]).spawn();
-    wait_until("the wait", || env.processes().iter().any(|p| p.pid == start.pid));
+    let start = waiting(&env, "web3", "migrate");
     go(&env);
     start.finish().ok();
 }
@@ -80,12 +86,11 @@ fn what_crashes_while_it_is_waited_for_fails_the_start() {
     let env = TestEnv::new();
     let script = "while [ ! -e go ]; do sleep 0.02; done; echo no disk >&2; exit 3";
     env.start_with(&["--ready-when", "never", "--ready-timeout", "0"], "db", &["sh", "-c", script]);
-    let start = env.cmd(&["start", "web", "--after", "db", "--", "sleep", "300"]).spawn();
-    wait_until("the wait", || env.processes().iter().any(|p| p.pid == start.pid));
+    let start = waiting(&env, "web", "db");
     go(&env);
-    let told = start.finish().code(1);
+    let screen = start.finish().code(1).stdout;
     let why = "bgo: cannot start \"web\": it needs \"db\": \"db\" ended before it was ready: exit code 3";
-    assert!(told.stderr.starts_with(why) && told.stderr.contains("no disk"), "{}", told.stderr);
+    assert!(screen.contains(why) && screen.contains("no disk"), "{screen}");
     assert!(!env.record_path("web").exists());
 }
 
@@ -108,8 +113,7 @@ fn the_wait_for_what_is_needed_ends_after_its_time() {
 fn the_wait_for_what_is_needed_can_be_interrupted() {
     let env = TestEnv::new();
     env.start_with(&SLOW, "db", &STAY);
-    let mut terminal = env.cmd(&["start", "web", "--after", "db", "--", "sleep", "300"]).on_terminal(100);
-    terminal.wait_for("waiting for \"db\" to be ready");
+    let mut terminal = waiting(&env, "web", "db");
     terminal.send("\x03");
     assert!(terminal.finish().code(130).stdout.contains("\"web\" was not started"));
     assert!(!env.record_path("web").exists() && env.row("db")["status"] == "online");

@@ -131,6 +131,20 @@ fn a_forced_start_names_the_stranger_that_has_taken_the_port() {
 }
 
 #[test]
+fn a_forced_start_ends_what_is_left_of_its_own_tree() {
+    let (env, port) = home();
+    serve(&env, &[], "web", port);
+    // It carries the mark of the run, and nothing else tells whose it is.
+    let address = format!("127.0.0.2:{port}");
+    let mark = env.record("web")["run_id"].as_str().unwrap().to_owned();
+    let left =
+        env.program("agent", &[format!("listen {address}").as_str(), "sleep 300"]).var("BGO_RUN_ID", mark).spawn();
+    wait_until("the leftover to listen", || TcpStream::connect(&address).is_ok());
+    env.bgo(&["start", "web", "--force", "--", "sleep", "300"]).ok();
+    assert!(!alive(left.pid) && TcpStream::connect(&address).is_err());
+}
+
+#[test]
 fn a_forced_start_works_after_the_sidecar_was_killed() {
     let (env, port) = home();
     let old = serve(&env, &[], "web", port);
@@ -189,6 +203,19 @@ fn free_port_asks_on_a_terminal() {
         terminal.finish().code(code);
     }
     server.finish().code(128 + 15);
+    // Whoever has stopped listening while the question stood is not ended.
+    let changing = format!("127.0.0.1:{}", free_port());
+    let (number, other) = (changing.rsplit_once(':').unwrap().1, env.work().join("go"));
+    let script = "agent \"listen $0\" 'wait go' & sleep 300";
+    let shell = env.program("sh", &["-c", script, &changing]).spawn();
+    wait_until("it to listen", || TcpStream::connect(&changing).is_ok());
+    let mut terminal = env.cmd(&["free-port", number]).on_terminal(120);
+    terminal.wait_for("[y/N]");
+    std::fs::write(other, "").unwrap();
+    wait_until("it to be free", || TcpListener::bind(&changing).is_ok());
+    terminal.send("y\r");
+    let told = terminal.finish().ok().stdout;
+    assert!(!told.contains("ended") && told.contains("is free") && alive(shell.pid), "{told}");
 }
 
 #[test]
