@@ -6,7 +6,7 @@
 //! what is not proven to be of the run that was stopped is named, and ended only by who was asked to end it.
 
 use super::end::{self, end_all};
-use super::snapshot::snapshot_of;
+use super::snapshot::{TWO_THREADS_FROM, snapshot_of};
 use super::stop::{StopRequest, stop};
 use super::{Bgo, remove};
 use crate::domain::name::Name;
@@ -28,10 +28,19 @@ const SHOWN: usize = 80;
 /// are. They stay `None` where that cannot be told.
 pub fn look_at_ports(rows: &mut [Row]) {
     // A status that tells everything but the ports is worth more than an error.
-    let Ok(Some(mut sockets)) = ListeningSockets::look() else { return };
-    for row in rows {
-        row.ports = sockets.of_tree(&row.pids);
+    let Ok(Some(sockets)) = ListeningSockets::look() else { return };
+    let look = |rows: &mut [Row], mut sockets: ListeningSockets| {
+        rows.iter_mut().for_each(|row| row.ports = sockets.of_tree(&row.pids));
+    };
+    if rows.len() < TWO_THREADS_FROM {
+        return look(rows, sockets);
     }
+    let (first, second) = rows.split_at_mut(rows.len() / 2);
+    std::thread::scope(|scope| {
+        let others = sockets.clone();
+        scope.spawn(|| look(second, others));
+        look(first, sockets);
+    });
 }
 
 // ---------------------------------------------------------------------------------------------- who holds a port

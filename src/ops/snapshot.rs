@@ -16,7 +16,7 @@ use crate::platform::{self, ProcStat};
 use std::time::{Duration, SystemTime};
 
 /// From this many processes on, a second thread pays.
-const TWO_THREADS_FROM: usize = 50;
+pub(super) const TWO_THREADS_FROM: usize = 50;
 
 /// What is the same for all rows of one snapshot.
 struct Machine {

@@ -5,6 +5,9 @@
 
 use super::super::Listener;
 use super::all_pids;
+use nix::dir::Dir;
+use nix::fcntl::{OFlag, readlinkat};
+use nix::sys::stat::Mode;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -114,10 +117,14 @@ pub(super) fn held_sockets(pid: u32, mut is_it: impl FnMut(u64) -> bool) -> io::
         let inode = text.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
         std::str::from_utf8(inode).ok()?.parse().ok()
     };
-    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
-        // A descriptor may be closed meanwhile, and a process end: what cannot be read is not held.
-        let Ok(link) = entry.and_then(|entry| fs::read_link(entry.path())) else { continue };
-        if of_link(link.as_os_str().as_bytes()).is_some_and(&mut is_it) {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut folder = Dir::open(format!("/proc/{pid}/fd").as_str(), flags, Mode::empty())?;
+    let mut names = Vec::new();
+    // A descriptor may be closed meanwhile, and a process end: what cannot be read is not held.
+    names.extend(folder.iter().map_while(Result::ok).map(|entry| entry.file_name().to_owned()));
+    for name in names {
+        let Ok(link) = readlinkat(&folder, name.as_c_str()) else { continue };
+        if of_link(link.as_bytes()).is_some_and(&mut is_it) {
             return Ok(true);
         }
     }

@@ -8,18 +8,17 @@ use super::super::PortHolders;
 use super::all_pids;
 use super::listen::{Socket, held_sockets, listening_sockets};
 use nix::unistd::geteuid;
-use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
 /// The TCP sockets that listen, as of one moment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ListeningSockets {
-    /// The port of each, by inode: that is one number series over all network namespaces.
-    ports: HashMap<u64, u16>,
+    /// The inode and the port of each, in order. Inodes are one number series over all network namespaces.
+    ports: Vec<(u64, u16)>,
     /// The network namespaces that were read, the caller's among them.
-    namespaces: HashSet<PathBuf>,
+    namespaces: Vec<PathBuf>,
     /// Whether one of them can be a process's whose descriptors we may see.
     any_visible: bool,
 }
@@ -31,7 +30,7 @@ impl ListeningSockets {
     /// # Errors
     /// /proc cannot be read.
     pub fn look() -> io::Result<Option<ListeningSockets>> {
-        let mut all = ListeningSockets { ports: HashMap::new(), namespaces: HashSet::new(), any_visible: false };
+        let mut all = ListeningSockets { ports: Vec::new(), namespaces: Vec::new(), any_visible: false };
         all.add(listening_sockets(None)?);
         all.namespaces.extend(fs::read_link("/proc/self/ns/net"));
         Ok(Some(all))
@@ -42,29 +41,34 @@ impl ListeningSockets {
         // Who is not root sees the descriptors of its own processes only, and those have made their sockets themselves.
         self.any_visible |= sockets.iter().any(|socket| own.is_root() || socket.uid == own.as_raw());
         self.ports.extend(sockets.into_iter().map(|socket| (socket.inode, socket.port)));
+        self.ports.sort_unstable();
     }
 
     /// The ports on which the processes of `tree` listen, sorted; `None` if none of them is seen to listen, and one hides
     /// its descriptors from us.
     pub fn of_tree(&mut self, tree: &[u32]) -> Option<Vec<u16>> {
-        let (mut ports, mut hidden) = (BTreeSet::new(), false);
+        let (mut ports, mut hidden) = (Vec::new(), false);
         for &pid in tree {
             if let Ok(namespace) = fs::read_link(format!("/proc/{pid}/ns/net"))
-                && self.namespaces.insert(namespace)
+                && !self.namespaces.contains(&namespace)
                 && let Ok(sockets) = listening_sockets(Some(pid))
             {
+                self.namespaces.push(namespace);
                 self.add(sockets);
             }
             if !self.any_visible {
                 continue;
             }
             let looked = held_sockets(pid, |inode| {
-                ports.extend(self.ports.get(&inode));
+                let found = self.ports.binary_search_by_key(&inode, |(inode, _)| *inode);
+                ports.extend(found.map(|at| self.ports[at].1));
                 false
             });
             hidden |= looked.is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied);
         }
-        if hidden && ports.is_empty() { None } else { Some(ports.into_iter().collect()) }
+        ports.sort_unstable();
+        ports.dedup();
+        if hidden && ports.is_empty() { None } else { Some(ports) }
     }
 }
 
@@ -74,23 +78,24 @@ impl ListeningSockets {
 /// /proc cannot be read.
 pub fn port_holders(port: u16) -> io::Result<PortHolders> {
     let sockets = listening_sockets(None)?.into_iter().filter(|socket| socket.port == port);
-    let mut unseen: HashSet<u64> = sockets.map(|socket| socket.inode).collect();
+    // Each with whether a holder of it was seen.
+    let mut sockets: Vec<(u64, bool)> = sockets.map(|socket| (socket.inode, false)).collect();
     let mut holders = PortHolders::default();
-    if unseen.is_empty() {
+    if sockets.is_empty() {
         return Ok(holders);
     }
-    let wanted = unseen.clone();
     for pid in all_pids() {
         let mut holds = false;
         let _ = held_sockets(pid, |inode| {
-            unseen.remove(&inode);
-            holds |= wanted.contains(&inode);
+            for (_, seen) in sockets.iter_mut().filter(|(wanted, _)| *wanted == inode) {
+                (*seen, holds) = (true, true);
+            }
             false
         });
         if holds {
             holders.pids.push(pid);
         }
     }
-    holders.hidden = !unseen.is_empty();
+    holders.hidden = sockets.iter().any(|(_, seen)| !seen);
     Ok(holders)
 }

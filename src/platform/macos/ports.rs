@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::io;
 
 /// The TCP sockets that listen. There is no such value here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ListeningSockets(Infallible);
 
 impl ListeningSockets {
