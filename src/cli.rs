@@ -105,6 +105,8 @@ pub enum Command {
     Stop(StopArgs),
     /// Send a signal to a process
     Signal(SignalArgs),
+    /// End whoever listens on a TCP port
+    FreePort(FreePortArgs),
     /// Restart processes; those that are down are started
     Restart(RestartArgs),
     /// Restart processes that are down: picked from a menu, by name, or all
@@ -176,6 +178,12 @@ pub struct StartFlags {
     /// Replace it if it runs already
     #[arg(long)]
     pub force: bool,
+    /// First bring its folder up to date: git pull --ff-only
+    #[arg(long)]
+    pub fetch: bool,
+    /// How long it may take until what --after names is ready
+    #[arg(long, value_name = "TIME", default_value = "120s", help_heading = "Dependencies")]
+    pub after_timeout: Span,
 }
 
 // Flags of `start`, of the direct forms and of `run`.
@@ -316,6 +324,9 @@ pub struct StopArgs {
     /// Stop every process that runs
     #[arg(short, long, group = "selection")]
     pub all: bool,
+    /// Stop what needs them (--after) first
+    #[arg(long)]
+    pub cascade: bool,
     /// SIGKILL at once
     #[arg(short, long, conflicts_with_all = ["signal", "timeout"])]
     pub force: bool,
@@ -325,6 +336,18 @@ pub struct StopArgs {
     /// Time it then has before SIGKILL [default: its stop timeout]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<Span>,
+}
+
+// `free-port`
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
+pub struct FreePortArgs {
+    /// The port
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 // `restart`
@@ -373,6 +396,9 @@ pub struct StatusArgs {
     /// One JSON document: an array of all, or the object of one NAME
     #[arg(long)]
     pub json: bool,
+    /// Show on which TCP ports they listen
+    #[arg(long)]
+    pub ports: bool,
     /// ASCII only, no colour
     #[arg(long, conflicts_with = "fancy")]
     pub plain: bool,

@@ -80,6 +80,8 @@ pub enum ErrorKind {
     Conflict,
     /// Output that was asked for is not known or not kept any more.
     NotKept,
+    /// The folder of a process could not be brought up to date.
+    FetchFailed,
 }
 
 impl ErrorKind {
@@ -99,6 +101,7 @@ impl ErrorKind {
             ErrorKind::TimedOut => "timed_out",
             ErrorKind::Conflict => "conflict",
             ErrorKind::NotKept => "not_kept",
+            ErrorKind::FetchFailed => "fetch_failed",
         }
     }
 

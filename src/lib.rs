@@ -27,6 +27,7 @@
 //! # Ok::<(), String>(())
 //! ```
 
+#![cfg_attr(test, recursion_limit = "256")] // A whole row of `status --json` as one literal.
 pub mod cli;
 pub mod commands;
 pub mod domain;

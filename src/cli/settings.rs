@@ -4,6 +4,7 @@
 //! given changes nothing.
 
 use crate::domain::duration::Span;
+use crate::domain::name::Name;
 use crate::domain::raw::Raw;
 use crate::domain::settings::{Change, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, Umask};
 use crate::domain::signal::Signal;
@@ -202,6 +203,13 @@ pub struct SettingsFlags {
     /// Group it belongs to [default of a start: $BGO_GROUP]
     #[arg(long, visible_alias = "workspace", value_name = "NAME", help_heading = "Groups")]
     pub group: Option<String>,
+
+    /// Start it only when NAME is ready; several: once for each, or with commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = process_name, help_heading = "Dependencies")]
+    pub after: Vec<String>,
+    /// Restart it with those
+    #[arg(long, help_heading = "Dependencies")]
+    pub restart_with_dependency: bool,
 }
 
 impl RestartFlags {
@@ -265,8 +273,14 @@ impl SettingsFlags {
             on_ready: self.on_ready.map(Some),
             on_errored: self.on_errored.map(Some),
             group: self.group.map(Some),
+            after: (!self.after.is_empty()).then_some(self.after),
+            restart_with_dependency: self.restart_with_dependency.then_some(true),
             ..policy.settings
         };
         Supervision { settings, ..policy }
     }
+}
+
+fn process_name(text: &str) -> Result<String, String> {
+    Name::parse(text).map(|name| name.as_str().to_owned()).map_err(|why| why.to_string())
 }

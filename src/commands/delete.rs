@@ -1,19 +1,13 @@
 //! `delete`
 
-use super::output::{awaiting, note, say};
+use super::ask;
+use super::output::{awaiting, say};
 use super::select::{Selected, each, each_in_time, select};
 use crate::cli::{DeleteArgs, Selector};
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo};
-use crate::platform::{self, Interest};
 use crate::view::text::quote;
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::os::fd::AsFd;
-use std::time::Duration;
-
-/// How long an answer that is piped in may take.
-const PIPED_ANSWER: Duration = Duration::from_secs(2);
 
 /// Deletes the processes chosen. Asks first: about each of several names that runs, and once about a group.
 pub fn run(bgo: &Bgo, args: &DeleteArgs) -> Result<ExitCode> {
@@ -44,8 +38,6 @@ fn corrupt_is_to_be_asked_about(error: Error) -> Result<bool> {
     if error.kind == ErrorKind::Corrupt { Ok(true) } else { Err(error) }
 }
 
-/// Asks on a terminal. Off it, an answer that is piped in counts (`yes | bgo rm web`); without one this is an error,
-/// never a wait.
 fn confirm(running: &[Name], selector: &Selector) -> Result<bool> {
     let listed = running.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
     let (verb, them) = if running.len() == 1 { ("is", "it") } else { ("are", "them") };
@@ -54,28 +46,8 @@ fn confirm(running: &[Name], selector: &Selector) -> Result<bool> {
         (Selector { project: true, .. }, _) => "--project".to_owned(),
         (_, names) => names.iter().map(Name::shell).collect::<Vec<_>>().join(" "),
     };
-    let refuse = || {
+    let refused =
         Error::new(ErrorKind::NeedsAnswer, format!("{listed} {verb} running, and there is no terminal to ask on"))
-            .hint(format!("bgo delete {chosen} --yes"))
-    };
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        let _ = write!(io::stderr(), "{listed} {verb} running. Stop and delete {them}? [y/N] ");
-    } else {
-        let deadline = platform::boot_clock() + PIPED_ANSWER;
-        let ready = platform::wait(&[(stdin.as_fd(), Interest::Readable)], Some(deadline));
-        if !ready.is_ok_and(|ready| ready[0]) {
-            return Err(refuse());
-        }
-    }
-    let mut answer = String::new();
-    match stdin.lock().read_line(&mut answer) {
-        Ok(0) if !stdin.is_terminal() => Err(refuse()),
-        Ok(0) => {
-            note("");
-            Ok(false)
-        }
-        Ok(_) => Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")),
-        Err(e) => Err(Error::io("cannot read the answer", &e)),
-    }
+            .hint(format!("bgo delete {chosen} --yes"));
+    ask::confirm(&format!("{listed} {verb} running. Stop and delete {them}?"), refused)
 }

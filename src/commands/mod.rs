@@ -3,11 +3,14 @@
 //! Why it exists: words and exit codes are decided here; what is done is in `ops`. Invariant: data goes to stdout,
 //! everything else to stderr, and a closed pipe is not an error.
 
+mod ask;
+mod before;
 mod check;
 mod clean;
 mod completions;
 mod delete;
 mod direct;
+mod free_port;
 mod logs;
 mod logs_many;
 mod output;
@@ -72,6 +75,7 @@ fn run(arguments: &[OsString]) -> Result<ExitStatus> {
         Command::Check(args) => check::check(&bgo, &args),
         Command::Schema(args) => check::schema(&args),
         Command::Stop(args) => stop::run(&bgo, &args),
+        Command::FreePort(args) => free_port::run(&bgo, &args),
         Command::Restart(args) => restart::run(&bgo, &args),
         Command::RestartStopped(args) => pick::run(&bgo, &args, pick::Order::Name),
         Command::RestartLast(args) => pick::run(&bgo, &args, pick::Order::LastStoppedFirst),

@@ -1,23 +1,34 @@
 //! `restart`
 
+use super::before::await_ready;
+use super::output::{print_error, say};
 use super::select::{each_in_time, select, select_running};
 use crate::cli::RestartArgs;
 use crate::domain::name::Name;
 use crate::error::{ExitCode, Result};
 use crate::ops::jobs::ProjectFile;
 use crate::ops::{self, Bgo, RestartRequest, StartOutcome, StartRequest, Started};
+use std::sync::{Mutex, PoisonError};
 
 /// Restarts the processes chosen, or all that run.
 pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
     let request = RestartRequest { reset_counters: args.reset_counters, update_env: args.update_env };
     let selected = if args.all { select_running(bgo) } else { select(bgo, &args.selector) }?;
     let project = bgo.project().ok().flatten();
-    each_in_time(bgo, &selected, "restarting", |name| {
-        match project.as_ref().and_then(|project| changed(bgo, project, name)) {
-            Some(changed) => told(&changed.name, ops::start(bgo, &changed)?),
-            None => restart(bgo, name, request),
-        }
-    })
+    let restarted = Mutex::new(Vec::new());
+    let worst = each_in_time(bgo, &selected, "restarting", |name| {
+        let (name, said) = match project.as_ref().and_then(|project| changed(bgo, project, name)) {
+            Some(changed) => (changed.name.clone(), told(&changed.name, ops::start(bgo, &changed)?)),
+            None => (name.clone(), restart(bgo, name, request)?),
+        };
+        restarted.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+        Ok(said)
+    })?;
+    if args.all {
+        return Ok(worst);
+    }
+    let restarted = restarted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(worst.max(restart_dependents(bgo, &restarted)?))
 }
 
 /// A start as the file of the project says, if that has changed since the process was started, or if it never was.
@@ -37,14 +48,35 @@ fn changed(bgo: &Bgo, project: &ProjectFile, name: &Name) -> Option<StartRequest
     Some(StartRequest { force: true, ..request })
 }
 
-/// Restarts one and says what came of it.
-pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<String> {
-    told(name, ops::restart(bgo, name, request)?)
+/// Restarts what runs, needs one of `restarted` and wants to be restarted with it, each when what it needs is ready again.
+fn restart_dependents(bgo: &Bgo, restarted: &[Name]) -> Result<ExitCode> {
+    let mut worst = ExitCode::Done;
+    for (name, needed) in ops::restart_order(bgo, restarted)? {
+        let what = format!("cannot restart \"{name}\"");
+        let done = await_ready(bgo, &what, &needed, ops::AFTER_TIMEOUT).and_then(|ready| match ready {
+            true => restart(bgo, &name, RestartRequest::default()).map(Some),
+            false => Ok(None),
+        });
+        match done {
+            Ok(Some(said)) => say(&said),
+            Ok(None) => return Ok(ExitCode::Interrupted),
+            Err(error) => {
+                print_error(&error);
+                worst = worst.max(error.kind.exit_code());
+            }
+        }
+    }
+    Ok(worst)
 }
 
-fn told(name: &Name, started: Started) -> Result<String> {
-    Ok(match started.outcome {
+/// Restarts one and says what came of it.
+pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<String> {
+    Ok(told(name, ops::restart(bgo, name, request)?))
+}
+
+fn told(name: &Name, started: Started) -> String {
+    match started.outcome {
         StartOutcome::Ended(exit) => format!("restarted \"{name}\" (pid {}); it ended with {exit}", started.pid),
         _ => format!("restarted \"{name}\" (pid {})", started.pid),
-    })
+    }
 }

@@ -1,5 +1,6 @@
 //! `run`
 
+use super::before::before_start;
 use super::direct::derived_name;
 use super::output::{name, note, print_error};
 use super::start::request;
@@ -32,6 +33,9 @@ fn in_foreground(bgo: &Bgo, args: RunArgs) -> Result<ExitStatus> {
         None => derived(&args)?,
     };
     let start = request(&name, args.process, args.command)?;
+    if let Some(interrupted) = before_start(bgo, &start, false, ops::AFTER_TIMEOUT)? {
+        return Ok(interrupted.into());
+    }
     let ended = ops::foreground(bgo, &Foreground { start, keep }, &mut io::stdout(), &mut io::stderr())?;
     if let Some(lost) = &ended.lost {
         print_error(lost);

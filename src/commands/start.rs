@@ -1,5 +1,6 @@
 //! `start`, and what the direct forms come to.
 
+use super::before::before_start;
 use super::output::{after_interrupt, awaiting, name, note, say};
 use crate::cli::{ProcessFlags, StartFlags};
 use crate::domain::duration::Span;
@@ -37,6 +38,9 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
     let mut settings = Settings::default();
     settings.apply(&request.supervision.settings);
     let awaits_readiness = settings.ready_when().is_some();
+    if let Some(interrupted) = before_start(bgo, &request, flags.fetch, flags.after_timeout.0)? {
+        return Ok(interrupted);
+    }
     let started = ops::start(bgo, &request)?;
     say(&match started.outcome {
         StartOutcome::Running => {

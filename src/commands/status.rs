@@ -34,10 +34,13 @@ pub fn run(bgo: &Bgo, args: &StatusArgs, out: &Output) -> Result<ExitCode> {
         wanted => wanted?,
     };
     match (args.selector.names.as_slice(), args.json) {
+        ([], false) if args.ports => {
+            print(&table::render(&with_ports(rows(bgo, wanted.as_ref())?), &out.style(level)));
+        }
         ([], false) => print(&table::render(&rows(bgo, wanted.as_ref())?, &out.style(level))),
         ([], true) => match rows(bgo, wanted.as_ref()) {
             Err(error) if wanted.is_some() => return Ok(error_as_json(&error)),
-            rows => print(&json::rows(&rows?)),
+            rows => print(&json::rows(&with_ports(rows?))),
         },
         (names, false) => return details(bgo, names, out, level),
         ([name], true) => return one_as_json(bgo, name),
@@ -64,7 +67,7 @@ fn error_as_json(error: &Error) -> ExitCode {
 pub fn details(bgo: &Bgo, names: &[OsString], out: &Output, level: Option<Level>) -> Result<ExitCode> {
     let mut worst = ExitCode::Done;
     for (index, text) in names.iter().enumerate() {
-        match known_name(bgo, text).and_then(|name| ops::snapshot_of(bgo, &name)) {
+        match known_row(bgo, text) {
             Ok(row) => {
                 let gap = if index > 0 { "\n" } else { "" };
                 print(&format!("{gap}{}", detail::render(&row, &sizes(&row), &out.style(level))));
@@ -79,6 +82,17 @@ pub fn details(bgo: &Bgo, names: &[OsString], out: &Output, level: Option<Level>
     Ok(worst)
 }
 
+/// One process, with its ports.
+fn known_row(bgo: &Bgo, text: &OsString) -> Result<Row> {
+    let [row] = with_ports([ops::snapshot_of(bgo, &known_name(bgo, text)?)?]);
+    Ok(row)
+}
+
+fn with_ports<R: AsMut<[Row]>>(mut rows: R) -> R {
+    ops::look_at_ports(rows.as_mut());
+    rows
+}
+
 fn sizes(row: &Row) -> LogSizes {
     let size = |path: &std::path::Path| std::fs::metadata(path).ok().map(|m| m.len());
     LogSizes { out: size(&row.logs.out), err: size(&row.logs.err), watcher: size(&row.logs.watcher) }
@@ -87,7 +101,7 @@ fn sizes(row: &Row) -> LogSizes {
 /// As in bgo-cli 0.2.0, the answer about one name is one document on stdout in any case: about an unknown name it is
 /// the error, and the exit status 1.
 fn one_as_json(bgo: &Bgo, text: &OsString) -> Result<ExitCode> {
-    match known_name(bgo, text).and_then(|name| ops::snapshot_of(bgo, &name)) {
+    match known_row(bgo, text) {
         Ok(row) => {
             print(&json::row(&row));
             Ok(ExitCode::Done)
@@ -102,7 +116,7 @@ fn one_as_json(bgo: &Bgo, text: &OsString) -> Result<ExitCode> {
 fn some_as_json(bgo: &Bgo, names: &[OsString]) -> Result<ExitCode> {
     let mut rows = Vec::new();
     for text in names {
-        rows.push(known_name(bgo, text).and_then(|name| ops::snapshot_of(bgo, &name)));
+        rows.push(known_row(bgo, text));
     }
     let mut worst = ExitCode::Done;
     for error in rows.iter().filter_map(|row| row.as_ref().err()) {
@@ -131,6 +145,7 @@ fn refresh(bgo: &Bgo, args: &StatusArgs, out: &Output, level: Option<Level>) -> 
             rows => rows?,
         };
         before = before.next(&mut rows);
+        let rows = if args.ports { with_ports(rows) } else { rows };
         print(&format!("{clear}{}", table::render(&rows, &out.style(level))));
         let deadline = platform::boot_clock() + interval;
         // The end of the reader of a pipe is an end of this, too.

@@ -10,12 +10,12 @@
 //!   cache, db                 needs of web:     db, api, cache    (the order to start in)
 //! ```
 
-use std::collections::HashMap;
-
 /// Names, and for each the names it needs. Borrowed from the list it was made of.
 #[derive(Debug)]
 pub struct Graph<'a> {
     names: Vec<&'a str>,
+    /// The positions that count: a second one of the same name does not.
+    first: Vec<usize>,
     /// For each name the positions of those it needs, as far as they are in the list.
     needs: Vec<Vec<usize>>,
     /// Who needs what is not in the list.
@@ -28,29 +28,25 @@ pub type Cycle<'a> = Vec<&'a str>;
 impl<'a> Graph<'a> {
     /// The graph of `list`: names, and for each those it needs. Of two of the same name the first counts.
     pub fn new(list: &'a [(String, Vec<String>)]) -> Graph<'a> {
-        let mut positions: HashMap<&str, usize> = HashMap::with_capacity(list.len());
-        let mut names = Vec::with_capacity(list.len());
-        let mut wishes = Vec::with_capacity(list.len());
-        for (name, needs) in list {
-            if let std::collections::hash_map::Entry::Vacant(place) = positions.entry(name) {
-                place.insert(names.len());
-                names.push(name.as_str());
-                wishes.push(needs);
+        // By name, and of two of the same name the first.
+        let mut positions: Vec<usize> = (0..list.len()).collect();
+        positions.sort_by_key(|&at| &list[at].0);
+        positions.dedup_by_key(|at| &list[*at].0);
+        let find = |name: &str| positions.binary_search_by_key(&name, |&at| &list[at].0).map(|at| positions[at]);
+        let mut unknown = Vec::new();
+        let mut needs = vec![Vec::new(); list.len()];
+        for &at in &positions {
+            let (name, wanted) = &list[at];
+            for need in wanted {
+                match find(need) {
+                    Ok(need) => needs[at].push(need),
+                    Err(_) => unknown.push((name.as_str(), need.as_str())),
+                }
             }
         }
-        let mut unknown = Vec::new();
-        let mut known = |name: &'a str, needs: &'a [String]| -> Vec<usize> {
-            let position = |need: &'a String| {
-                let position = positions.get(need.as_str()).copied();
-                if position.is_none() {
-                    unknown.push((name, need.as_str()));
-                }
-                position
-            };
-            needs.iter().filter_map(position).collect()
-        };
-        let needs = names.iter().zip(wishes).map(|(name, needs)| known(name, needs)).collect();
-        Graph { names, needs, unknown }
+        let first = (0..list.len()).filter(|&at| find(&list[at].0) == Ok(at)).collect();
+        let names = list.iter().map(|(name, _)| name.as_str()).collect();
+        Graph { names, first, needs, unknown }
     }
 
     /// Who needs a name that is not in the list: `(web, db)`. The other questions pass over those.
@@ -63,7 +59,7 @@ impl<'a> Graph<'a> {
     /// # Errors
     /// There is none, because these need each other.
     pub fn order(&self) -> Result<Vec<&'a str>, Cycle<'a>> {
-        let (order, cycle) = self.walk(&self.needs, 0..self.names.len());
+        let (order, cycle) = self.walk(&self.needs, self.first.iter().copied());
         match cycle {
             Some(cycle) => Err(self.named(&cycle)),
             None => Ok(self.named(&order)),
@@ -72,21 +68,26 @@ impl<'a> Graph<'a> {
 
     /// What `roots` need, directly or through others, in the order to start it in; `roots` themselves are left out.
     pub fn needs(&self, roots: &[&str]) -> Vec<&'a str> {
-        let reached = self.walk(&self.needs, self.positions(roots)).0;
-        self.without(reached, roots)
+        let reached = self.named(&self.walk(&self.needs, self.positions(roots)).0);
+        reached.into_iter().filter(|name| !roots.contains(name)).collect()
     }
 
     /// What needs `roots`, directly or through others, in the order to stop it in: nothing comes after what it needs.
     /// `roots` themselves are left out. Cycles are cut somewhere.
     pub fn dependents(&self, roots: &[&str]) -> Vec<&'a str> {
+        self.stop_order(roots).into_iter().filter(|name| !roots.contains(name)).collect()
+    }
+
+    /// `roots` and what needs them, in the order to stop all of it in: nothing comes after what it needs. Cycles are cut
+    /// somewhere.
+    pub fn stop_order(&self, roots: &[&str]) -> Vec<&'a str> {
         let mut dependents = vec![Vec::new(); self.names.len()];
         for (name, needs) in self.needs.iter().enumerate() {
             for &need in needs {
                 dependents[need].push(name);
             }
         }
-        let reached = self.walk(&dependents, self.positions(roots)).0;
-        self.without(reached, roots)
+        self.named(&self.walk(&dependents, self.positions(roots)).0)
     }
 
     /// Everything that edges lead to from `starts`, those included, each after all that its own edges lead to; and the
@@ -131,11 +132,7 @@ impl<'a> Graph<'a> {
     }
 
     fn positions(&self, names: &[&str]) -> Vec<usize> {
-        (0..self.names.len()).filter(|&at| names.contains(&self.names[at])).collect()
-    }
-
-    fn without(&self, order: Vec<usize>, names: &[&str]) -> Vec<&'a str> {
-        self.named(&order).into_iter().filter(|name| !names.contains(name)).collect()
+        self.first.iter().copied().filter(|&at| names.contains(&self.names[at])).collect()
     }
 
     fn named(&self, positions: &[usize]) -> Vec<&'a str> {
@@ -162,6 +159,7 @@ mod tests {
         assert_eq!(graph.order().unwrap(), ["db", "api", "cache", "web", "docs"]);
         assert_eq!(graph.dependents(&["db"]), ["web", "api"]);
         assert_eq!(graph.dependents(&["db", "api"]), ["web"]);
+        assert_eq!(graph.stop_order(&["db", "web"]), ["web", "api", "db"]);
         assert_eq!(graph.needs(&["web"]), ["db", "api", "cache"]);
         assert_eq!((graph.dependents(&["web"]), graph.needs(&["db"])), (vec![], vec![]));
         assert_eq!((graph.dependents(&["nobody"]), graph.needs(&["nobody"])), (vec![], vec![]));

@@ -40,6 +40,10 @@ pub struct Row {
     pub uptime: Option<Duration>,
     /// CPU time and memory of the whole tree.
     pub usage: Option<Usage>,
+    /// The processes of its tree, as far as they can be reached from its leader and its sidecar.
+    pub pids: Vec<u32>,
+    /// The TCP ports on which they listen, sorted; `None`: nobody has looked, or it cannot be told.
+    pub ports: Option<Vec<u16>>,
     /// Watch mode as recorded.
     pub watch: Option<Watch>,
     /// Its sidecar: pid, and whether it lives. `None`: none is registered.

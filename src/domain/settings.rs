@@ -540,13 +540,13 @@ mod tests {
             stdout: Some("out".into()),
             stderr: Some("err".into()),
             merge_logs: true,
-            after: vec!["db".into()],
-            restart_with_dependency: true,
             oneshot: true,
             on_exit: Some("true".into()),
             on_ready: Some("true".into()),
             on_errored: Some("true".into()),
             group: Some("api".into()),
+            after: vec!["db".into(), "cache".into()],
+            restart_with_dependency: true,
             extra: Map::new(),
         }
     }

@@ -118,6 +118,26 @@ pub fn end(record: &Record, running: Vec<ProcStat>, grace: Grace) -> Result<Exit
     Ok(Exit::new(Timestamp(SystemTime::now()), outcome, uptime))
 }
 
+/// Ends `processes`: SIGTERM, the grace, SIGKILL, until all are gone.
+///
+/// # Errors
+/// One may not be signalled or does not go away: its pid, and why.
+pub fn end_all(processes: &[ProcessHandle], grace: Duration) -> std::result::Result<(), (u32, io::Error)> {
+    let all: Vec<&ProcessHandle> = processes.iter().collect();
+    for (signal, within) in [(Signal::TERM, grace), (Signal::KILL, KILL_MARGIN)] {
+        let deadline = platform::boot_clock().saturating_add(within);
+        for process in all.iter().filter(|process| !process.has_ended()) {
+            process.signal(signal).map_err(|e| (process.pid(), e))?;
+            let _ = process.signal(Signal::CONT);
+        }
+        wait_for(&all, deadline).map_err(|e| (0, io::Error::other(e.message())))?;
+    }
+    match all.iter().find(|process| !process.has_ended()) {
+        Some(process) => Err((process.pid(), io::Error::from_raw_os_error(libc::ETIMEDOUT))),
+        None => Ok(()),
+    }
+}
+
 /// What of the run is still there: what was found at first, and whatever else carries its mark by now.
 fn remaining(record: &Record, first: &[ProcStat]) -> Vec<ProcStat> {
     let mut left: Vec<ProcStat> = Vec::new();

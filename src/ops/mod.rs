@@ -6,8 +6,10 @@
 //! runs.
 
 mod awaited;
+mod dependencies;
 mod end;
 mod failure;
+mod fetch;
 mod foreground;
 mod growing;
 pub mod jobs;
@@ -16,6 +18,7 @@ mod link;
 pub mod logs;
 mod members;
 mod output;
+mod ports;
 mod preflight;
 pub mod project;
 mod recover;
@@ -33,9 +36,12 @@ pub mod up;
 mod wait;
 mod watched;
 
+pub use dependencies::{AFTER_TIMEOUT, await_dependencies, check_after, restart_order, running_dependents, stop_order};
+pub use fetch::{Fetch, Fetched};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
 pub use members::{Common, Members, members, nobody};
 pub use output::RunOutput;
+pub use ports::{Freed, Holder, free_port, holders, look_at_ports};
 pub use preflight::{is_executable_file, resolve};
 pub use recover::names;
 pub use remove::{Cleaned, clean, is_up, remove};

@@ -3,6 +3,7 @@
 //! Why it exists: all settings are wishes in the record, which the sidecar that every process has reads anew. Invariant:
 //! the process itself is never disturbed; a dead sidecar is replaced on the way.
 
+use super::dependencies::check_after;
 use super::end::{self, Orphan};
 use super::link::{Awaited, Link, lock_or_free, own};
 use super::preflight::{check_logs, check_settings};
@@ -79,6 +80,7 @@ const RESTART_SETTINGS: [&str; 8] = [
 /// # Errors
 /// Settings that contradict each other or do not exist, or its sidecar does not answer; nothing is changed then.
 pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Result<Record> {
+    given.settings.after.as_ref().map_or(Ok(()), |after| check_after(bgo, name, after))?;
     let set = |record: &mut Record| {
         for setting in unset {
             reset(record, setting)?;

@@ -16,7 +16,7 @@ use crate::platform::{self, ProcStat};
 use std::time::{Duration, SystemTime};
 
 /// From this many processes on, a second thread pays.
-const TWO_THREADS_FROM: usize = 50;
+pub(super) const TWO_THREADS_FROM: usize = 50;
 
 /// What is the same for all rows of one snapshot.
 struct Machine {
@@ -100,6 +100,8 @@ fn corrupt_row(bgo: &Bgo, name: &Name, error: &Error) -> Row {
         stopped_at: None,
         uptime: None,
         usage: None,
+        pids: Vec::new(),
+        ports: None,
         watch: None,
         sidecar: None,
         next_restart_at: None,
@@ -145,10 +147,8 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
     let uptime = seen.leader.map(|l| machine.now.saturating_sub(platform::moment_of_start(l.start_time)));
     let watcher = super::legacy::living_watcher(&record).map(|pid| (pid, true));
     let inherited = record.sidecar.as_ref().filter(|s| seen.sidecar_lives && s.parent).map(|s| s.pid);
-    let usage = seen.online.then(|| {
-        let total = platform::usage(seen.leader.as_ref(), inherited, &record.run_id);
-        percentages(total, uptime, machine)
-    });
+    let tree = if seen.online { platform::tree(seen.leader.as_ref(), inherited, &record.run_id) } else { Vec::new() };
+    let usage = seen.online.then(|| percentages(platform::usage(&tree), uptime, machine));
     let ended_seen = matches!(record.state, State::Exited | State::Errored | State::Backoff | State::Stopped);
     let end = record.exits.last().filter(|_| ended_seen && !seen.online).cloned();
     let restarts_left = record.restarts_left(SystemTime::now());
@@ -166,6 +166,8 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         stopped_at: record.stopped_at.filter(|_| !seen.online),
         uptime,
         usage,
+        pids: tree.iter().map(|process| process.pid).collect(),
+        ports: None,
         watch: record.watch,
         sidecar: record.sidecar.map(|s| (s.pid, seen.sidecar_lives)).or(watcher),
         next_restart_at: record.next_restart_at.filter(|_| seen.state == State::Backoff),

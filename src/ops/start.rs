@@ -3,10 +3,12 @@
 //! Why it exists: it is what bgo is for. Invariant: of any number of starts of one name at once exactly one wins, the
 //! others say who did; and what is refused leaves nothing behind.
 
+use super::dependencies::check_after;
 use super::end::{self, Orphan};
 use super::failure::hint;
 use super::link::{Link, a_moment, own_any};
 use super::output::RunOutput;
+use super::ports::HeldPorts;
 use super::preflight::{cannot_start, check_cwd, check_logs, check_program, check_settings, not_runnable, resolve};
 use super::recover::recover;
 use super::resurrect::attach;
@@ -123,10 +125,14 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
                 Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
                 run => return Ok(Started { pid, outcome: StartOutcome::AlreadyRunning, run: run? }),
             },
-            Taken::Running(..) if request.force => match stop(bgo, &request.name, &StopRequest::default()) {
-                Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
-                stopped => _ = stopped?,
-            },
+            Taken::Running(..) if request.force => {
+                let held = HeldPorts::look(bgo, &request.name);
+                match stop(bgo, &request.name, &StopRequest::default()) {
+                    Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
+                    stopped => _ = stopped?,
+                }
+                held.wait_until_free(bgo, &request.name)?;
+            }
             Taken::Running(pid, state) => return Err(already_running(&request.name, pid, state)),
         }
     }
@@ -287,6 +293,16 @@ fn watch(supervision: &Supervision) -> Option<Watch> {
     Some(watch)
 }
 
+/// The folder that `request` would start in, as it was named.
+pub(super) fn folder(request: &StartRequest) -> Result<PathBuf> {
+    let here = std::env::current_dir().map_err(|e| Error::io("cannot tell the current folder", &e));
+    Ok(match &request.cwd {
+        Some(cwd) if cwd.is_absolute() => cwd.clone(),
+        Some(cwd) => here?.join(cwd),
+        None => here?,
+    })
+}
+
 /// Checks everything that can be checked before anything is written.
 pub(super) fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
     let name = request.name.as_str();
@@ -299,12 +315,7 @@ pub(super) fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
             format!("bgo {shell} -- COMMAND")
         })
     })?;
-    let here = std::env::current_dir().map_err(|e| Error::io("cannot tell the current folder", &e));
-    let cwd = match &request.cwd {
-        Some(cwd) if cwd.is_absolute() => cwd.clone(),
-        Some(cwd) => here?.join(cwd),
-        None => here?,
-    };
+    let cwd = folder(request)?;
     check_cwd(name, &cwd)?;
     let cwd = if request.cwd.is_some() { std::fs::canonicalize(&cwd).unwrap_or(cwd) } else { cwd };
     let path = request.set.iter().rev().find(|(k, _)| k.as_bytes() == b"PATH").map(|(_, v)| OsString::from(v));
@@ -320,5 +331,6 @@ pub(super) fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
     settings.apply(&request.supervision.settings);
     let restarts = watch(&request.supervision).is_some_and(|watch| watch.enabled);
     check_settings(name, &settings, &request.supervision, restarts)?;
+    check_after(bgo, &request.name, &settings.after)?;
     Ok(Spec { command, cwd: Raw::from(cwd.as_path()), settings })
 }

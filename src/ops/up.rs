@@ -4,6 +4,7 @@
 //! is next (`domain::plan`). Invariants: a job is started only when all that it needs is ready, or has ended well; what
 //! runs unchanged is left alone; every job that was asked for is reported, with the reason where it is not up.
 
+use super::dependencies::AFTER_TIMEOUT;
 use super::jobs::ProjectFile;
 use super::start::{StartOutcome, start};
 use super::stop::{StopOutcome, StopRequest, stop};
@@ -24,9 +25,6 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
 use std::time::Duration;
-
-/// How long a job may take to get ready before what needs it fails, unless told otherwise.
-pub const AFTER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What to bring up, and how.
 #[derive(Clone, Debug)]

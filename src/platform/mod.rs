@@ -18,6 +18,7 @@ mod os;
 mod os;
 mod poll;
 mod reap;
+mod signals;
 mod spawn;
 mod terminal;
 mod tree;
@@ -27,16 +28,17 @@ pub use attributes::{Attributes, Credentials};
 pub use connect::connects;
 pub use entry::prepare;
 pub use os::{
-    FileWatch, GrowthWatch, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, account, all_pids, arguments,
-    become_subreaper, block_size, boot_clock, boot_id, can_collapse, children, collapse_head, cwd, environment,
-    first_data, listener, memory_total, moment_of_start, oom_kills, punch_head, release_memory, resolve,
-    self_executable, set_process_name, stat, stdout_inode, user, wall_clock_of_start,
+    FileWatch, GrowthWatch, ListeningSockets, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, account,
+    all_pids, arguments, become_subreaper, block_size, boot_clock, boot_id, can_collapse, children, collapse_head, cwd,
+    environment, first_data, listener, memory_total, moment_of_start, oom_kills, port_holders, punch_head,
+    release_memory, resolve, self_executable, set_process_name, stat, stdout_inode, user, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
 pub use reap::{Reaped, abort_child, has_children, reap};
+pub use signals::let_through;
 pub use spawn::{SpawnPlan, detach, make_private, spawn};
 pub use terminal::terminal_size;
-pub use tree::{carriers, descendants, has_descendants, is_foreign, is_within, usage};
+pub use tree::{carriers, descendants, has_descendants, is_foreign, is_within, tree, usage};
 
 use crate::domain::record::Identity;
 use std::io;
@@ -86,6 +88,22 @@ pub enum Listener {
         /// What its program calls itself, at most 15 bytes.
         name: Option<String>,
     },
+}
+
+/// Who holds the sockets that listen on a TCP port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortHolders {
+    /// The processes that have one of them open.
+    pub pids: Vec<u32>,
+    /// Whether one is held by nobody who can be seen: a process of another user's, or the kernel itself.
+    pub hidden: bool,
+}
+
+impl PortHolders {
+    /// Whether nobody listens.
+    pub fn is_empty(&self) -> bool {
+        self.pids.is_empty() && !self.hidden
+    }
 }
 
 /// A message to a [`NotifySocket`].

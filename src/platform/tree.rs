@@ -109,38 +109,33 @@ fn carries(pid: u32, mark: &[u8]) -> bool {
     })
 }
 
-/// What the tree of `leader` uses; `sidecar`, where it is the parent, adds the orphans it has inherited. Percentages
-/// are left to the caller.
-pub fn usage(leader: Option<&ProcStat>, sidecar: Option<u32>, run_id: &str) -> Usage {
-    let mut total = Usage::default();
-    let mut open: Vec<(u32, u32)> = Vec::new();
-    let mut add = |process: &ProcStat, open: &mut Vec<(u32, u32)>| {
-        total.cpu = total.cpu.checked_add(process.cpu).unwrap_or(Duration::MAX);
-        total.rss_bytes += process.rss_bytes;
-        total.processes += 1;
-        open.push((process.pid, process.threads));
-    };
-    if let Some(leader) = leader {
-        add(leader, &mut open);
-    }
+/// The tree of `leader`, itself included, as far as it can be reached from there; `sidecar`, where it is the parent, adds
+/// the orphans it has inherited.
+pub fn tree(leader: Option<&ProcStat>, sidecar: Option<u32>, run_id: &str) -> Vec<ProcStat> {
+    let mut found: Vec<ProcStat> = leader.copied().into_iter().collect();
     let known = leader.map(|l| l.pid);
     // Only what the sidecar inherited can be foreign: a sidecar that was started inside the tree detached itself.
     let inherited = sidecar.map(|pid| children(pid, 1)).unwrap_or_default();
     for pid in inherited.into_iter().filter(|&pid| Some(pid) != known && !is_foreign(pid, run_id)) {
-        if let Ok(Some(orphan)) = stat(pid)
-            && !orphan.zombie
-        {
-            add(&orphan, &mut open);
-        }
+        found.extend(stat(pid).ok().flatten().filter(|orphan| !orphan.zombie));
     }
-    while let Some((parent, threads)) = open.pop() {
-        for pid in children(parent, threads) {
-            if let Ok(Some(child)) = stat(pid)
-                && !child.zombie
-            {
-                add(&child, &mut open);
-            }
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        for pid in children(parent.pid, parent.threads) {
+            found.extend(stat(pid).ok().flatten().filter(|child| !child.zombie));
         }
+        next += 1;
+    }
+    found
+}
+
+/// What the processes of `tree` use together. Percentages are left to the caller.
+pub fn usage(tree: &[ProcStat]) -> Usage {
+    let mut total = Usage::default();
+    for process in tree {
+        total.cpu = total.cpu.checked_add(process.cpu).unwrap_or(Duration::MAX);
+        total.rss_bytes += process.rss_bytes;
+        total.processes += 1;
     }
     total
 }

@@ -131,7 +131,8 @@ impl Supervisor {
         }
         let leader = self.leader.as_ref().and_then(|l| platform::stat(l.identity.pid).ok().flatten());
         let inherited = self.sidecar.parent.then_some(self.sidecar.pid);
-        Event::Measured(platform::usage(leader.as_ref(), inherited, &self.run_id).rss_bytes)
+        let tree = platform::tree(leader.as_ref(), inherited, &self.run_id);
+        Event::Measured(platform::usage(&tree).rss_bytes)
     }
 
     // ------------------------------------------------------------------------------------------ sd_notify

@@ -29,7 +29,7 @@ pub struct LogSizes {
 /// The longest label is `Last restart:`; values begin behind it.
 const LABEL: usize = 15;
 
-/// The longest setting is `ready-when-notify:`.
+/// Most settings are shorter; a longer one moves its own value only.
 const SETTING: usize = 19;
 
 /// Everything about `row`.
@@ -112,6 +112,10 @@ impl Page<'_> {
         self.fact_or_dash("MEM", memory);
         if let Some(usage) = usage.filter(|usage| usage.processes > 1) {
             self.fact("Processes", usage.processes);
+        }
+        if let Some(ports) = row.ports.as_deref().filter(|ports| !ports.is_empty()) {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            self.fact("Ports", ports.join(", "));
         }
         self.fact_or_dash("Uptime", row.uptime.filter(|_| row.online).map(text::uptime_clock));
     }
@@ -215,7 +219,7 @@ impl Page<'_> {
             self.heading("Settings:");
         }
         for (name, value) in settings {
-            let name = text::pad(&format!("{name}:"), SETTING);
+            let name = text::pad(&format!("{name}: "), SETTING);
             let _ = writeln!(self.out, "    {}{}", self.style.dim(name), text::clean(value));
         }
     }

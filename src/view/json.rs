@@ -101,6 +101,7 @@ struct JsonRow<'a> {
     rss_bytes: Option<u64>,
     processes: Option<usize>,
     uptime_ms: Option<u64>,
+    ports: Option<&'a [u16]>,
     stopped_at: Option<Timestamp>,
     pgid: Option<u32>,
     sidecar_pid: Option<u32>,
@@ -174,6 +175,7 @@ impl<'a> From<&'a Row> for JsonRow<'a> {
             rss_bytes: usage.map(|usage| usage.rss_bytes),
             processes: usage.map(|usage| usage.processes),
             uptime_ms: uptime.map(|uptime| u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)),
+            ports: row.ports.as_deref(),
             stopped_at: row.stopped_at,
             pgid: row.pgid,
             sidecar_pid: row.sidecar.and_then(|(pid, alive)| alive.then_some(pid)),
@@ -214,13 +216,13 @@ mod tests {
     #[test]
     fn a_running_process_has_all_fields() {
         assert_eq!(
-            parse(&row(&Row { watch: None, ..sample::online("web") })),
+            parse(&row(&Row { watch: None, ports: Some(vec![80, 8080]), ..sample::online("web") })),
             json!({
                 "name": "web", "pid": 2342, "status": "online", "cpu": "0.3", "mem": "0.1", "uptime": "01:02:03",
                 "command": ["sleep", "300"], "cwd": "/srv", "started_at": "2026-11-20T10:00:00.250000Z",
                 "watch": null, "state": "running", "reason": null, "exit_code": null, "signal": null, "oom": false,
                 "exits": [], "restarts": 0, "next_restart_at": null, "cpu_percent": 0.34, "rss_bytes": 12_897_485,
-                "processes": 1, "uptime_ms": 3_723_400, "stopped_at": null, "pgid": 2342, "sidecar_pid": 2343,
+                "processes": 1, "uptime_ms": 3_723_400, "ports": [80, 8080], "stopped_at": null, "pgid": 2342, "sidecar_pid": 2343,
                 "log_paths": {
                     "stdout": "/h/logs/web.out.log", "stderr": "/h/logs/web.err.log",
                     "watcher": "/h/logs/web.watcher.log"

@@ -12,7 +12,8 @@ use crate::domain::record::State;
 use crate::domain::row::Row;
 use std::fmt::Write;
 
-const HEADERS: [&str; 8] = ["NAME", "STATUS", "PID", "CPU", "MEM", "UPTIME", "WATCH", "COMMAND"];
+const COLUMNS: usize = 9;
+const HEADERS: [&str; COLUMNS] = ["NAME", "STATUS", "PID", "CPU", "MEM", "UPTIME", "WATCH", "PORTS", "COMMAND"];
 const NAME: usize = 0;
 const STATUS: usize = 1;
 const PID: usize = 2;
@@ -20,15 +21,19 @@ const CPU: usize = 3;
 const MEM: usize = 4;
 const UPTIME: usize = 5;
 const WATCH: usize = 6;
-const COMMAND: usize = 7;
+/// Shown only where somebody has looked for ports.
+const PORTS: usize = 7;
+const COMMAND: usize = 8;
 
 /// What goes first when the terminal is too narrow.
-const DROP_ORDER: [usize; 5] = [MEM, CPU, UPTIME, WATCH, COMMAND];
+const DROP_ORDER: [usize; 6] = [MEM, CPU, UPTIME, WATCH, COMMAND, PORTS];
 /// The command is cut down to this before a column goes.
 const MIN_COMMAND: usize = 12;
 /// A name is cut down to this before a column goes for it.
 const SHORT_NAME: usize = 16;
 const MIN_NAME: usize = 4;
+/// How many ports a cell names; of more it tells how many.
+const MAX_PORTS: usize = 4;
 /// Cells between two columns.
 const GAP: usize = 2;
 /// Cells that `┃ ` and ` ┃` take.
@@ -67,18 +72,22 @@ struct Cells {
     buffer: String,
     /// Where each cell ends in `buffer` (it begins where the one before ends), its width and its colour.
     cells: Vec<(usize, usize, Paint)>,
-    widths: [usize; 8],
+    widths: [usize; COLUMNS],
 }
 
 impl Cells {
     fn collect(rows: &[Row], style: &Style) -> Cells {
         let mut all = Cells {
             buffer: String::with_capacity(rows.len() * 96),
-            cells: Vec::with_capacity(rows.len() * 8),
+            cells: Vec::with_capacity(rows.len() * COLUMNS),
             widths: HEADERS.map(str::len),
         };
+        let with_ports = rows.iter().any(|row| row.ports.is_some());
+        if !with_ports {
+            all.widths[PORTS] = 0;
+        }
         for row in rows {
-            all.push_row(row, style);
+            all.push_row(row, style, with_ports);
         }
         all
     }
@@ -87,12 +96,12 @@ impl Cells {
     fn end(&mut self, paint: Paint) {
         let start = self.cells.last().map_or(0, |&(end, ..)| end);
         let width = text::cells(&self.buffer[start..]);
-        let column = self.cells.len() % 8;
+        let column = self.cells.len() % COLUMNS;
         self.widths[column] = self.widths[column].max(width);
         self.cells.push((self.buffer.len(), width, paint));
     }
 
-    fn push_row(&mut self, row: &Row, style: &Style) {
+    fn push_row(&mut self, row: &Row, style: &Style, with_ports: bool) {
         text::clean_into(&mut self.buffer, &row.name);
         self.end(Paint::None);
         if style.is_fancy() {
@@ -120,6 +129,11 @@ impl Cells {
         self.end_or_dash(row.uptime.filter(|_| row.online), text::uptime_clock_into);
         let paint = watch_cell(&mut self.buffer, row, style);
         self.end(paint);
+        if with_ports {
+            self.end_or_dash(row.ports.as_deref().filter(|ports| !ports.is_empty()), ports_into);
+        } else {
+            self.end(Paint::None);
+        }
         if row.state == State::Corrupt {
             text::clean_into(&mut self.buffer, &row.record_path.to_string_lossy());
         } else {
@@ -144,9 +158,9 @@ impl Cells {
         }
     }
 
-    fn rows(&self) -> impl Iterator<Item = [Content<'_>; 8]> {
+    fn rows(&self) -> impl Iterator<Item = [Content<'_>; COLUMNS]> {
         let mut start = 0;
-        self.cells.chunks_exact(8).map(move |row| {
+        self.cells.chunks_exact(COLUMNS).map(move |row| {
             std::array::from_fn(|column| {
                 let (end, width, paint) = row[column];
                 let content = (&self.buffer[start..end], width, paint);
@@ -154,6 +168,17 @@ impl Cells {
                 content
             })
         })
+    }
+}
+
+/// `80,443`, and of many the first ones and how many more.
+fn ports_into(out: &mut String, ports: &[u16]) {
+    let shown = if ports.len() > MAX_PORTS { MAX_PORTS - 1 } else { ports.len() };
+    for (index, port) in ports[..shown].iter().enumerate() {
+        let _ = write!(out, "{}{port}", if index > 0 { "," } else { "" });
+    }
+    if shown < ports.len() {
+        let _ = write!(out, ",+{}", ports.len() - shown);
     }
 }
 
@@ -217,7 +242,7 @@ fn watch_cell(out: &mut String, row: &Row, style: &Style) -> Paint {
 /// Which columns are shown, and how wide.
 struct Layout {
     /// 0: not shown.
-    widths: [usize; 8],
+    widths: [usize; COLUMNS],
     boxed: bool,
     total: usize,
     /// The last column of a table without a box is not padded.
@@ -225,7 +250,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(content: [usize; 8], style: &Style) -> Layout {
+    fn new(content: [usize; COLUMNS], style: &Style) -> Layout {
         let boxed = style.is_fancy() && style.width.is_none_or(|width| width >= MIN_BOX);
         let frame = if boxed { FRAME } else { 0 };
         let mut widths = content;
@@ -252,7 +277,7 @@ impl Layout {
         out.push('\n');
     }
 
-    fn row(&self, out: &mut String, style: &Style, cells: [Content<'_>; 8]) {
+    fn row(&self, out: &mut String, style: &Style, cells: [Content<'_>; COLUMNS]) {
         if self.boxed {
             paint(out, style, Paint::Dim, "┃");
             out.push(' ');
@@ -283,15 +308,15 @@ impl Layout {
     }
 }
 
-fn content_width(widths: &[usize; 8]) -> usize {
+fn content_width(widths: &[usize; COLUMNS]) -> usize {
     let shown = widths.iter().filter(|&&width| width > 0).count();
     widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1)
 }
 
 /// Makes the columns fit into `limit` cells: the command is cut, then a long name, then columns go, then the name is cut
 /// further.
-fn squeeze(widths: &mut [usize; 8], limit: usize) {
-    let surplus = |widths: &[usize; 8]| content_width(widths).saturating_sub(limit);
+fn squeeze(widths: &mut [usize; COLUMNS], limit: usize) {
+    let surplus = |widths: &[usize; COLUMNS]| content_width(widths).saturating_sub(limit);
     for column in DROP_ORDER {
         for (cut, min) in [(COMMAND, MIN_COMMAND), (NAME, SHORT_NAME)] {
             let spare = widths[cut].saturating_sub(min);
@@ -538,6 +563,22 @@ Total: 3 | ● online: 2 | ○ stopped: 1
         }
         assert_eq!(shown(&online("a-very-long-name"), 22).1, "a-ver...  online  2342");
         assert!(render(&[row], &PLAIN).contains(&"x".repeat(40)));
+    }
+
+    #[test]
+    fn ports_have_a_column_where_somebody_has_looked() {
+        let with = |name: &str, ports: &[u16]| Row { ports: Some(ports.to_vec()), ..online(name) };
+        let rows = [with("api", &[80, 443]), with("many", &[1, 2, 3, 4, 5, 6]), with("none", &[]), online("web")];
+        let table = render(&rows, &PLAIN);
+        let column = |line: &str| line.split_whitespace().nth_back(2).unwrap().to_owned();
+        let cells: Vec<String> = table.lines().skip(2).take(4).map(column).collect();
+        assert_eq!(cells, ["80,443", "1,2,3,+3", "-", "-"]);
+        assert!(table.lines().next().unwrap().ends_with("WATCH  PORTS     COMMAND"), "{table}");
+        assert!(!render(&[online("web")], &PLAIN).contains("PORTS"));
+        for width in 1..=100 {
+            let table = render(&rows, &Style { width: Some(width), ..FANCY });
+            assert!(widths(&table).into_iter().all(|w| w <= width), "{width}\n{table}");
+        }
     }
 
     #[test]

@@ -5,6 +5,9 @@
 
 use super::super::Listener;
 use super::all_pids;
+use nix::dir::Dir;
+use nix::fcntl::{OFlag, readlinkat};
+use nix::sys::stat::Mode;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -20,20 +23,9 @@ use std::os::unix::ffi::OsStrExt;
 /// # Errors
 /// /proc cannot be read.
 pub fn listener(port: u16, tree: &[u32]) -> io::Result<Listener> {
-    let mut sockets = HashSet::new();
-    for file in ["tcp", "tcp6"] {
-        let there = tree.first().map(|pid| File::open(format!("/proc/{pid}/net/{file}")));
-        let opened = match there {
-            Some(Ok(opened)) => Ok(opened),
-            _ => File::open(format!("/proc/self/net/{file}")),
-        };
-        match opened {
-            Ok(opened) => push_listening(BufReader::new(opened), port, &mut sockets),
-            // A kernel without IPv6.
-            Err(e) if e.kind() == io::ErrorKind::NotFound && file == "tcp6" => {}
-            Err(e) => return Err(e),
-        }
-    }
+    let listening = listening_sockets(tree.first().copied())?;
+    let local = listening.into_iter().filter(|socket| socket.port == port && socket.is_local);
+    let sockets: HashSet<u64> = local.map(|socket| socket.inode).collect();
     if sockets.is_empty() {
         return Ok(Listener::Nobody);
     }
@@ -52,28 +44,50 @@ pub fn listener(port: u16, tree: &[u32]) -> io::Result<Listener> {
     })
 }
 
-/// The inodes of the sockets that listen on `port`.
-fn push_listening(text: impl BufRead, port: u16, sockets: &mut HashSet<u64>) {
-    // The kernel lists all listening sockets before the connected ones, of which there may be very many.
-    let lines = text.lines().skip(1).map_while(Result::ok);
-    sockets.extend(lines.map_while(|line| parse(&line)).filter(|s| s.port == port && s.is_local).map(|s| s.inode));
+/// A TCP socket that listens.
+#[derive(Debug, PartialEq)]
+pub(super) struct Socket {
+    /// Whether who connects to 127.0.0.1 or ::1 gets to it.
+    pub is_local: bool,
+    /// Its port.
+    pub port: u16,
+    /// Who made it.
+    pub uid: u32,
+    /// Its inode, by which descriptors name it.
+    pub inode: u64,
 }
 
-#[derive(Debug, PartialEq)]
-struct Socket {
-    is_local: bool,
-    port: u16,
-    inode: u64,
+/// All of the network namespace of `pid`, or of ours (also if `pid` has ended).
+pub(super) fn listening_sockets(pid: Option<u32>) -> io::Result<Vec<Socket>> {
+    let mut sockets = Vec::new();
+    for file in ["tcp", "tcp6"] {
+        let there = pid.map(|pid| File::open(format!("/proc/{pid}/net/{file}")));
+        let opened = match there {
+            Some(Ok(opened)) => Ok(opened),
+            _ => File::open(format!("/proc/self/net/{file}")),
+        };
+        match opened {
+            Ok(opened) => {
+                // The kernel lists all listening sockets before the connected ones, of which there may be very many.
+                let lines = BufReader::new(opened).lines().skip(1).map_while(Result::ok);
+                sockets.extend(lines.map_while(|line| parse(&line)));
+            }
+            // A kernel without IPv6.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && file == "tcp6" => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(sockets)
 }
 
 /// A line of /proc/net/tcp or tcp6, if it is about a listening socket.
 fn parse(line: &str) -> Option<Socket> {
     const LISTENING: &str = "0A";
     let fields: Vec<&str> = line.split_ascii_whitespace().take(10).collect();
-    let &[_, local, _, LISTENING, .., inode] = fields.as_slice() else { return None };
+    let &[_, local, _, LISTENING, _, _, _, uid, _, inode] = fields.as_slice() else { return None };
     let (address, port) = local.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    Some(Socket { is_local: is_local(address)?, port, inode: inode.parse().ok()? })
+    Some(Socket { is_local: is_local(address)?, port, uid: uid.parse().ok()?, inode: inode.parse().ok()? })
 }
 
 /// Whether who connects to 127.0.0.1 or ::1 gets to a listener at this address.
@@ -94,14 +108,23 @@ fn is_local(address: &str) -> Option<bool> {
 
 /// Whether `pid` has one of `sockets` open.
 fn holds(pid: u32, sockets: &HashSet<u64>) -> io::Result<bool> {
+    held_sockets(pid, |inode| sockets.contains(&inode))
+}
+
+/// Shows the inode of each socket that `pid` has open to `is_it`, until that says yes; whether it did.
+pub(super) fn held_sockets(pid: u32, mut is_it: impl FnMut(u64) -> bool) -> io::Result<bool> {
     let of_link = |text: &[u8]| -> Option<u64> {
         let inode = text.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
         std::str::from_utf8(inode).ok()?.parse().ok()
     };
-    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
-        // A descriptor may be closed meanwhile, and a process end: what cannot be read is not held.
-        let Ok(link) = entry.and_then(|entry| fs::read_link(entry.path())) else { continue };
-        if of_link(link.as_os_str().as_bytes()).is_some_and(|inode| sockets.contains(&inode)) {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut folder = Dir::open(format!("/proc/{pid}/fd").as_str(), flags, Mode::empty())?;
+    let mut names = Vec::new();
+    // A descriptor may be closed meanwhile, and a process end: what cannot be read is not held.
+    names.extend(folder.iter().map_while(Result::ok).map(|entry| entry.file_name().to_owned()));
+    for name in names {
+        let Ok(link) = readlinkat(&folder, name.as_c_str()) else { continue };
+        if of_link(link.as_bytes()).is_some_and(&mut is_it) {
             return Ok(true);
         }
     }
@@ -170,8 +193,8 @@ mod tests {
 
     #[test]
     fn only_listening_sockets_are_read() {
-        let listening = " 0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 7531 1 0 100";
-        let expected = Socket { is_local: true, port: 8080, inode: 7531 };
+        let listening = " 0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 1000 0 7531 1 0 100";
+        let expected = Socket { is_local: true, port: 8080, uid: 1000, inode: 7531 };
         if cfg!(target_endian = "little") {
             assert_eq!(parse(listening), Some(expected));
         }

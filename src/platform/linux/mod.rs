@@ -12,6 +12,7 @@ mod extents;
 mod growth;
 mod listen;
 mod notify;
+mod ports;
 mod resolve;
 mod watch;
 
@@ -21,6 +22,7 @@ pub use extents::{block_size, can_collapse, collapse_head, first_data, punch_hea
 pub use growth::GrowthWatch;
 pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
+pub use ports::{ListeningSockets, port_holders};
 pub use resolve::resolve;
 pub use watch::FileWatch;
 

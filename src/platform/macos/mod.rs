@@ -20,6 +20,7 @@ mod growth;
 mod inspect;
 mod listen;
 mod notify;
+mod ports;
 mod queue;
 mod resolve;
 
@@ -32,6 +33,7 @@ pub use inspect::{
 };
 pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
+pub use ports::{ListeningSockets, port_holders};
 pub use queue::{FileWatch, ProcessHandle, SignalQueue};
 pub use resolve::resolve;
 

@@ -1,0 +1,56 @@
+//! `free-port`
+
+use super::ask::confirm;
+use super::output::{awaiting, note, say};
+use crate::cli::FreePortArgs;
+use crate::error::{Error, ErrorKind, ExitCode, Result};
+use crate::ops::{self, Bgo, Freed, Holder};
+use crate::platform;
+use std::io::{self, IsTerminal};
+
+/// Ends who listens on the port, and asks first.
+pub fn run(bgo: &Bgo, args: &FreePortArgs) -> Result<ExitCode> {
+    let port = args.port;
+    let holders = ops::holders(bgo, port)?;
+    if holders.is_empty() {
+        say(&format!("nobody listens on port {port}"));
+        return Ok(ExitCode::Done);
+    }
+    if !args.yes && !confirm_all(port, &holders)? {
+        say(&format!("port {port} was left alone"));
+        return Ok(ExitCode::Failed);
+    }
+    for freed in awaiting(&format!("freeing port {port}"), || ops::free_port(bgo, port, &holders))? {
+        match freed {
+            Freed::Stopped(name) => say(&format!("stopped \"{name}\"")),
+            Freed::Ended(holder) => say(&format!("ended {}", holder.shown())),
+        }
+    }
+    say(&format!("port {port} is free"));
+    Ok(ExitCode::Done)
+}
+
+fn confirm_all(port: u16, holders: &[Holder]) -> Result<bool> {
+    let all: Vec<String> = holders.iter().map(Holder::shown).collect();
+    let refused = Error::new(ErrorKind::NeedsAnswer, format!("port {port} is held by {}", all.join(", ")))
+        .because("there is no terminal to ask on")
+        .hint(match holders.iter().find_map(|holder| holder.of.as_ref()) {
+            Some(name) => format!("bgo stop {} stops it; bgo free-port {port} --yes does not ask", name.shell()),
+            None => format!("bgo free-port {port} --yes"),
+        });
+    if io::stdin().is_terminal() {
+        note(&format!("port {port} is held by"));
+        for holder in holders {
+            let (user, command) = (user(holder), &holder.command);
+            let stop = holder.of.as_ref().map(|name| format!(" (\"{name}\": bgo stop {})", name.shell()));
+            note(&format!("  pid {}{user}: {command}{}", holder.process.pid, stop.unwrap_or_default()));
+        }
+    }
+    confirm(if holders.len() > 1 { "End them?" } else { "End it?" }, refused)
+}
+
+fn user(holder: &Holder) -> String {
+    let Some(uid) = holder.user else { return String::new() };
+    let account = platform::account(&uid.to_string()).ok().flatten();
+    account.map_or_else(|| format!(" of user {uid}"), |account| format!(" of {}", account.name))
+}
