@@ -7,7 +7,10 @@ pub mod backoff;
 pub mod control;
 #[cfg(test)]
 pub mod dice;
+pub mod dotenv;
 pub mod duration;
+pub mod env_file;
+pub mod flatten;
 pub mod launch;
 pub mod life;
 pub mod machine;
@@ -20,6 +23,7 @@ pub mod record;
 pub mod rotation;
 pub mod row;
 pub mod run;
+pub mod secret;
 pub mod settings;
 pub mod signal;
 pub mod size;

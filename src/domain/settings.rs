@@ -135,6 +135,12 @@ macro_rules! shown {
     };
 }
 
+impl<T: Shown> Shown for Vec<T> {
+    fn shown(&self) -> String {
+        self.iter().map(T::shown).collect::<Vec<_>>().join(", ")
+    }
+}
+
 shown!(
     ExitCodes,
     OnReadyTimeout,
@@ -228,6 +234,14 @@ settings! {
     /// The user it runs as.
     user: Option<String> = None;
 
+    // Environment
+    /// Files of variables (relative to its folder), `.env` or TOML, read at each start. A later one is stronger.
+    env_file: Vec<Raw> = Vec::new();
+    /// Whether `.config.toml` in its folder is such a file, too: the weakest.
+    config_env: bool = false;
+    /// The variable by which it is told of a free TCP port, which it keeps.
+    allocate_port: Option<String> = None;
+
     /// The size beyond which a log is rotated; 0: never. Default 50 MiB.
     log_max_size: Size = Size(50 << 20);
     /// How many rotated files of each log are kept. Default 5.
@@ -250,7 +264,10 @@ settings! {
 }
 
 /// What takes effect at the next start of the process only.
-const FROM_NEXT_START: [&str; 15] = [
+const FROM_NEXT_START: [&str; 18] = [
+    "env-file",
+    "config-env",
+    "allocate-port",
     "nice",
     "limit-nofile",
     "umask",
@@ -459,11 +476,28 @@ impl Settings {
                 return Some(format!("{flag} must not be empty"));
             }
         }
+        if self.env_file.iter().any(|path| path.as_bytes().is_empty()) {
+            return Some("--env-file must not be empty".into());
+        }
+        if let Some(name) = &self.allocate_port
+            && let Some(why) = unfit_for_port(name)
+        {
+            return Some(format!("--allocate-port \"{name}\": {why}"));
+        }
         if self.ready_when.as_deref() == Some("") || self.ready_when_regex.as_deref() == Some("") {
             return Some("an empty text to wait for is in every line: give --ready-when something to look for".into());
         }
         None
     }
+}
+
+/// Why a variable cannot be the one for a port.
+fn unfit_for_port(name: &str) -> Option<&'static str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_word) {
+        return Some("it takes the name of a variable: letters, digits and _, for example PORT");
+    }
+    name.starts_with("BGO_").then_some("names that begin with BGO_ are bgo's own")
 }
 
 /// Whether a setting, named as on the command line, takes effect at the next start only.
@@ -511,6 +545,9 @@ mod tests {
             limit_nofile: Some(1024),
             umask: Some("027".parse().unwrap()),
             user: Some("nobody".into()),
+            env_file: vec![".env".into(), "/etc/x.toml".into()],
+            config_env: true,
+            allocate_port: Some("PORT".into()),
             log_max_size: Size(1 << 20),
             log_keep: 9,
             log_compress: true,
@@ -545,6 +582,8 @@ mod tests {
         let settings = Settings { max_rss: Some(Size(500 << 20)), ready_when_notify: true, ..Settings::default() };
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(settings.differing(), [pair("ready-when-notify", "yes"), pair("max-rss", "500M")]);
+        let settings = Settings { env_file: vec![".env".into(), "b".into()], ..Settings::default() };
+        assert_eq!(settings.differing(), [pair("env-file", ".env, b")]);
     }
 
     #[test]
@@ -570,6 +609,11 @@ mod tests {
             (Settings { max_rss: Some(Size(0)), ..none.clone() }, "--max-rss"),
             (Settings { ready_when: Some(String::new()), ..none.clone() }, "--ready-when"),
             (Settings { on_exit: Some(" ".into()), ..none.clone() }, "--on-exit"),
+            (Settings { env_file: vec!["".into()], ..none.clone() }, "--env-file"),
+            (Settings { allocate_port: Some(String::new()), ..none.clone() }, "--allocate-port"),
+            (Settings { allocate_port: Some("1PORT".into()), ..none.clone() }, "--allocate-port"),
+            (Settings { allocate_port: Some("PORT=1".into()), ..none.clone() }, "--allocate-port"),
+            (Settings { allocate_port: Some("BGO_NAME".into()), ..none.clone() }, "BGO_"),
         ] {
             let why = settings.contradiction().unwrap_or_default();
             assert!(why.contains(named), "{named}: {why}");

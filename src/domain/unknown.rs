@@ -41,6 +41,7 @@ const RECORD: &[&str] = &[
     "fast_crashes",
     "recent_restarts",
     "refused",
+    "allocated_port",
 ];
 /// Those of its `watch` block.
 const WATCH: &[&str] = &[
@@ -162,6 +163,7 @@ mod tests {
             fast_crashes: 1,
             recent_restarts: vec![Timestamp(std::time::SystemTime::UNIX_EPOCH)],
             refused: 1,
+            allocated_port: Some(1),
             ..Record::new("web", spec)
         };
         let value: Value = serde_json::from_slice(&record.to_json()).unwrap();

@@ -111,6 +111,7 @@ fn corrupt_row(bgo: &Bgo, name: &Name, error: &Error) -> Row {
         health: None,
         fast_crashes: 0,
         restarts_left: None,
+        allocated_port: None,
         degraded: None,
         logs: bgo.store.logs(name),
     }
@@ -176,6 +177,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         status_text: record.status_text,
         health: record.health,
         fast_crashes: record.fast_crashes,
+        allocated_port: record.allocated_port,
         degraded: record.degraded,
         logs: record.logs.map_or(logs.clone(), |output| output.logs(logs)),
     }

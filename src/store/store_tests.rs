@@ -180,7 +180,7 @@ fn environments_are_kept_byte_for_byte() {
     store.set_environment(&web, &environment).unwrap();
     assert_eq!(store.environment(&web).unwrap().as_ref(), Some(&environment));
     assert_eq!(environment.get("A").map(Raw::as_bytes), Some(&b"2"[..]));
-    let run = environment.into_run("web", "r1");
+    let run = environment.into_run(&[], "web", "r1");
     assert_eq!(run.len(), 4);
     assert_eq!(run[0], pair(b"A", b"2"));
 }

@@ -103,6 +103,7 @@ struct JsonRow<'a> {
     health: Option<&'a Health>,
     fast_crashes: u32,
     restarts_left: Option<u32>,
+    allocated_port: Option<u16>,
     spec: &'a Settings,
 }
 
@@ -172,6 +173,7 @@ impl<'a> From<&'a Row> for JsonRow<'a> {
             health: row.health.as_ref(),
             fast_crashes: row.fast_crashes,
             restarts_left: row.restarts_left,
+            allocated_port: row.allocated_port,
             spec: &row.settings,
         }
     }
@@ -205,7 +207,7 @@ mod tests {
                     "watcher": "/h/logs/web.watcher.log"
                 },
                 "record_path": "/h/procs/web.json", "stop_signal": "SIGTERM", "stop_timeout": 5, "degraded": null, "ready_at": null,
-                "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null,
+                "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null, "allocated_port": null,
                 "spec": {"stop_signal": "SIGTERM", "stop_timeout": 5},
             })
         );

@@ -70,6 +70,7 @@ mod sample {
             health: None,
             fast_crashes: 0,
             restarts_left: None,
+            allocated_port: None,
             degraded: None,
             logs: Logs { out: log("out"), err: log("err"), watcher: log("watcher") },
         }
