@@ -7,6 +7,7 @@
 
 mod awaited;
 mod end;
+mod environment;
 mod failure;
 mod foreground;
 mod growing;
@@ -29,6 +30,7 @@ mod stop;
 mod wait;
 mod watched;
 
+pub use environment::{ProcessEnvironment, environment};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
 pub use output::RunOutput;
 pub use preflight::{is_executable_file, resolve};

@@ -50,7 +50,7 @@ pub fn error(error: &Error) -> String {
     })
 }
 
-fn document(value: &impl Serialize) -> String {
+pub(super) fn document(value: &impl Serialize) -> String {
     // Serializing fails for map keys that are no strings and for errors of the types themselves; there are none here.
     let mut json = text::clean_json(serde_json::to_string_pretty(value).unwrap_or_default());
     json.push('\n');

@@ -5,6 +5,7 @@
 //! character of a name, command or log reaches the output raw.
 
 pub mod detail;
+pub mod environment;
 pub mod json;
 pub mod style;
 pub mod table;
