@@ -10,6 +10,7 @@ mod crash;
 mod delete;
 mod direct;
 mod env;
+mod environment;
 mod faults;
 mod health;
 mod help;
