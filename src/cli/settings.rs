@@ -5,7 +5,9 @@
 
 use crate::domain::duration::Span;
 use crate::domain::raw::Raw;
-use crate::domain::settings::{Change, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask};
+use crate::domain::settings::{
+    Change, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable,
+};
 use crate::domain::signal::Signal;
 use crate::domain::size::Size;
 use crate::domain::spec::{FastCrash, Supervision, WatchChange};
@@ -174,7 +176,7 @@ pub struct SettingsFlags {
     pub config_env: bool,
     /// Find a free TCP port, keep it, and pass it in this variable
     #[arg(long, value_name = "VAR", help_heading = "Environment (below -e)")]
-    pub allocate_port: Option<String>,
+    pub allocate_port: Option<Variable>,
 
     /// Rotate a log beyond this size; 0: never [default: 50M]
     #[arg(long, allow_negative_numbers = true, value_name = "SIZE", help_heading = "Logs")]

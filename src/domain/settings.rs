@@ -12,7 +12,7 @@ use super::rotation::Rotation;
 use super::row::Logs;
 use super::signal::Signal;
 use super::size::Size;
-pub use super::values::{ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask};
+pub use super::values::{ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -152,6 +152,7 @@ shown!(
     Span,
     String,
     Umask,
+    Variable,
     i32,
     u16,
     u32,
@@ -240,7 +241,7 @@ settings! {
     /// Whether `.config.toml` in its folder is such a file, too: the weakest.
     config_env: bool = false;
     /// The variable by which it is told of a free TCP port, which it keeps.
-    allocate_port: Option<String> = None;
+    allocate_port: Option<Variable> = None;
 
     /// The size beyond which a log is rotated; 0: never. Default 50 MiB.
     log_max_size: Size = Size(50 << 20);
@@ -468,6 +469,7 @@ impl Settings {
             ("--stdout", nowhere(&self.stdout)),
             ("--stderr", nowhere(&self.stderr)),
             ("--health-cmd", blank(&self.health_cmd)),
+            ("--env-file", self.env_file.iter().any(|path| path.as_bytes().is_empty())),
             ("--on-exit", blank(&self.on_exit)),
             ("--on-ready", blank(&self.on_ready)),
             ("--on-errored", blank(&self.on_errored)),
@@ -476,28 +478,11 @@ impl Settings {
                 return Some(format!("{flag} must not be empty"));
             }
         }
-        if self.env_file.iter().any(|path| path.as_bytes().is_empty()) {
-            return Some("--env-file must not be empty".into());
-        }
-        if let Some(name) = &self.allocate_port
-            && let Some(why) = unfit_for_port(name)
-        {
-            return Some(format!("--allocate-port \"{name}\": {why}"));
-        }
         if self.ready_when.as_deref() == Some("") || self.ready_when_regex.as_deref() == Some("") {
             return Some("an empty text to wait for is in every line: give --ready-when something to look for".into());
         }
         None
     }
-}
-
-/// Why a variable cannot be the one for a port.
-fn unfit_for_port(name: &str) -> Option<&'static str> {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_word) {
-        return Some("it takes the name of a variable: letters, digits and _, for example PORT");
-    }
-    name.starts_with("BGO_").then_some("names that begin with BGO_ are bgo's own")
 }
 
 /// Whether a setting, named as on the command line, takes effect at the next start only.
@@ -547,7 +532,7 @@ mod tests {
             user: Some("nobody".into()),
             env_file: vec![".env".into(), "/etc/x.toml".into()],
             config_env: true,
-            allocate_port: Some("PORT".into()),
+            allocate_port: Some("PORT".parse().unwrap()),
             log_max_size: Size(1 << 20),
             log_keep: 9,
             log_compress: true,
@@ -610,10 +595,6 @@ mod tests {
             (Settings { ready_when: Some(String::new()), ..none.clone() }, "--ready-when"),
             (Settings { on_exit: Some(" ".into()), ..none.clone() }, "--on-exit"),
             (Settings { env_file: vec!["".into()], ..none.clone() }, "--env-file"),
-            (Settings { allocate_port: Some(String::new()), ..none.clone() }, "--allocate-port"),
-            (Settings { allocate_port: Some("1PORT".into()), ..none.clone() }, "--allocate-port"),
-            (Settings { allocate_port: Some("PORT=1".into()), ..none.clone() }, "--allocate-port"),
-            (Settings { allocate_port: Some("BGO_NAME".into()), ..none.clone() }, "BGO_"),
         ] {
             let why = settings.contradiction().unwrap_or_default();
             assert!(why.contains(named), "{named}: {why}");

@@ -8,6 +8,7 @@ use super::{Bgo, legacy, snapshot_of};
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Record, State};
+use crate::domain::settings::Variable;
 use crate::error::{Error, Result};
 use crate::platform;
 use crate::sidecar::next_environment;
@@ -22,7 +23,7 @@ pub struct ProcessEnvironment {
     /// Name and value, sorted by name, each name once.
     pub variables: Vec<(Raw, Raw)>,
     /// The variable for a port that the next start chooses.
-    pub unchosen_port: Option<String>,
+    pub unchosen_port: Option<Variable>,
 }
 
 /// Tells the environment of `name`.

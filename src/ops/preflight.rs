@@ -129,7 +129,7 @@ pub fn check_env_files(name: &str, settings: &Settings, cwd: &Path) -> Result<Ve
 /// It is: one of the two would mean nothing.
 pub fn check_allocate_port(settings: &Settings, set: &[(Raw, Raw)]) -> Result<()> {
     match &settings.allocate_port {
-        Some(variable) if set.iter().any(|(key, _)| key.as_bytes() == variable.as_bytes()) => {
+        Some(variable) if set.iter().any(|(key, _)| key.as_bytes() == variable.as_str().as_bytes()) => {
             let what = format!("-e {variable}=… and --allocate-port {variable} exclude each other");
             Err(Error::new(ErrorKind::Usage, what).hint("leave one of them out"))
         }

@@ -70,8 +70,8 @@ pub fn next_environment(store: &Store, record: &Record) -> Result<Vec<(Raw, Raw)
 }
 
 fn port_variable(record: &Record, port: Option<u16>) -> Option<(Raw, Raw)> {
-    let variable = record.spec.allocate_port.as_deref()?;
-    Some((Raw::from(variable), Raw::from(port?.to_string().as_str())))
+    let variable = record.spec.allocate_port.as_ref()?;
+    Some((Raw::from(variable.as_str()), Raw::from(port?.to_string().as_str())))
 }
 
 impl Supervisor {

@@ -409,7 +409,7 @@ mod tests {
         row.settings.on_exit = Some("echo \u{1b}".to_owned());
         row.settings.stop_timeout = crate::domain::duration::Span::secs(9);
         row.ready = Some(Ready { at: Some(at("10:00:01")) });
-        (row.allocated_port, row.settings.allocate_port) = (Some(40123), Some("PORT".to_owned()));
+        (row.allocated_port, row.settings.allocate_port) = (Some(40123), Some("PORT".parse().unwrap()));
         row.health = Some(Health { failures: 2, reason: "port 80: refused".to_owned() });
         (row.status_text, row.fast_crashes, row.restarts_left) = (Some("serving".to_owned()), 1, Some(7));
         let page = render(&row, &SIZES, &PLAIN);
