@@ -99,7 +99,9 @@ pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Res
         record.spec.apply(&given.settings);
         check_settings(name.as_str(), &record.spec, given, record.is_watched())?;
         check_logs(name.as_str(), &record.spec, &record.cwd, bgo.store.root())?;
-        check_env_files(name.as_str(), &record.spec, record.cwd.as_path())?;
+        if given.settings.env_file.is_some() || given.settings.config_env.is_some() {
+            check_env_files(name.as_str(), &record.spec, record.cwd.as_path())?;
+        }
         if given.settings.allocate_port.is_some() {
             check_allocate_port(&record.spec, &bgo.store.environment(name)?.unwrap_or_default().set)?;
         }
