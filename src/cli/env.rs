@@ -19,8 +19,8 @@ pub struct EnvArgs {
     /// One JSON document
     #[arg(long, conflicts_with = "shell")]
     pub json: bool,
-    /// Commands for a shell to read: eval "$(bgo env NAME --shell sh)"
-    #[arg(long, value_enum, value_name = "SHELL")]
+    /// Commands for sh (also bash, zsh) or fish to read: eval "$(bgo env NAME --shell sh)"
+    #[arg(long, value_enum, value_name = "SHELL", hide_possible_values = true)]
     pub shell: Option<Syntax>,
     /// Show secrets, too
     #[arg(long)]

@@ -186,6 +186,22 @@ mod tests {
         }
     }
 
+    /// It gets into records and logs.
+    #[test]
+    fn no_value_is_quoted() {
+        for text in [
+            "a = hunter2",
+            "a = 'hunter2' hunter2",
+            "a = \"hunter2\\q\"",
+            "a = 'hunter2",
+            "a = 1hunter2",
+            "a = [hunter2]",
+        ] {
+            let flaw = parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(!flaw.contains("hunter2"), "{text}: {flaw}");
+        }
+    }
+
     #[test]
     fn no_depth_is_too_deep() {
         for text in [

@@ -169,6 +169,24 @@ fn a_restart_by_watch_mode_tells_what_is_wrong_with_a_file() {
     assert_variable(&env, "web", "A", "2");
 }
 
+/// What is there when the command looks may be gone when the sidecar does: this path leads each to another file.
+#[test]
+fn a_file_that_is_gone_in_the_last_moment_fails_the_start() {
+    let env = TestEnv::new();
+    write(&env, ".env", "A=1\n");
+    let path = "/proc/self/cwd/.env";
+    let told = env.bgo(&["start", "web", "--env-file", path, "--", "sleep", "300"]).code(1).stderr;
+    assert!(told.starts_with("bgo: cannot start \"web\": env-file: No such file or directory\nhint: "), "{told}");
+    assert!(told.contains("bgo logs web --watcher"), "{told}");
+    assert!(env.log("web", "watcher").contains(&format!("cannot start: env-file: {path}: No such file or directory")));
+    assert_eq!(env.names(), [""; 0]);
+    env.start_with(&["-w"], "api", &["sleep", "300"]);
+    env.bgo(&["set", "api", "--env-file", path]).ok();
+    let told = env.bgo(&["restart", "api"]).code(1).stderr;
+    assert!(told.contains(&format!("cannot start \"api\": restart failed: env-file: {path}: No such file")), "{told}");
+    env.assert_all_gone();
+}
+
 #[test]
 fn nothing_that_is_in_a_file_gets_into_records_and_logs() {
     let env = TestEnv::new();
