@@ -3,6 +3,7 @@
 //! Why it exists: help, parsing and completions cannot disagree. Invariant: every flag here is acted on; the grammar
 //! of bgo-cli 0.2.0 is a subset.
 
+mod env;
 mod logs;
 mod project;
 mod selector;
@@ -15,6 +16,7 @@ use crate::domain::signal::Signal;
 use crate::domain::spec::Supervision;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use env::{EnvArgs, Syntax};
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
 pub use project::{CheckArgs, DownArgs, SchemaArgs, Topic, UpArgs};
 pub use selector::Selector;
@@ -118,6 +120,9 @@ pub enum Command {
     /// Show all processes, or some in detail
     #[command(visible_aliases = ["ls", "list"])]
     Status(StatusArgs),
+    /// Print the environment of a process, secrets masked
+    #[command(after_help = env::NOTES)]
+    Env(EnvArgs),
     /// Show the output of processes
     #[command(after_help = logs::NOTES)]
     Logs(LogsArgs),

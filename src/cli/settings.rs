@@ -6,7 +6,7 @@
 use crate::domain::duration::Span;
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
-use crate::domain::settings::{Change, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, Umask};
+use crate::domain::settings::{Change, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, Umask, Variable};
 use crate::domain::signal::Signal;
 use crate::domain::size::Size;
 use crate::domain::spec::{FastCrash, Supervision, WatchChange};
@@ -167,6 +167,16 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "NAME", help_heading = "Limits")]
     pub user: Option<String>,
 
+    /// Read variables from this file, .env or .toml, at every start (several: the later wins)
+    #[arg(long, value_name = "FILE", help_heading = "Environment (below -e)")]
+    pub env_file: Vec<OsString>,
+    /// Read .config.toml of its folder in the same way, first
+    #[arg(long, help_heading = "Environment (below -e)")]
+    pub config_env: bool,
+    /// Find a free TCP port, keep it, and pass it in this variable
+    #[arg(long, value_name = "VAR", help_heading = "Environment (below -e)")]
+    pub allocate_port: Option<Variable>,
+
     /// Rotate a log beyond this size; 0: never [default: 50M]
     #[arg(long, allow_negative_numbers = true, value_name = "SIZE", help_heading = "Logs")]
     pub log_max_size: Option<Size>,
@@ -262,6 +272,9 @@ impl SettingsFlags {
             limit_nofile: self.limit_nofile.map(Some),
             umask: self.umask.map(Some),
             user: self.user.map(Some),
+            env_file: some_of(self.env_file),
+            config_env: self.config_env.then_some(true),
+            allocate_port: self.allocate_port.map(Some),
             log_max_size: self.log_max_size,
             log_keep: self.log_keep,
             log_compress: self.log_compress.then_some(true),
@@ -283,4 +296,9 @@ impl SettingsFlags {
 
 fn process_name(text: &str) -> Result<String, String> {
     Name::parse(text).map(|name| name.as_str().to_owned()).map_err(|why| why.to_string())
+}
+
+/// A flag that may be repeated: what was given takes the place of what was.
+fn some_of(given: Vec<OsString>) -> Option<Vec<Raw>> {
+    (!given.is_empty()).then(|| given.into_iter().map(Raw::from).collect())
 }

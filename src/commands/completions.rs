@@ -285,6 +285,7 @@ mod tests {
             "CODES",
             "COMMAND",
             "DIR",
+            "FILE",
             "KEY=VALUE",
             "MASK",
             "MODE",
@@ -304,6 +305,7 @@ mod tests {
             "TEXT",
             "TIME",
             "URL",
+            "VAR",
             "WHAT",
             "WHEN",
         ];

@@ -10,6 +10,7 @@ mod clean;
 mod completions;
 mod delete;
 mod direct;
+mod env;
 mod free_port;
 mod logs;
 mod logs_many;
@@ -81,6 +82,7 @@ fn run(arguments: &[OsString]) -> Result<ExitStatus> {
         Command::RestartLast(args) => pick::run(&bgo, &args, pick::Order::LastStoppedFirst),
         Command::Resurrect => resurrect::run(&bgo),
         Command::Status(args) => status::run(&bgo, &args, &out),
+        Command::Env(args) => env::run(&bgo, &args),
         Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), &out),
         Command::Follow(args) => logs::run(&bgo, &logs::Wanted::from(args), &out),
         Command::Watch(args) => watch::watch(&bgo, args),

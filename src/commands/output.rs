@@ -52,8 +52,13 @@ impl Output {
 
 /// Writes to standard output. A reader that has gone away has seen enough: that is not an error.
 pub fn print(text: &str) {
+    print_bytes(text.as_bytes());
+}
+
+/// The same for bytes, as they are.
+pub fn print_bytes(bytes: &[u8]) {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
 }
 
 /// One line of result.

@@ -8,7 +8,7 @@ use super::raw::Raw;
 use super::signal::Signal;
 use super::size::Size;
 use super::spec::FastCrash;
-use super::values::{ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask};
+use super::values::{ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -146,6 +146,7 @@ kinds! {
     ExitCodes: "exit codes such as [0, 143] or \"0,143\"", {
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}]
     };
+    Variable: "the name of a variable such as \"PORT\"", {"type": "string"};
     RestartLimit: "a number within a time such as \"10/1m\"", {"type": "string"};
     Restart: "\"no\", \"on-failure\" or \"always\"", {"enum": (Restart::ALL)};
     RestartOn: "\"on-failure\" or \"always\"", {"enum": (RestartOn::ALL)};

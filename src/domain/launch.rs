@@ -32,9 +32,13 @@ pub enum Stage {
     User,
     /// Making the socket that it is to notify the sidecar by.
     Notify,
+    /// Reading the files of variables.
+    EnvFile,
+    /// Finding a port for it.
+    Port,
 }
 
-const STAGES: [(Stage, &str); 11] = [
+const STAGES: [(Stage, &str); 13] = [
     (Stage::Record, "record"),
     (Stage::Logs, "logs"),
     (Stage::Fork, "fork"),
@@ -46,6 +50,8 @@ const STAGES: [(Stage, &str); 11] = [
     (Stage::Nofile, "limit-nofile"),
     (Stage::User, "user"),
     (Stage::Notify, "notify socket"),
+    (Stage::EnvFile, "env-file"),
+    (Stage::Port, "allocate-port"),
 ];
 
 impl Stage {

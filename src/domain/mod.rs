@@ -7,7 +7,10 @@ pub mod backoff;
 pub mod control;
 #[cfg(test)]
 pub mod dice;
+pub mod dotenv;
 pub mod duration;
+pub mod env_file;
+pub mod flatten;
 pub mod graph;
 pub mod jobs;
 pub mod kind;
@@ -27,6 +30,7 @@ pub mod record;
 pub mod rotation;
 pub mod row;
 pub mod run;
+pub mod secret;
 pub mod settings;
 pub mod shell;
 pub mod signal;

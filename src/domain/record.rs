@@ -189,6 +189,9 @@ pub struct Record {
     /// The last wish that came to nothing, because the kernel refused to signal the process.
     #[serde(default, skip_serializing_if = "super::wish::is_none_yet")]
     pub refused: u64,
+    /// The TCP port that was found for it (`--allocate-port`), and is its own until that is unset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocated_port: Option<u16>,
     /// The last ends, oldest first, at most [`MAX_EXITS`].
     #[serde(default)]
     pub exits: Vec<Exit>,
@@ -245,6 +248,7 @@ impl Record {
             fast_crashes: 0,
             recent_restarts: Vec::new(),
             refused: 0,
+            allocated_port: None,
             exits: Vec::new(),
             next_restart_at: None,
             degraded: None,

@@ -66,6 +66,8 @@ pub struct Row {
     pub fast_crashes: u32,
     /// How many more restarts the restart limit allows now; `None`: any number.
     pub restarts_left: Option<u32>,
+    /// The TCP port that was found for it.
+    pub allocated_port: Option<u16>,
     /// What could not be written in time.
     pub degraded: Option<String>,
     /// The project it was started for.

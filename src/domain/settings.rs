@@ -14,7 +14,7 @@ use super::rotation::Rotation;
 use super::row::Logs;
 use super::signal::Signal;
 use super::size::Size;
-pub use super::values::{ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask};
+pub use super::values::{ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -211,6 +211,14 @@ settings! {
     /// The user it runs as.
     user: Option<String> = None;
 
+    // Environment
+    /// Files of variables (relative to its folder), `.env` or TOML, read at each start. A later one is stronger.
+    env_file: Vec<Raw> = Vec::new();
+    /// Whether `.config.toml` in its folder is such a file, too: the weakest.
+    config_env: bool = false;
+    /// The variable by which it is told of a free TCP port, which it keeps.
+    allocate_port: Option<Variable> = None;
+
     /// The size beyond which a log is rotated; 0: never. Default 50 MiB.
     log_max_size: Size = Size(50 << 20);
     /// How many rotated files of each log are kept. Default 5.
@@ -257,7 +265,10 @@ pub const READINESS: &[&str] = &[
 pub const HEALTH: &[&str] = &["health_url", "health_port", "health_cmd"];
 
 /// What takes effect at the next start of the process only.
-const FROM_NEXT_START: [&str; 15] = [
+const FROM_NEXT_START: [&str; 18] = [
+    "env-file",
+    "config-env",
+    "allocate-port",
     "nice",
     "limit-nofile",
     "umask",
@@ -472,6 +483,7 @@ impl Settings {
             ("--stdout", nowhere(&self.stdout)),
             ("--stderr", nowhere(&self.stderr)),
             ("--health-cmd", blank(&self.health_cmd)),
+            ("--env-file", self.env_file.iter().any(|path| path.as_bytes().is_empty())),
             ("--on-exit", blank(&self.on_exit)),
             ("--on-ready", blank(&self.on_ready)),
             ("--on-errored", blank(&self.on_errored)),
@@ -534,6 +546,9 @@ mod tests {
             limit_nofile: Some(1024),
             umask: Some("027".parse().unwrap()),
             user: Some("nobody".into()),
+            env_file: vec![".env".into(), "/etc/x.toml".into()],
+            config_env: true,
+            allocate_port: Some("PORT".parse().unwrap()),
             log_max_size: Size(1 << 20),
             log_keep: 9,
             log_compress: true,
@@ -572,6 +587,8 @@ mod tests {
         let settings = Settings { max_rss: Some(Size(500 << 20)), ready_when_notify: true, ..Settings::default() };
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(settings.differing(), [pair("ready-when-notify", "yes"), pair("max-rss", "500M")]);
+        let settings = Settings { env_file: vec![".env".into(), "b".into()], ..Settings::default() };
+        assert_eq!(settings.differing(), [pair("env-file", ".env, b")]);
     }
 
     #[test]
@@ -598,6 +615,7 @@ mod tests {
             (Settings { ready_when: Some(String::new()), ..none.clone() }, "--ready-when"),
             (Settings { on_exit: Some(" ".into()), ..none.clone() }, "--on-exit"),
             (Settings { group: Some("a/b".into()), ..none.clone() }, "--group \"a/b\""),
+            (Settings { env_file: vec!["".into()], ..none.clone() }, "--env-file"),
         ] {
             let why = settings.contradiction().unwrap_or_default();
             assert!(why.contains(named), "{named}: {why}");

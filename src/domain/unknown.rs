@@ -42,6 +42,7 @@ const RECORD: &[&str] = &[
     "recent_restarts",
     "refused",
     "project",
+    "allocated_port",
 ];
 /// Those of its `watch` block.
 const WATCH: &[&str] = &[
@@ -165,6 +166,7 @@ mod tests {
             recent_restarts: vec![Timestamp(std::time::SystemTime::UNIX_EPOCH)],
             refused: 1,
             project: Some(Project { root: "/".into(), job: String::new(), config: String::new() }),
+            allocated_port: Some(1),
             ..Record::new("web", spec)
         };
         let value: Value = serde_json::from_slice(&record.to_json()).unwrap();

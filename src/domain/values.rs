@@ -199,6 +199,38 @@ impl fmt::Display for Umask {
     }
 }
 
+/// The name of an environment variable that shells can use, and that is not bgo's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable(String);
+
+impl Variable {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Variable {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Variable, String> {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(is_word) {
+            return Err(format!("\"{text}\" is not the name of a variable, such as PORT"));
+        }
+        if text.starts_with("BGO_") {
+            return Err(format!("\"{text}\" is bgo's own, as all names that begin with BGO_"));
+        }
+        Ok(Variable(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// JSON as the text that people write.
 macro_rules! as_text {
     ($($kind:ty),*) => {$(
@@ -216,7 +248,7 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(RestartLimit, Umask);
+as_text!(RestartLimit, Umask, Variable);
 
 impl Restart {
     /// Which ends this policy follows by a restart.
@@ -245,6 +277,10 @@ mod tests {
         assert_eq!("022".parse(), Ok(Umask(0o022)));
         for bad in ["8", "1777", "", "+22", "0x2"] {
             assert!(bad.parse::<Umask>().is_err(), "{bad}");
+        }
+        assert_eq!("_http_PORT2".parse::<Variable>().unwrap().as_str(), "_http_PORT2");
+        for bad in ["", "1PORT", "PORT=1", "A B", "PORT-1", "größe", "BGO_NAME", "BGO_X"] {
+            assert!(bad.parse::<Variable>().is_err(), "{bad}");
         }
         assert_eq!("20%".parse(), Ok(Percent(20)));
         assert!("101".parse::<Percent>().is_err());
@@ -282,6 +318,7 @@ mod tests {
             "1/", "10/", "999/", "/", "1m", "90s", "1500us", "1ns", "0.5", "1.25s", "2h", "d",
         ]);
         reads_back::<Umask>(&["0", "2", "7", "22", "777", "8", "+"]);
+        reads_back::<Variable>(&["A", "b", "_", "1", "BGO_", "-", " "]);
         reads_back::<Restart>(&["no", "always", "on-failure"]);
         reads_back::<RestartOn>(&["always", "on-failure"]);
         reads_back::<OnReadyTimeout>(&["fail", "keep"]);

@@ -174,6 +174,9 @@ impl ProjectFile {
         if let Some(after) = &mut supervision.settings.after {
             after.iter_mut().for_each(|job| *job = name_of(job));
         }
+        for file in supervision.settings.env_file.iter_mut().flatten() {
+            *file = Raw::from(self.root.join(file.as_path()).as_path());
+        }
         StartRequest {
             cwd: Some(job.cwd.as_ref().map_or_else(|| self.root.clone(), |cwd| self.root.join(cwd))),
             supervision,

@@ -97,7 +97,8 @@ pub fn take_over(bgo: &Bgo, name: &Name, record: &mut Record, running: &[ProcSta
     Ok(())
 }
 
-fn pairs(environ: &[u8]) -> Vec<(Raw, Raw)> {
+/// The variables in what the kernel keeps of a process.
+pub fn pairs(environ: &[u8]) -> Vec<(Raw, Raw)> {
     environ
         .split(|&b| b == 0)
         .filter_map(|pair| {

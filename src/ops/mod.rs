@@ -8,6 +8,7 @@
 mod awaited;
 mod dependencies;
 mod end;
+mod environment;
 mod failure;
 mod fetch;
 mod foreground;
@@ -37,6 +38,7 @@ mod wait;
 mod watched;
 
 pub use dependencies::{AFTER_TIMEOUT, await_dependencies, check_after, restart_order, running_dependents, stop_order};
+pub use environment::{ProcessEnvironment, environment};
 pub use fetch::{Fetch, Fetched};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
 pub use members::{Common, Members, members, nobody};

@@ -9,6 +9,7 @@ use crate::domain::spec::Supervision;
 use crate::domain::url::check_url;
 use crate::error::{Error, ErrorKind, Result, describe};
 use crate::platform::{self, NOTIFY_SUPPORTED};
+use crate::store::read_env_files;
 use regex_lite::Regex;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -108,6 +109,32 @@ pub fn check_logs(name: &str, settings: &Settings, cwd: &Raw, root: &Path) -> Re
         }
     }
     Ok(())
+}
+
+/// Reads the files of variables that `settings` name, for `name` in the folder `cwd`.
+///
+/// # Errors
+/// What a start would fail with: the file, the place in it, and what is wrong there.
+pub fn check_env_files(name: &str, settings: &Settings, cwd: &Path) -> Result<Vec<(Raw, Raw)>> {
+    read_env_files(settings, cwd).map_err(|e| {
+        let missing = e.errno == libc::ENOENT;
+        let hint = if missing { "a relative path is taken from the folder of the process, --cwd" } else { "" };
+        cannot_start(name).because(e.message).hint(hint)
+    })
+}
+
+/// Checks that the variable for the port is not one of `set`, which come from `-e`.
+///
+/// # Errors
+/// It is: one of the two would mean nothing.
+pub fn check_allocate_port(settings: &Settings, set: &[(Raw, Raw)]) -> Result<()> {
+    match &settings.allocate_port {
+        Some(variable) if set.iter().any(|(key, _)| key.as_bytes() == variable.as_str().as_bytes()) => {
+            let what = format!("-e {variable}=… and --allocate-port {variable} exclude each other");
+            Err(Error::new(ErrorKind::Usage, what).hint("leave one of them out"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks that `program` is executable and so is the interpreter that its first line names.

@@ -7,7 +7,7 @@
 use super::end::{self, KILL_MARGIN, Orphan};
 use super::link::{Awaited, Link, lock_or_free, own};
 use super::output::RunOutput;
-use super::preflight::{cannot_start, check_command, check_logs};
+use super::preflight::{cannot_start, check_command, check_env_files, check_logs};
 use super::start::{SETTLE, Started, conclude};
 use super::stop::{end_and_note, refused, unproven};
 use super::{Bgo, Run, legacy, run};
@@ -38,6 +38,7 @@ pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Starte
     let record = bgo.record_of_running(name)?;
     check_command(name.as_str(), &record.command, &record.cwd)?;
     check_logs(name.as_str(), &record.spec, &record.cwd, bgo.store.root())?;
+    check_env_files(name.as_str(), &record.spec, record.cwd.as_path())?;
     bgo.store.ensure()?;
     if request.update_env {
         update_environment(bgo, name)?;

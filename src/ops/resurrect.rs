@@ -5,7 +5,7 @@
 
 use super::end::{self, Orphan};
 use super::link::{Awaited, Link, own};
-use super::preflight::{check_command, check_logs};
+use super::preflight::{check_command, check_env_files, check_logs};
 use super::recover::recover;
 use super::{Bgo, legacy, run};
 use crate::domain::name::Name;
@@ -85,6 +85,7 @@ fn is_ending(bgo: &Bgo, name: &Name) -> Result<bool> {
 fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record) -> Result<Resurrected> {
     check_command(name.as_str(), &record.command, &record.cwd)?;
     check_logs(name.as_str(), &record.spec, &record.cwd, bgo.store.root())?;
+    check_env_files(name.as_str(), &record.spec, record.cwd.as_path())?;
     bgo.store.ensure()?;
     bgo.store.environment(name)?;
     legacy::take_over(bgo, name, &mut record, &[])?;

@@ -6,7 +6,7 @@
 use super::dependencies::check_after;
 use super::end::{self, Orphan};
 use super::link::{Awaited, Link, lock_or_free, own};
-use super::preflight::{check_logs, check_settings};
+use super::preflight::{check_allocate_port, check_env_files, check_logs, check_settings};
 use super::resurrect::attach;
 use super::stop::unproven;
 use super::{Bgo, legacy};
@@ -101,6 +101,12 @@ pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Res
         record.spec.apply(&given.settings);
         check_settings(name.as_str(), &record.spec, given, record.is_watched())?;
         check_logs(name.as_str(), &record.spec, &record.cwd, bgo.store.root())?;
+        if given.settings.env_file.is_some() || given.settings.config_env.is_some() {
+            check_env_files(name.as_str(), &record.spec, record.cwd.as_path())?;
+        }
+        if given.settings.allocate_port.is_some() {
+            check_allocate_port(&record.spec, &bgo.store.environment(name)?.unwrap_or_default().set)?;
+        }
         Ok(record.wish(Ask::Settings, None))
     };
     apply(bgo, name, set, |_, _| true, false)

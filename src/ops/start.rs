@@ -9,7 +9,10 @@ use super::failure::hint;
 use super::link::{Link, a_moment, own_any};
 use super::output::RunOutput;
 use super::ports::HeldPorts;
-use super::preflight::{cannot_start, check_cwd, check_logs, check_program, check_settings, not_runnable, resolve};
+use super::preflight::{
+    cannot_start, check_allocate_port, check_cwd, check_env_files, check_logs, check_program, check_settings,
+    not_runnable, resolve,
+};
 use super::recover::recover;
 use super::resurrect::attach;
 use super::stop::{StopRequest, stop};
@@ -245,6 +248,7 @@ fn start_owned(
         (record.pid, record.pgid) = (earlier.pid, earlier.pgid);
         (record.wish, record.seen) = (earlier.wish, earlier.seen);
         (record.exits, record.logs) = (earlier.exits, earlier.logs);
+        record.allocated_port = earlier.allocated_port.filter(|_| record.spec.allocate_port.is_some());
         record.extra = earlier.extra;
     }
     record.watch = watch(&request.supervision);
@@ -318,8 +322,16 @@ pub(super) fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
     let cwd = folder(request)?;
     check_cwd(name, &cwd)?;
     let cwd = if request.cwd.is_some() { std::fs::canonicalize(&cwd).unwrap_or(cwd) } else { cwd };
-    let path = request.set.iter().rev().find(|(k, _)| k.as_bytes() == b"PATH").map(|(_, v)| OsString::from(v));
-    let path = path.or_else(|| std::env::var_os("PATH"));
+    let mut settings = Settings::default();
+    settings.apply(&request.supervision.settings);
+    let restarts = watch(&request.supervision).is_some_and(|watch| watch.enabled);
+    check_settings(name, &settings, &request.supervision, restarts)?;
+    check_after(bgo, &request.name, &settings.after)?;
+    check_allocate_port(&settings, &request.set)?;
+    let files = check_env_files(name, &settings, &cwd)?;
+    // The strongest comes last.
+    let path = files.iter().chain(&request.set).rev().find(|(k, _)| k.as_bytes() == b"PATH");
+    let path = path.map(|(_, v)| OsString::from(v)).or_else(|| std::env::var_os("PATH"));
     let resolved = resolve(program, &cwd, path.as_deref()).map_err(|e| not_runnable(name, program, &e))?;
     check_program(name, &resolved)?;
     if request.command.iter().any(|a| std::os::unix::ffi::OsStrExt::as_bytes(a.as_os_str()).contains(&0)) {
@@ -327,10 +339,5 @@ pub(super) fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
     }
     let mut command: Vec<Raw> = request.command.iter().cloned().map(Raw::from).collect();
     command[0] = Raw::from(resolved.as_path());
-    let mut settings = Settings::default();
-    settings.apply(&request.supervision.settings);
-    let restarts = watch(&request.supervision).is_some_and(|watch| watch.enabled);
-    check_settings(name, &settings, &request.supervision, restarts)?;
-    check_after(bgo, &request.name, &settings.after)?;
     Ok(Spec { command, cwd: Raw::from(cwd.as_path()), settings })
 }

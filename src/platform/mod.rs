@@ -17,6 +17,7 @@ mod os;
 #[path = "macos/mod.rs"]
 mod os;
 mod poll;
+mod port;
 mod reap;
 mod signals;
 mod spawn;
@@ -34,6 +35,7 @@ pub use os::{
     release_memory, resolve, self_executable, set_process_name, stat, stdout_inode, user, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
+pub use port::HeldPort;
 pub use reap::{Reaped, abort_child, has_children, reap};
 pub use signals::let_through;
 pub use spawn::{SpawnPlan, detach, make_private, spawn};

@@ -5,6 +5,7 @@
 //! one that was launched to take up a process never starts one.
 
 use super::attributes::Given;
+use super::environment::Unstarted;
 use super::facts::Pending;
 use super::launch::Purpose;
 use super::log::log;
@@ -126,6 +127,8 @@ impl Supervisor {
             unchecked: None,
             notify: None,
             strangers: HashSet::new(),
+            added: Vec::new(),
+            allocated_port: record.allocated_port,
             logs,
             logs_from: [0, 0],
             rotator: None,
@@ -152,7 +155,7 @@ impl Supervisor {
         Ok(Some(supervisor))
     }
 
-    fn first_event(&mut self, launched: std::result::Result<Event, LaunchFailure>) {
+    fn first_event(&mut self, launched: std::result::Result<Event, Unstarted>) {
         match launched {
             Ok(event) => {
                 let pid = self.leader.as_ref().map_or(0, |l| l.identity.pid);
@@ -161,11 +164,11 @@ impl Supervisor {
                 report(&mut self.reports, &Report::Started(pid));
                 self.oom_kills = platform::oom_kills();
             }
-            Err(failure) => {
-                log(&format!("cannot start: {failure}"));
-                self.handle(Event::SpawnFailed { reason: failure.to_string(), transient: false });
+            Err(unstarted) => {
+                log(&format!("cannot start: {unstarted}"));
+                self.handle(Event::SpawnFailed { reason: unstarted.to_string(), transient: false });
                 self.publish(Durability::Atomic);
-                report(&mut self.reports, &Report::Failed(failure));
+                report(&mut self.reports, &Report::Failed(unstarted.failure));
                 // In this order: once the launcher sees the pipe closed, the name is free again.
                 self.ownership = None;
                 self.reports = None;

@@ -41,6 +41,8 @@ pub struct Facts<'a> {
     pub status_text: Option<&'a str>,
     /// The wish that the kernel did not let us fulfil.
     pub refused_wish: u64,
+    /// The port that was found for it.
+    pub allocated_port: Option<u16>,
     /// The process, while it runs.
     pub leader: Option<&'a Identity>,
     /// When the present run started.
@@ -77,6 +79,7 @@ impl Pending {
         record.fast_crashes = facts.machine.budget.fast_crashes;
         record.recent_restarts = facts.restarts();
         record.refused = record.refused.max(facts.refused_wish);
+        record.allocated_port = facts.allocated_port;
         self.apply_life(facts, record);
     }
 

@@ -12,6 +12,7 @@ mod attributes;
 mod begin;
 mod checks;
 mod ends;
+mod environment;
 mod facts;
 mod helper;
 mod http;
@@ -24,6 +25,7 @@ mod run;
 mod scan;
 
 pub use begin::main;
+pub use environment::next_environment;
 pub use http::{PROBE_ENTRY, probe_main};
 pub use launch::{Launched, Purpose, launch};
 

@@ -4,6 +4,7 @@
 //! and its descendants, each through a handle whose identity was checked.
 
 use super::attributes::Given;
+use super::environment::Unstarted;
 use super::launch::{Purpose, launch};
 use super::log::log;
 use super::output::{self, is_lasting, mark};
@@ -78,10 +79,10 @@ impl Supervisor {
                 self.pending.restarts += u64::from(counted);
                 event
             }
-            Err(failure) => {
-                let reason = format!("restart failed: {failure}");
+            Err(unstarted) => {
+                let reason = format!("restart failed: {unstarted}");
                 log(&reason);
-                Event::SpawnFailed { reason, transient: failure.is_transient() }
+                Event::SpawnFailed { reason, transient: unstarted.failure.is_transient() }
             }
         }
     }
@@ -92,7 +93,7 @@ impl Supervisor {
         record: Record,
         again: bool,
         marker: Option<&str>,
-    ) -> Result<Event, LaunchFailure> {
+    ) -> Result<Event, Unstarted> {
         let at = |stage: Stage| move |e: io::Error| LaunchFailure { stage, errno: errno_of(&e) };
         let broken = |e: Error| {
             log(&format!("{e}"));
@@ -100,6 +101,7 @@ impl Supervisor {
             LaunchFailure { stage: Stage::Record, errno }
         };
         let environment = self.store.environment(&self.name).map_err(broken)?.unwrap_or_default();
+        let held = self.gather(&record)?;
         let usual = self.store.logs(&self.name);
         let mut logs = record.spec.logs(usual.clone(), &record.cwd);
         let (out, err) = match output::open(&mut logs, &usual) {
@@ -131,7 +133,7 @@ impl Supervisor {
             |bytes: &[u8]| CString::new(bytes).map_err(|_| LaunchFailure { stage: Stage::Record, errno: libc::EINVAL });
         // Each variable is dropped as it is turned into what exec takes: a sidecar keeps the pages it ever touched.
         let pair = |(key, value): (Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
-        let mut variables = environment.into_run(&record.name, &self.run_id);
+        let mut variables = environment.into_run(&self.added, &record.name, &self.run_id);
         given.settle_in(&mut variables);
         self.announce(&mut variables);
         let plan = SpawnPlan {
@@ -144,6 +146,7 @@ impl Supervisor {
             dies_with_us: false,
             block_signals: false,
         };
+        drop(held);
         // Before it can do anything: its readiness file is compared with this.
         let begun = SystemTime::now();
         let pid = platform::spawn(&plan)?;
@@ -211,6 +214,7 @@ impl Supervisor {
         self.status_text = record.status_text.clone();
         self.take_policy(Policy { settings: record.spec.clone(), ..self.policy.clone() });
         self.given = Given::of(&record.spec);
+        self.gather_again(record);
         self.listen_again();
         let paused = record.state == State::Paused;
         // What was not asked for when it started is not awaited now.

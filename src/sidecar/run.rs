@@ -17,6 +17,7 @@ use crate::domain::machine::{Action, End, Event, Grace, Life, Machine, step};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::output::Output;
+use crate::domain::raw::Raw;
 use crate::domain::record::{Identity, Record, Sidecar, Wish};
 use crate::domain::row::Logs;
 use crate::domain::run::Readiness;
@@ -99,6 +100,9 @@ pub(super) struct Supervisor {
     pub notify: Option<NotifySocket>,
     /// Senders of notices that are not part of the process.
     pub strangers: HashSet<u32>,
+    /// What the present run was given beside the captured environment: from files, and its port.
+    pub added: Vec<(Raw, Raw)>,
+    pub allocated_port: Option<u16>,
     /// Where the present run writes, and where in that it begins.
     pub logs: Logs,
     pub logs_from: [u64; 2],
@@ -413,6 +417,7 @@ impl Supervisor {
             output: Output::new(&self.logs, &self.store.logs(&self.name), self.logs_from),
             status_text: self.status_text.as_deref(),
             refused_wish: self.refused_wish,
+            allocated_port: self.allocated_port,
             leader: self.leader.as_ref().map(|l| &l.identity),
             started_at: self.started_at,
             refused: self.refused.as_deref(),

@@ -63,18 +63,38 @@ impl Environment {
         }
     }
 
-    /// All variables, each once, with the marks of this run.
-    pub fn into_run(self, name: &str, run_id: &str) -> Vec<(Raw, Raw)> {
+    /// All variables, each once, with the marks of this run: `added` (from files, mostly) is stronger than what was
+    /// captured, and weaker than what was set.
+    pub fn into_run(self, added: &[(Raw, Raw)], name: &str, run_id: &str) -> Vec<(Raw, Raw)> {
         let ours = [(Raw::from("BGO_NAME"), Raw::from(name)), (Raw::from("BGO_RUN_ID"), Raw::from(run_id))];
         let mut all = self.captured;
-        for (key, value) in self.set.into_iter().chain(ours) {
-            match all.iter_mut().find(|(k, _)| *k == key) {
-                Some(slot) => slot.1 = value,
-                None => all.push((key, value)),
-            }
-        }
-        all
+        all.extend_from_slice(added);
+        // What marks our own helpers would hide the process from those who look for it.
+        all.extend(self.set.into_iter().filter(|(key, _)| key.as_bytes() != b"BGO_SIDECAR"));
+        all.extend(ours);
+        each_once(all)
     }
+}
+
+/// `pairs` with each name once, where it came first, with the value that came last. Files may hold many: no square time.
+fn each_once(mut pairs: Vec<(Raw, Raw)>) -> Vec<(Raw, Raw)> {
+    let mut order: Vec<usize> = (0..pairs.len()).collect();
+    order.sort_by(|&one, &other| pairs[one].0.cmp(&pairs[other].0));
+    let mut is_surplus = vec![false; pairs.len()];
+    let mut first = 0;
+    for at in 1..order.len() {
+        if pairs[order[at]].0 == pairs[order[first]].0 {
+            // The order of equal names is that in which they came.
+            let value = std::mem::take(&mut pairs[order[at]].1);
+            pairs[order[first]].1 = value;
+            is_surplus[order[at]] = true;
+        } else {
+            first = at;
+        }
+    }
+    let mut surplus = is_surplus.into_iter();
+    pairs.retain(|_| !surplus.next().unwrap_or(false));
+    pairs
 }
 
 impl Store {

@@ -13,12 +13,14 @@
 //! ```
 
 mod atomic;
+mod env_file;
 mod environment;
 mod lock;
 mod open;
 mod trust;
 
 pub use atomic::{Durability, replace, temporary_path};
+pub use env_file::{EnvFileError, read_env_files};
 pub use environment::Environment;
 pub use lock::{Ownership, WriteLock, locked_shared};
 pub use open::{create_private, open_log, open_to_read, refuse_odd};

@@ -180,7 +180,33 @@ fn environments_are_kept_byte_for_byte() {
     store.set_environment(&web, &environment).unwrap();
     assert_eq!(store.environment(&web).unwrap().as_ref(), Some(&environment));
     assert_eq!(environment.get("A").map(Raw::as_bytes), Some(&b"2"[..]));
-    let run = environment.into_run("web", "r1");
+    let run = environment.into_run(&[], "web", "r1");
     assert_eq!(run.len(), 4);
     assert_eq!(run[0], pair(b"A", b"2"));
+}
+
+#[test]
+fn of_a_variable_that_comes_from_several_places_the_strongest_counts() {
+    let pair = |k: &str, v: &str| (Raw::from(k), Raw::from(v));
+    let environment = || Environment {
+        captured: vec![pair("A", "shell"), pair("B", "shell"), pair("C", "shell"), pair("BGO_NAME", "shell")],
+        set: vec![pair("C", "set"), pair("E", "set"), pair("E", "set again"), pair("BGO_SIDECAR", "set")],
+    };
+    let added =
+        [pair("B", "file"), pair("C", "file"), pair("D", "file"), pair("D", "second"), pair("BGO_RUN_ID", "file")];
+    let expected = [
+        pair("A", "shell"),
+        pair("B", "file"),
+        pair("C", "set"),
+        pair("BGO_NAME", "web"),
+        pair("D", "second"),
+        pair("BGO_RUN_ID", "r1"),
+        pair("E", "set again"),
+    ];
+    assert_eq!(environment().into_run(&added, "web", "r1"), expected);
+    // As many as there may be in a file.
+    let many: Vec<(Raw, Raw)> = (0..200_000).map(|n| pair(&format!("N{}", n % 100_000), &n.to_string())).collect();
+    let run = environment().into_run(&many, "web", "r1");
+    assert_eq!(run.len(), 100_000 + 6);
+    assert!(run.contains(&pair("N7", "100007")));
 }

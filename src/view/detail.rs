@@ -36,6 +36,7 @@ const SETTING: usize = 19;
 pub fn render(row: &Row, sizes: &LogSizes, style: &Style) -> String {
     let mut page = Page { out: String::with_capacity(1024), style };
     page.process(row);
+    page.port(row);
     page.usage(row);
     page.supervision(row);
     page.logs(row, sizes);
@@ -101,6 +102,14 @@ impl Page<'_> {
         self.fact_or_dash("Started", row.started_at.map(to_the_second));
         if let Some(at) = row.stopped_at.filter(|_| !row.online) {
             self.fact("Stopped", to_the_second(at));
+        }
+    }
+
+    fn port(&mut self, row: &Row) {
+        let Some(port) = row.allocated_port else { return };
+        match &row.settings.allocate_port {
+            Some(variable) => self.fact("Port", format_args!("{port} ({variable})")),
+            None => self.fact("Port", port),
         }
     }
 
@@ -414,14 +423,16 @@ mod tests {
         row.settings.on_exit = Some("echo \u{1b}".to_owned());
         row.settings.stop_timeout = crate::domain::duration::Span::secs(9);
         row.ready = Some(Ready { at: Some(at("10:00:01")) });
+        (row.allocated_port, row.settings.allocate_port) = (Some(40123), Some("PORT".parse().unwrap()));
         row.health = Some(Health { failures: 2, reason: "port 80: refused".to_owned() });
         (row.status_text, row.fast_crashes, row.restarts_left) = (Some("serving".to_owned()), 1, Some(7));
         let page = render(&row, &SIZES, &PLAIN);
         for lines in [
+            "\n  Port:          40123 (PORT)\n",
             "\n  Ready:         since 2026-11-20T10:00:01Z\n  Says:          serving\n",
             "\n  Health:        failing, 2 of 3: port 80: refused\n",
             "\n    Fast crashes:  1 of 4\n    Limit:         10/1m, 7 left\n",
-            "\n\n  Settings:\n    restart-limit:     10/1m\n    health-port:       80\n    on-exit:           echo \\u{1b}\n",
+            "\n\n  Settings:\n    restart-limit:     10/1m\n    health-port:       80\n    allocate-port:     PORT\n    on-exit:           echo \\u{1b}\n",
         ] {
             assert!(page.contains(lines), "{lines}\n{page}");
         }

@@ -61,7 +61,7 @@ pub fn pretty(value: &impl Serialize) -> String {
     document(value)
 }
 
-fn document(value: &impl Serialize) -> String {
+pub(super) fn document(value: &impl Serialize) -> String {
     // Serializing fails for map keys that are no strings and for errors of the types themselves; there are none here.
     let mut json = text::clean_json(serde_json::to_string_pretty(value).unwrap_or_default());
     json.push('\n');
@@ -117,6 +117,7 @@ struct JsonRow<'a> {
     restarts_left: Option<u32>,
     group: Option<&'a str>,
     project: Option<JsonProject<'a>>,
+    allocated_port: Option<u16>,
     spec: &'a Settings,
 }
 
@@ -195,6 +196,7 @@ impl<'a> From<&'a Row> for JsonRow<'a> {
             restarts_left: row.restarts_left,
             group: row.group(),
             project: row.project.as_ref().map(|project| JsonProject { root: project.root.lossy(), job: &project.job }),
+            allocated_port: row.allocated_port,
             spec: &row.settings,
         }
     }
@@ -229,6 +231,7 @@ mod tests {
                 },
                 "record_path": "/h/procs/web.json", "stop_signal": "SIGTERM", "stop_timeout": 5, "degraded": null, "ready_at": null,
                 "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null, "group": null, "project": null,
+                "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null, "allocated_port": null,
                 "spec": {"stop_signal": "SIGTERM", "stop_timeout": 5},
             })
         );

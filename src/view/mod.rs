@@ -5,6 +5,7 @@
 //! character of a name, command or log reaches the output raw.
 
 pub mod detail;
+pub mod environment;
 pub mod json;
 pub mod json_jobs;
 pub mod progress;
@@ -74,6 +75,7 @@ mod sample {
             health: None,
             fast_crashes: 0,
             restarts_left: None,
+            allocated_port: None,
             degraded: None,
             project: None,
             logs: Logs { out: log("out"), err: log("err"), watcher: log("watcher") },

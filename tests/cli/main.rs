@@ -11,6 +11,7 @@ mod delete;
 mod dependencies;
 mod direct;
 mod env;
+mod environment;
 mod faults;
 mod fetch;
 mod groups;
