@@ -10,7 +10,7 @@ use crate::ops::{self, Bgo, RestartRequest, StartOutcome};
 pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
     let request = RestartRequest { reset_counters: args.reset_counters, update_env: args.update_env };
     let selected = if args.all { select_running(bgo) } else { select(bgo, &args.selector) }?;
-    each_in_time(bgo, &selected, "restarting", |name| restart(bgo, name, request))
+    each_in_time(bgo, &selected, "restarting", &|name| restart(bgo, name, request))
 }
 
 /// Restarts one and says what came of it.

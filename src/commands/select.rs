@@ -88,7 +88,7 @@ pub fn select_running(bgo: &Bgo) -> Result<Selected> {
 ///
 /// # Errors
 /// What went wrong with the only one, or with all.
-pub fn each(bgo: &Bgo, selected: &Selected, mut act: impl FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
+pub fn each(bgo: &Bgo, selected: &Selected, act: &mut dyn FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
     // What is wrong with all of them is said once.
     bgo.store.check()?;
     let mut tally = Tally::of(selected);
@@ -111,11 +111,11 @@ pub fn each_in_time(
     bgo: &Bgo,
     selected: &Selected,
     doing: &str,
-    act: impl Fn(&Name) -> Result<String> + Sync,
+    act: &(dyn Fn(&Name) -> Result<String> + Sync),
 ) -> Result<ExitCode> {
     let names = match selected {
         Selected::Listed(names) if names.len() > 1 => names,
-        _ => return each(bgo, selected, |name| awaiting(&format!("{doing} {name}"), || act(name))),
+        _ => return each(bgo, selected, &mut |name| awaiting(&format!("{doing} {name}"), || act(name))),
     };
     bgo.store.check()?;
     let mut tally = Tally::of(selected);
@@ -123,14 +123,16 @@ pub fn each_in_time(
     let (sender, results) = channel();
     std::thread::scope(|scope| {
         for sender in std::iter::repeat_n(sender, names.len().min(AT_ONCE)) {
-            let (next, act) = (&next, &act);
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(name) = names.get(index) else { break };
+            let next = &next;
+            let work = move || {
+                while let Some((index, name)) = names.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
                     let _ = sender.send((index, act(name)));
                 }
-            });
+            };
+            // Where there can be no more threads, fewer do it; without any, this one.
+            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
         }
         let mut early = BTreeMap::new();
         for (index, name) in names.iter().enumerate() {
@@ -139,9 +141,9 @@ pub fn each_in_time(
                     let Ok((index, result)) = results.recv() else { break };
                     early.insert(index, result);
                 }
-                early.remove(&index)
+                early.remove(&index).unwrap_or_else(|| act(name))
             });
-            result.map_or(Ok(()), |result| tally.add(result))?;
+            tally.add(result)?;
         }
         Ok(tally.exit_code())
     })

@@ -12,7 +12,7 @@ use crate::ops::{self, Bgo, StopOutcome, StopRequest};
 pub fn run(bgo: &Bgo, args: &StopArgs) -> Result<ExitCode> {
     let request = StopRequest { signal: args.signal, timeout: args.timeout, force: args.force };
     let selected = if args.all { select_running(bgo) } else { select(bgo, &args.selector) }?;
-    each_in_time(bgo, &selected, "stopping", |name| stop(bgo, name, &request))
+    each_in_time(bgo, &selected, "stopping", &|name| stop(bgo, name, &request))
 }
 
 /// Stops one and says what came of it.
