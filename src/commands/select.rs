@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::{Condvar, Mutex, PoisonError};
 
 /// How many processes are stopped or restarted at once. Each takes a thread that waits.
 const AT_ONCE: usize = 16;
@@ -119,29 +119,31 @@ pub fn each_in_time(
     };
     bgo.store.check()?;
     let mut tally = Tally::of(selected);
-    let next = AtomicUsize::new(0);
-    let (sender, results) = channel();
-    std::thread::scope(|scope| {
-        for sender in std::iter::repeat_n(sender, names.len().min(AT_ONCE)) {
-            let next = &next;
-            let work = move || {
-                while let Some((index, name)) = names.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
-                    let _ = sender.send((index, act(name)));
-                }
-            };
-            // Where there can be no more threads, fewer do it; without any, this one.
-            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                break;
-            }
+    let (next, done, news) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()), Condvar::new());
+    let lock = || done.lock().unwrap_or_else(PoisonError::into_inner);
+    let work = || {
+        while let Some((index, name)) = names.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = act(name);
+            lock().insert(index, result);
+            news.notify_one();
         }
-        let mut early = BTreeMap::new();
+    };
+    std::thread::scope(|scope| {
+        // Where there can be no more threads, fewer do it; without any, this one.
+        let spawn = |_: &usize| std::thread::Builder::new().spawn_scoped(scope, work).is_ok();
+        let workers = (0..names.len().min(AT_ONCE)).take_while(spawn).count();
         for (index, name) in names.iter().enumerate() {
             let result = awaiting(&format!("{doing} {name}"), || {
-                while !early.contains_key(&index) {
-                    let Ok((index, result)) = results.recv() else { break };
-                    early.insert(index, result);
+                if workers == 0 {
+                    return act(name);
                 }
-                early.remove(&index).unwrap_or_else(|| act(name))
+                let mut done = lock();
+                loop {
+                    match done.remove(&index) {
+                        Some(result) => return result,
+                        None => done = news.wait(done).unwrap_or_else(PoisonError::into_inner),
+                    }
+                }
             });
             tally.add(result)?;
         }
