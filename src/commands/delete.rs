@@ -18,7 +18,7 @@ pub fn run(bgo: &Bgo, args: &DeleteArgs) -> Result<ExitCode> {
     let must_ask = |name: &Name| Ok(!args.yes && ops::is_up(bgo, name).or_else(corrupt_is_to_be_asked_about)?);
     let selected = select(bgo, &args.selector)?;
     let Selected::Listed(names) = &selected else {
-        return each(bgo, &selected, |name| {
+        return each(bgo, &selected, &mut |name| {
             if must_ask(name)? && !confirm(std::slice::from_ref(name), &args.selector)? {
                 return Ok(format!("\"{name}\" was left alone"));
             }
@@ -31,7 +31,7 @@ pub fn run(bgo: &Bgo, args: &DeleteArgs) -> Result<ExitCode> {
         say("nothing was deleted");
         return Ok(ExitCode::Done);
     }
-    each_in_time(bgo, &selected, "deleting", remove)
+    each_in_time(bgo, &selected, "deleting", &remove)
 }
 
 fn corrupt_is_to_be_asked_about(error: Error) -> Result<bool> {

@@ -12,7 +12,8 @@ use crate::view::style::{ColorChoice, Level, Style, Terminal};
 use crate::view::text::clean;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How to render on standard output.
@@ -124,31 +125,48 @@ pub fn known_name(bgo: &Bgo, text: &OsStr) -> Result<Name> {
 
 /// Runs `work`; if it takes a while and standard error is a terminal, shows what is awaited and for how long.
 pub fn awaiting<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let _live = io::stderr().is_terminal().then(|| LiveLine::begin(what));
+    work()
+}
+
+/// A line that tells what is awaited; it is gone when this is dropped. Apart from [`awaiting`], of which there is one for
+/// each kind of work.
+struct LiveLine {
+    done: Option<Sender<()>>,
+    drawer: Option<JoinHandle<()>>,
+}
+
+impl LiveLine {
+    fn begin(what: &str) -> LiveLine {
+        let (done, waiting) = channel::<()>();
+        let what = clean(what).into_owned();
+        let drawer = std::thread::Builder::new().spawn(move || draw(&what, &waiting));
+        LiveLine { done: Some(done), drawer: drawer.ok() }
+    }
+}
+
+impl Drop for LiveLine {
+    fn drop(&mut self) {
+        self.done.take();
+        self.drawer.take().map(JoinHandle::join);
+    }
+}
+
+fn draw(what: &str, waiting: &Receiver<()>) {
     const QUIET: Duration = Duration::from_millis(300);
     const FRAME: Duration = Duration::from_millis(120);
     const FRAMES: [&str; 4] = ["|", "/", "-", "\\"];
-    if !io::stderr().is_terminal() {
-        return work();
+    let begun = Instant::now();
+    let mut next = QUIET;
+    let mut shown = false;
+    for frame in FRAMES.iter().cycle() {
+        if waiting.recv_timeout(next) != Err(RecvTimeoutError::Timeout) {
+            break;
+        }
+        (next, shown) = (FRAME, true);
+        let _ = write!(io::stderr(), "\r\x1b[K{frame} {what} ({}s)", begun.elapsed().as_secs());
     }
-    let (done, waiting) = channel::<()>();
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            let begun = Instant::now();
-            let mut next = QUIET;
-            let mut shown = false;
-            for frame in FRAMES.iter().cycle() {
-                if waiting.recv_timeout(next) != Err(RecvTimeoutError::Timeout) {
-                    break;
-                }
-                (next, shown) = (FRAME, true);
-                let _ = write!(io::stderr(), "\r\x1b[K{frame} {} ({}s)", clean(what), begun.elapsed().as_secs());
-            }
-            if shown {
-                let _ = write!(io::stderr(), "\r\x1b[K");
-            }
-        });
-        let result = work();
-        drop(done);
-        result
-    })
+    if shown {
+        let _ = write!(io::stderr(), "\r\x1b[K");
+    }
 }

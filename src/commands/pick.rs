@@ -43,7 +43,7 @@ pub fn run(bgo: &Bgo, args: &PickArgs, order: Order) -> Result<ExitCode> {
         return Ok(ExitCode::Done);
     }
     let names = picked.into_iter().filter_map(|index| down.get(index)).filter_map(|row| Name::parse(&row.name).ok());
-    each_in_time(bgo, &Selected::Listed(names.collect()), "restarting", |name| {
+    each_in_time(bgo, &Selected::Listed(names.collect()), "restarting", &|name| {
         restart::restart(bgo, name, RestartRequest::default())
     })
 }

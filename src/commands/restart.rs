@@ -16,7 +16,7 @@ pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
     let selected = if args.all { select_running(bgo) } else { select(bgo, &args.selector) }?;
     let project = bgo.project().ok().flatten();
     let restarted = Mutex::new(Vec::new());
-    let worst = each_in_time(bgo, &selected, "restarting", |name| {
+    let worst = each_in_time(bgo, &selected, "restarting", &|name| {
         let (name, said) = match project.as_ref().and_then(|project| changed(bgo, project, name)) {
             Some(changed) => (changed.name.clone(), told(&changed.name, ops::start(bgo, &changed)?)),
             None => (name.clone(), restart(bgo, name, request)?),

@@ -13,7 +13,7 @@ use crate::ops::{self, Bgo, Common};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::{Condvar, Mutex, PoisonError};
 
 /// How many processes are stopped or restarted at once. Each takes a thread that waits.
 const AT_ONCE: usize = 16;
@@ -76,7 +76,7 @@ pub fn select_running(bgo: &Bgo) -> Result<Selected> {
 ///
 /// # Errors
 /// What went wrong with the only one, or with all.
-pub fn each(bgo: &Bgo, selected: &Selected, mut act: impl FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
+pub fn each(bgo: &Bgo, selected: &Selected, act: &mut dyn FnMut(&Name) -> Result<String>) -> Result<ExitCode> {
     // What is wrong with all of them is said once.
     bgo.store.check()?;
     let mut tally = Tally::of(selected);
@@ -99,37 +99,41 @@ pub fn each_in_time(
     bgo: &Bgo,
     selected: &Selected,
     doing: &str,
-    act: impl Fn(&Name) -> Result<String> + Sync,
+    act: &(dyn Fn(&Name) -> Result<String> + Sync),
 ) -> Result<ExitCode> {
     let names = match selected {
         Selected::Listed(names) if names.len() > 1 => names,
-        _ => return each(bgo, selected, |name| awaiting(&format!("{doing} {name}"), || act(name))),
+        _ => return each(bgo, selected, &mut |name| awaiting(&format!("{doing} {name}"), || act(name))),
     };
     bgo.store.check()?;
     let mut tally = Tally::of(selected);
-    let next = AtomicUsize::new(0);
-    let (sender, results) = channel();
-    std::thread::scope(|scope| {
-        for sender in std::iter::repeat_n(sender, names.len().min(AT_ONCE)) {
-            let (next, act) = (&next, &act);
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(name) = names.get(index) else { break };
-                    let _ = sender.send((index, act(name)));
-                }
-            });
+    let (next, done, news) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()), Condvar::new());
+    let lock = || done.lock().unwrap_or_else(PoisonError::into_inner);
+    let work = || {
+        while let Some((index, name)) = names.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = act(name);
+            lock().insert(index, result);
+            news.notify_one();
         }
-        let mut early = BTreeMap::new();
+    };
+    std::thread::scope(|scope| {
+        // Where there can be no more threads, fewer do it; without any, this one.
+        let spawn = |_: &usize| std::thread::Builder::new().spawn_scoped(scope, work).is_ok();
+        let workers = (0..names.len().min(AT_ONCE)).take_while(spawn).count();
         for (index, name) in names.iter().enumerate() {
             let result = awaiting(&format!("{doing} {name}"), || {
-                while !early.contains_key(&index) {
-                    let Ok((index, result)) = results.recv() else { break };
-                    early.insert(index, result);
+                if workers == 0 {
+                    return act(name);
                 }
-                early.remove(&index)
+                let mut done = lock();
+                loop {
+                    match done.remove(&index) {
+                        Some(result) => return result,
+                        None => done = news.wait(done).unwrap_or_else(PoisonError::into_inner),
+                    }
+                }
             });
-            result.map_or(Ok(()), |result| tally.add(result))?;
+            tally.add(result)?;
         }
         Ok(tally.exit_code())
     })

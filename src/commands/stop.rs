@@ -12,7 +12,7 @@ use crate::ops::{self, Bgo, StopOutcome, StopRequest};
 pub fn run(bgo: &Bgo, args: &StopArgs) -> Result<ExitCode> {
     let request = StopRequest { signal: args.signal, timeout: args.timeout, force: args.force };
     if args.all {
-        return each_in_time(bgo, &select_running(bgo)?, "stopping", |name| stop(bgo, name, &request));
+        return each_in_time(bgo, &select_running(bgo)?, "stopping", &|name| stop(bgo, name, &request));
     }
     let selected = select(bgo, &args.selector)?;
     if args.cascade {
@@ -22,7 +22,7 @@ pub fn run(bgo: &Bgo, args: &StopArgs) -> Result<ExitCode> {
         });
     }
     let chosen = names(bgo, &selected);
-    each_in_time(bgo, &selected, "stopping", |name| {
+    each_in_time(bgo, &selected, "stopping", &|name| {
         let said = stop(bgo, name, &request)?;
         note_dependents(bgo, name, &chosen);
         Ok(said)

@@ -13,7 +13,7 @@ pub fn watch(bgo: &Bgo, args: WatchArgs) -> Result<ExitCode> {
         return Err(Error::new(ErrorKind::Usage, "--restart no is what bgo unwatch does").hint("bgo unwatch NAME"));
     }
     let supervision = args.settings.supervision(args.restart);
-    each(bgo, &select(bgo, &args.selector)?, |name| {
+    each(bgo, &select(bgo, &args.selector)?, &mut |name| {
         let record = ops::watch(bgo, name, &supervision, args.reset)?;
         let watch = record.watch.unwrap_or_default();
         Ok(format!(
@@ -25,7 +25,7 @@ pub fn watch(bgo: &Bgo, args: WatchArgs) -> Result<ExitCode> {
 
 /// Turns watch mode off.
 pub fn unwatch(bgo: &Bgo, selector: &Selector) -> Result<ExitCode> {
-    each(bgo, &select(bgo, selector)?, |name| {
+    each(bgo, &select(bgo, selector)?, &mut |name| {
         let was = ops::is_watched(bgo, name)?;
         ops::unwatch(bgo, name)?;
         Ok(if was { format!("no longer watching \"{name}\"") } else { format!("\"{name}\" was not watched") })
@@ -46,7 +46,7 @@ pub fn set(bgo: &Bgo, args: SetArgs) -> Result<ExitCode> {
     if names.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "nothing to set was given").hint("bgo help set lists all settings"));
     }
-    each(bgo, &Selected::Typed(args.names), |name| {
+    each(bgo, &Selected::Typed(args.names), &mut |name| {
         let record = ops::set(bgo, name, &given, &args.unset)?;
         // How readiness is told can still be changed while it is awaited.
         let awaited = record.state == State::Starting;
@@ -65,7 +65,7 @@ pub fn set(bgo: &Bgo, args: SetArgs) -> Result<ExitCode> {
 
 /// Holds processes.
 pub fn pause(bgo: &Bgo, selector: &Selector) -> Result<ExitCode> {
-    each(bgo, &select(bgo, selector)?, |name| {
+    each(bgo, &select(bgo, selector)?, &mut |name| {
         ops::pause(bgo, name)?;
         Ok(format!("paused \"{name}\""))
     })
@@ -73,7 +73,7 @@ pub fn pause(bgo: &Bgo, selector: &Selector) -> Result<ExitCode> {
 
 /// Lets processes go on.
 pub fn resume(bgo: &Bgo, selector: &Selector) -> Result<ExitCode> {
-    each(bgo, &select(bgo, selector)?, |name| {
+    each(bgo, &select(bgo, selector)?, &mut |name| {
         ops::resume(bgo, name)?;
         Ok(format!("\"{name}\" goes on"))
     })

@@ -45,7 +45,7 @@ pub fn watch(bgo: &Bgo, name: &Name, given: &Supervision, reset: bool) -> Result
     let taken_up = |record: &Record, _| {
         record.watch.as_ref().is_none_or(|w| !w.enabled || w.watcher_pid.is_some()) || record.sidecar.is_none()
     };
-    apply(bgo, name, set, taken_up, true)
+    apply(bgo, name, &set, &taken_up, true)
 }
 
 /// The ways to tell readiness.
@@ -109,7 +109,7 @@ pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Res
         }
         Ok(record.wish(Ask::Settings, None))
     };
-    apply(bgo, name, set, |_, _| true, false)
+    apply(bgo, name, &set, &|_, _| true, false)
 }
 
 fn reset(record: &mut Record, setting: &str) -> Result<()> {
@@ -154,7 +154,7 @@ fn reset(record: &mut Record, setting: &str) -> Result<()> {
 pub fn pause(bgo: &Bgo, name: &Name) -> Result<Record> {
     let asked = |record: &mut Record| Ok(record.wish(Ask::Pause, None));
     let settled = |record: &Record, id| record.state == State::Paused || record.refused >= id || !is_held_or_up(record);
-    let now = apply(bgo, name, asked, settled, true)?;
+    let now = apply(bgo, name, &asked, &settled, true)?;
     match now.state {
         State::Paused => Ok(now),
         _ if now.refused >= now.wish.pause => Err(Error::new(ErrorKind::Conflict, format!("cannot pause \"{name}\""))
@@ -173,7 +173,7 @@ pub fn pause(bgo: &Bgo, name: &Name) -> Result<Record> {
 /// It does not run, or its sidecar does not answer.
 pub fn resume(bgo: &Bgo, name: &Name) -> Result<Record> {
     let asked = |record: &mut Record| Ok(record.wish(Ask::Resume, None));
-    apply(bgo, name, asked, |record, _| record.state != State::Paused, true)
+    apply(bgo, name, &asked, &|record, _| record.state != State::Paused, true)
 }
 
 /// Whether a pause can still come about.
@@ -198,15 +198,16 @@ pub fn unwatch(bgo: &Bgo, name: &Name) -> Result<Record> {
     };
     // Unless it stays because there is nothing to hand over.
     let taken_up = move |record: &Record, id| record.wish.hand_over < id || record.answered >= id || fresh(record);
-    apply(bgo, name, set, taken_up, false)
+    apply(bgo, name, &set, &taken_up, false)
 }
 
 /// Changes the record's settings and waits until a sidecar has taken them up.
 fn apply(
     bgo: &Bgo,
     name: &Name,
-    set: impl Fn(&mut Record) -> Result<u64>,
-    settled: impl Fn(&Record, u64) -> bool,
+    // By reference: else there would be one copy of all this for each way to change something.
+    set: &dyn Fn(&mut Record) -> Result<u64>,
+    settled: &dyn Fn(&Record, u64) -> bool,
     must_run: bool,
 ) -> Result<Record> {
     for _ in 0..4 {

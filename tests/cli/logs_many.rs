@@ -1,5 +1,6 @@
 //! `logs` and `follow` of several processes.
 
+use crate::crash::{can_trace, with_fault};
 use crate::env::{BGO, Running, TestEnv, descriptors, proc_status, signal, wait_until};
 use nix::sys::signal::Signal;
 use std::fs;
@@ -244,4 +245,20 @@ fn a_request_to_end_a_follow_of_several_works_while_nobody_reads() {
     wait_until("its end", || follower.try_wait().unwrap().is_some());
     assert_eq!(follower.wait().unwrap().code(), Some(130));
     drop(unread);
+}
+
+#[test]
+fn several_are_followed_where_no_file_can_be_watched() {
+    if !can_trace() {
+        return;
+    }
+    for (call, error) in [("inotify_init1", "error=EMFILE"), ("inotify_add_watch", "error=ENOSPC")] {
+        let env = TestEnv::new();
+        start(&env, "a", "sleep 0.3; echo one; sleep 0.3; echo two");
+        start(&env, "b", "sleep 0.5; printf three");
+        let follower = with_fault(&env, call, error, &["follow", "--group", "api", "--until-exit"]);
+        let shown = follower.finish().ok().stdout;
+        assert_eq!(lines_of(&shown, "a | "), ["one", "two"], "{call}");
+        assert_eq!(lines_of(&shown, "b | "), ["three"], "{call}");
+    }
 }
