@@ -99,3 +99,28 @@ pub fn port_holders(port: u16) -> io::Result<PortHolders> {
     holders.hidden = sockets.iter().any(|(_, seen)| !seen);
     Ok(holders)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+
+    #[test]
+    fn every_listening_socket_of_a_tree_is_seen_and_no_other() {
+        let own = std::process::id();
+        let first = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        let same = TcpListener::bind(("127.0.0.2", port)).unwrap();
+        let client = TcpStream::connect(first.local_addr().unwrap()).unwrap();
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut sockets = ListeningSockets::look().unwrap().unwrap();
+        let ports = sockets.of_tree(&[own]).unwrap();
+        // Other tests of this process have ports, too.
+        assert!(ports.is_sorted() && ports.iter().filter(|p| **p == port).count() == 1, "{ports:?}");
+        assert!(!ports.contains(&client.local_addr().unwrap().port()));
+        assert_eq!(sockets.of_tree(&[]), Some(Vec::new()));
+        assert_eq!(port_holders(port).unwrap(), PortHolders { pids: vec![own], hidden: false });
+        drop((first, same, udp));
+        assert!(port_holders(port).unwrap().is_empty());
+    }
+}
