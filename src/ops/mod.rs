@@ -33,7 +33,7 @@ mod wait;
 mod watched;
 
 pub use dependencies::{AFTER_TIMEOUT, await_dependencies, check_after, restart_order, running_dependents, stop_order};
-pub use fetch::{Fetch, Fetched};
+pub use fetch::{Fetched, fetch};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
 pub use output::RunOutput;
 pub use ports::{Freed, Holder, free_port, holders, look_at_ports};

@@ -34,7 +34,7 @@ pub use os::{
     release_memory, resolve, self_executable, set_process_name, stat, stdout_inode, user, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
-pub use reap::{Reaped, abort_child, has_children, reap};
+pub use reap::{Reaped, abort_child, has_children, reap, reap_child};
 pub use signals::let_through;
 pub use spawn::{SpawnPlan, detach, make_private, spawn};
 pub use terminal::terminal_size;
