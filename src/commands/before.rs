@@ -6,7 +6,7 @@
 use super::output::{after_interrupt, awaiting, note};
 use crate::domain::name::Name;
 use crate::error::{Error, ExitCode, Result};
-use crate::ops::{self, Bgo, Fetch, Fetched, StartRequest};
+use crate::ops::{self, Bgo, Fetched, StartRequest};
 use crate::platform::{self, SignalQueue};
 use std::time::Duration;
 
@@ -37,10 +37,8 @@ fn pull(request: &StartRequest, fetch: bool) -> Result<bool> {
     if !fetch {
         return Ok(true);
     }
-    // Before signals are blocked: git is to be born with none.
-    let pull = Fetch::begin(request)?;
     let what = format!("git pull for {}", request.name);
-    queued(|signals| match awaiting(&what, || pull.finish(signals))? {
+    queued(|signals| match awaiting(&what, || ops::fetch(request, signals))? {
         Fetched::Done(said) => {
             said.lines().for_each(note);
             Ok(true)

@@ -17,7 +17,7 @@ pub fn run(bgo: &Bgo, args: &StopArgs) -> Result<ExitCode> {
     let selected = select(bgo, &args.selector)?;
     if args.cascade {
         let order = ops::stop_order(bgo, &registered(bgo, &selected)?)?;
-        return each(bgo, &Selected::Listed(order), |name| {
+        return each(bgo, &Selected::Listed(order), &mut |name| {
             awaiting(&format!("stopping {name}"), || stop(bgo, name, &request))
         });
     }

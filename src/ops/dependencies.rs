@@ -37,8 +37,7 @@ pub fn check_after(bgo: &Bgo, name: &Name, after: &[String]) -> Result<()> {
         return Ok(());
     }
     let mut list = vec![(name.as_str().to_owned(), after.to_vec())];
-    // Of two of the same name the first counts.
-    list.extend(needs(bgo)?);
+    list.extend(needs(bgo)?.into_iter().filter(|(other, _)| other != name.as_str()));
     let graph = Graph::new(&list);
     match graph.order() {
         // A circle that others make among themselves is none of its business.

@@ -39,7 +39,7 @@ mod watched;
 
 pub use dependencies::{AFTER_TIMEOUT, await_dependencies, check_after, restart_order, running_dependents, stop_order};
 pub use environment::{ProcessEnvironment, environment};
-pub use fetch::{Fetch, Fetched};
+pub use fetch::{Fetched, fetch};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
 pub use members::{Common, Members, members, nobody};
 pub use output::RunOutput;

@@ -249,7 +249,7 @@ impl HeldPorts {
         for (port, beside) in &self.ports {
             loop {
                 let mut now = holders_now(*port)?;
-                now.pids.retain(|pid| !beside.pids.contains(pid));
+                now.pids.retain(|pid| !beside.pids.contains(pid) && !self.is_of_next_run(bgo, name, *pid));
                 now.hidden &= !beside.hidden;
                 if now.is_empty() {
                     break;
@@ -281,6 +281,13 @@ impl HeldPorts {
             }
         }
         Ok(())
+    }
+
+    /// Whether it is of a run that another command has started under the same name meanwhile: the start that waits here finds
+    /// that out by itself.
+    fn is_of_next_run(&self, bgo: &Bgo, name: &Name, pid: u32) -> bool {
+        let Some(id) = run_id_of(pid).filter(|id| **id != *self.run_id) else { return false };
+        bgo.store.read(name).is_ok_and(|record| record.is_some_and(|record| *record.run_id == *id))
     }
 
     /// Whether it was in the tree of the run, or carries its mark.

@@ -45,6 +45,20 @@ pub fn abort_child(pid: u32) {
     }
 }
 
+/// Waits until the child `pid` has ended, and reaps it; how it ended.
+pub fn reap_child(pid: u32) -> Outcome {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return Outcome::Unknown };
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` is a valid number to write to.
+        match Errno::result(unsafe { libc::waitpid(pid, &mut status, 0) }) {
+            Err(Errno::EINTR) => {}
+            Err(_) => return Outcome::Unknown,
+            Ok(_) => return outcome_of_status(status),
+        }
+    }
+}
+
 fn reap_one() -> Option<Reaped> {
     let mut status = 0;
     loop {

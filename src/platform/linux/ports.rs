@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// The TCP sockets that listen, as of one moment.
 #[derive(Clone, Debug)]
 pub struct ListeningSockets {
-    /// The inode and the port of each, in order. Inodes are one number series over all network namespaces.
+    /// The inode and the port of each. Inodes are one number series over all network namespaces.
     ports: Vec<(u64, u16)>,
     /// The network namespaces that were read, the caller's among them.
     namespaces: Vec<PathBuf>,
@@ -41,7 +41,6 @@ impl ListeningSockets {
         // Who is not root sees the descriptors of its own processes only, and those have made their sockets themselves.
         self.any_visible |= sockets.iter().any(|socket| own.is_root() || socket.uid == own.as_raw());
         self.ports.extend(sockets.into_iter().map(|socket| (socket.inode, socket.port)));
-        self.ports.sort_unstable();
     }
 
     /// The ports on which the processes of `tree` listen, sorted; `None` if none of them is seen to listen, and one hides
@@ -60,14 +59,16 @@ impl ListeningSockets {
                 continue;
             }
             let looked = held_sockets(pid, |inode| {
-                let found = self.ports.binary_search_by_key(&inode, |(inode, _)| *inode);
-                ports.extend(found.map(|at| self.ports[at].1));
+                let found = self.ports.iter().find(|(listening, _)| *listening == inode);
+                if let Some((_, port)) = found
+                    && let Err(at) = ports.binary_search(port)
+                {
+                    ports.insert(at, *port);
+                }
                 false
             });
             hidden |= looked.is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied);
         }
-        ports.sort_unstable();
-        ports.dedup();
         if hidden && ports.is_empty() { None } else { Some(ports) }
     }
 }
@@ -98,4 +99,29 @@ pub fn port_holders(port: u16) -> io::Result<PortHolders> {
     }
     holders.hidden = sockets.iter().any(|(_, seen)| !seen);
     Ok(holders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+
+    #[test]
+    fn every_listening_socket_of_a_tree_is_seen_and_no_other() {
+        let own = std::process::id();
+        let first = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        let same = TcpListener::bind(("127.0.0.2", port)).unwrap();
+        let client = TcpStream::connect(first.local_addr().unwrap()).unwrap();
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut sockets = ListeningSockets::look().unwrap().unwrap();
+        let ports = sockets.of_tree(&[own]).unwrap();
+        // Other tests of this process have ports, too.
+        assert!(ports.is_sorted() && ports.iter().filter(|p| **p == port).count() == 1, "{ports:?}");
+        assert!(!ports.contains(&client.local_addr().unwrap().port()));
+        assert_eq!(sockets.of_tree(&[]), Some(Vec::new()));
+        assert_eq!(port_holders(port).unwrap(), PortHolders { pids: vec![own], hidden: false });
+        drop((first, same, udp));
+        assert!(port_holders(port).unwrap().is_empty());
+    }
 }
