@@ -18,7 +18,7 @@ fn policy(watch: bool) -> Policy {
 
 fn supervised(watch: bool, settings: Settings) -> Policy {
     let (min_uptime, interval) = (Duration::from_secs(2), Duration::from_secs(3));
-    Policy { watch, min_uptime, on_fast_crash: FastCrash::Backoff, interval, settings }
+    Policy { wanted: true, watch, min_uptime, on_fast_crash: FastCrash::Backoff, interval, settings }
 }
 
 fn at(secs: u64) -> Moment {
@@ -568,6 +568,7 @@ fn random_walks_keep_the_invariants() {
                             world.checking = true;
                         }
                     }
+                    Action::Tell(_) => assert!(something, "seed {seed}: nobody to tell"),
                     Action::Hook(Hook::Exit) => {
                         assert!(matches!(event, Event::Exited { .. }), "seed {seed}: no exit for the hook")
                     }

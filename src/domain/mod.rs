@@ -8,6 +8,7 @@ pub mod control;
 #[cfg(test)]
 pub mod dice;
 pub mod duration;
+pub mod ignore;
 pub mod launch;
 pub mod life;
 pub mod machine;

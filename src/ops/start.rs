@@ -4,7 +4,7 @@
 //! others say who did; and what is refused leaves nothing behind.
 
 use super::end::{self, Orphan};
-use super::failure::hint;
+use super::failure::{hint, waits_for_change};
 use super::link::{Link, a_moment, own_any};
 use super::output::RunOutput;
 use super::preflight::{cannot_start, check_cwd, check_logs, check_program, check_settings, not_runnable, resolve};
@@ -128,6 +128,7 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
 fn already_running(name: &Name, pid: Option<u32>, state: State) -> Error {
     let how = match (pid, state) {
         (_, State::Backoff) => "is waiting to be restarted (backoff)".to_owned(),
+        (_, State::Waiting) => "is waiting for one of its files to change".to_owned(),
         (Some(pid), _) => format!("is already running with pid {pid}"),
         (None, _) => "is being started or stopped by another command".to_owned(),
     };
@@ -228,7 +229,8 @@ pub(super) fn conclude(
         Some(exit) => {
             let mut error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" ended at once")).because(exit);
             error.details = run.output.last_lines();
-            return Err(error.hint(hint(name, watched)));
+            let waits = watched.is_none() && !settings.watch_files.is_empty();
+            return Err(error.hint(if waits { waits_for_change(name) } else { hint(name, watched) }));
         }
     };
     Ok(Started { pid, outcome, run })

@@ -27,7 +27,7 @@ pub use attributes::{Attributes, Credentials};
 pub use connect::connects;
 pub use entry::prepare;
 pub use os::{
-    FileWatch, GrowthWatch, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, account, all_pids, arguments,
+    FileWatch, GrowthWatch, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, TreeWatch, account, all_pids, arguments,
     become_subreaper, block_size, boot_clock, boot_id, can_collapse, children, collapse_head, cwd, environment,
     first_data, listener, memory_total, moment_of_start, oom_kills, punch_head, release_memory, resolve,
     self_executable, set_process_name, stat, stdout_inode, user, wall_clock_of_start,
@@ -40,6 +40,7 @@ pub use tree::{carriers, descendants, has_descendants, is_foreign, is_within, us
 
 use crate::domain::record::Identity;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What the kernel tells about a process at one moment.
@@ -86,6 +87,31 @@ pub enum Listener {
         /// What its program calls itself, at most 15 bytes.
         name: Option<String>,
     },
+}
+
+/// What a [`TreeWatch`] tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TreeChange {
+    /// This is there now, and was not.
+    Came {
+        /// What.
+        path: PathBuf,
+        /// Whether it is a folder.
+        is_folder: bool,
+    },
+    /// This is there no more.
+    Went {
+        /// What.
+        path: PathBuf,
+        /// Whether it was a folder.
+        is_folder: bool,
+    },
+    /// This file was written to, or another took its name.
+    Written(PathBuf),
+    /// This watched folder is gone, or has another name now.
+    Gone(PathBuf),
+    /// There was too much to tell: anything may have changed.
+    Lost,
 }
 
 /// A message to a [`NotifySocket`].

@@ -13,6 +13,7 @@ mod begin;
 mod checks;
 mod ends;
 mod facts;
+mod files;
 mod helper;
 mod http;
 mod launch;

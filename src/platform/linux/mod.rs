@@ -13,6 +13,7 @@ mod growth;
 mod listen;
 mod notify;
 mod resolve;
+mod tree;
 mod watch;
 
 pub use account::account;
@@ -22,6 +23,7 @@ pub use growth::GrowthWatch;
 pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 pub use resolve::resolve;
+pub use tree::TreeWatch;
 pub use watch::FileWatch;
 
 use super::ProcStat;
