@@ -5,7 +5,7 @@
 
 use super::end::{self, Orphan};
 use super::link::{Awaited, Link, lock_or_free, own};
-use super::preflight::{check_logs, check_settings};
+use super::preflight::{check_files, check_logs, check_settings};
 use super::resurrect::attach;
 use super::stop::unproven;
 use super::{Bgo, legacy};
@@ -99,6 +99,9 @@ pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Res
         record.spec.apply(&given.settings);
         check_settings(name.as_str(), &record.spec, given, record.is_watched())?;
         check_logs(name.as_str(), &record.spec, &record.cwd, bgo.store.root())?;
+        if given.settings.watch_files.is_some() {
+            check_files(name.as_str(), &record.spec, record.cwd.as_path())?;
+        }
         Ok(record.wish(Ask::Settings, None))
     };
     apply(bgo, name, set, |_, _| true, false)

@@ -7,7 +7,7 @@ use super::end::{self, Orphan};
 use super::failure::{hint, waits_for_change};
 use super::link::{Link, a_moment, own_any};
 use super::output::RunOutput;
-use super::preflight::{cannot_start, check_cwd, check_logs, check_program, check_settings, not_runnable, resolve};
+use super::preflight::{cannot_start, check_cwd, check_files, check_logs, check_program, check_settings, not_runnable, resolve};
 use super::recover::recover;
 use super::resurrect::attach;
 use super::stop::{StopRequest, stop};
@@ -280,5 +280,6 @@ fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
     settings.apply(&request.supervision.settings);
     let restarts = watch(&request.supervision).is_some_and(|watch| watch.enabled);
     check_settings(name, &settings, &request.supervision, restarts)?;
+    check_files(name, &settings, &cwd)?;
     Ok(Spec { command, cwd: Raw::from(cwd.as_path()), settings })
 }

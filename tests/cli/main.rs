@@ -11,6 +11,7 @@ mod delete;
 mod direct;
 mod env;
 mod faults;
+mod files;
 mod health;
 mod help;
 mod hooks;

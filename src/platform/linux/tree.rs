@@ -113,10 +113,14 @@ impl TreeWatch {
     }
 }
 
-/// Whether the time of the last write was set to now, and not its mode or owner: those leave it as it was. Both times are
-/// taken from one clock.
+/// Whether the time of the last write was set to now, and not its mode or owner: those leave it as it was.
 fn is_touched(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|now| now.mtime() >= now.ctime() - 1)
+    // One clock stamps both; a program may have asked what time it is just before.
+    const AT_ONCE: i128 = 20_000_000;
+    let nanos = |secs: i64, nanos: i64| i128::from(secs) * 1_000_000_000 + i128::from(nanos);
+    std::fs::symlink_metadata(path).is_ok_and(|now| {
+        nanos(now.mtime(), now.mtime_nsec()) + AT_ONCE >= nanos(now.ctime(), now.ctime_nsec())
+    })
 }
 
 impl AsFd for TreeWatch {
