@@ -363,6 +363,8 @@ impl Supervisor {
     /// Turns new wishes into events. Of a stop and a restart the later one counts.
     pub(super) fn take_wish(&mut self) {
         let Some((wish, grace)) = self.news.take() else { return };
+        // Before anyone is told that this was seen.
+        self.watch_other_files();
         let seen = std::mem::replace(&mut self.seen, wish.id);
         let ends_it = wish.stop.max(wish.restart) > seen;
         if ends_it && wish.restart > wish.stop {

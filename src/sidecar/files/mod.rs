@@ -94,7 +94,7 @@ impl Burst {
 
 impl Files {
     /// Watches what is in `scope`, by events unless that is not wanted or cannot be had.
-    fn new(scope: Scope, by_events: bool, now: Moment) -> Files {
+    fn new(scope: Scope, by_events: bool, burst: Burst, now: Moment) -> Files {
         let way = match by_events.then(|| Planted::new(&scope)) {
             Some(Ok(planted)) => {
                 log(&format!("watching {} for changes ({} folders)", scope.shown_roots(), planted.folders()));
@@ -106,7 +106,7 @@ impl Files {
                 Way::Poll(Box::new(Snapshot::new(&scope, now)))
             }
         };
-        Files { scope, way, burst: Burst::default() }
+        Files { scope, way, burst }
     }
 
     /// When something is to be done.
@@ -184,23 +184,31 @@ impl Supervisor {
             files.scope.set_logs(&self.logs);
             files.forget(now);
         } else {
-            // First of all, so that the watches of before are free again.
-            self.files = None;
+            // First of all, so that the watches of before are free again. What they told was not acted on yet.
+            let burst = self.files.take().map(|mut files| {
+                files.read(now);
+                files.burst
+            });
             let settings = &self.policy.settings;
             let scope = Scope::new(settings, cwd.as_path(), self.store.root(), &self.logs);
-            self.files = Some(Box::new(Files::new(scope, !settings.watch_poll, now)));
+            self.files = Some(Box::new(Files::new(scope, !settings.watch_poll, burst.unwrap_or_default(), now)));
         }
         self.files_stale = false;
     }
 
-    /// Takes in what has happened to the files. `told`: their watch is readable.
-    pub(super) fn mind_files(&mut self, told: bool, now: Moment) {
+    /// Watches other files, or others no more, if the settings have changed.
+    pub(super) fn watch_other_files(&mut self) {
         if self.files_stale {
             match self.store.read(&self.name) {
                 Ok(Some(record)) => self.watch_files(&record.cwd),
                 _ => self.files = None,
             }
         }
+    }
+
+    /// Takes in what has happened to the files. `told`: their watch is readable.
+    pub(super) fn mind_files(&mut self, told: bool, now: Moment) {
+        self.watch_other_files();
         let Some(files) = &mut self.files else { return };
         let Some(changed) = files.mind(told, now) else { return };
         let what = files.scope.told(&changed);

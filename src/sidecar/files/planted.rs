@@ -24,8 +24,9 @@ pub(super) struct Planted {
     folders: HashMap<PathBuf, Option<Rc<Rules>>>,
     /// The folders that were given, as they are really called.
     roots: HashSet<PathBuf>,
-    /// Names in other folders: of files that were given, and of what is missing on the way to something that was.
-    names: HashSet<PathBuf>,
+    /// Names in other folders, of files that were given, and of what is missing on the way to something that was; and
+    /// what that is.
+    names: HashMap<PathBuf, PathBuf>,
     /// Folders above, where a `.gitignore` says what counts.
     above: HashSet<PathBuf>,
     /// Everything is to be looked at anew.
@@ -42,7 +43,7 @@ impl Planted {
             watch: TreeWatch::new()?,
             folders: HashMap::new(),
             roots: HashSet::new(),
-            names: HashSet::new(),
+            names: HashMap::new(),
             above: HashSet::new(),
             stale: false,
         };
@@ -67,27 +68,27 @@ impl Planted {
                 }
                 self.grow(scope, real.clone(), scope.rules_above(&real), true, &mut |_, _| {})?;
                 self.roots.insert(real);
-                if is_link { self.name(root) } else { Ok(()) }
+                if is_link { self.name(root, root) } else { Ok(()) }
             }
             Ok(real) => {
                 // Also where it really is: what a link leads to may be replaced there.
-                self.name(&real)?;
-                self.name(root)
+                self.name(&real, root)?;
+                self.name(root, root)
             }
             Err(_) => {
                 let missing = root.ancestors().take_while(|path| path.symlink_metadata().is_err() || *path == root);
-                missing.last().map_or(Ok(()), |path| self.name(path))
+                missing.last().map_or(Ok(()), |path| self.name(path, root))
             }
         }
     }
 
-    /// Watches for what happens to the name `path`.
-    fn name(&mut self, path: &Path) -> io::Result<()> {
+    /// Watches for what happens to the name `path`, on which `root` depends.
+    fn name(&mut self, path: &Path, root: &Path) -> io::Result<()> {
         let path = real_place(path);
         if let Some(folder) = path.parent() {
             self.add(folder, false)?;
         }
-        self.names.insert(path);
+        self.names.insert(path, root.to_owned());
         Ok(())
     }
 
@@ -155,7 +156,7 @@ impl Planted {
                 scope.roots.iter().for_each(|root| note(root.clone(), false));
             }
             TreeChange::Gone(folder) => {
-                let is_needed = self.names.iter().any(|name| name.parent() == Some(&folder));
+                let is_needed = self.names.keys().any(|name| name.parent() == Some(&folder));
                 if self.roots.contains(&folder) {
                     note(folder.clone(), false);
                 }
@@ -163,9 +164,12 @@ impl Planted {
                 self.folders.remove(&folder);
             }
             TreeChange::Came { path, is_folder } => {
-                if self.is_named(&path) {
+                if let Some(root) = self.names.get(&path) {
                     self.stale = true;
-                    note(path, true);
+                    // What came may be only a folder on the way to it.
+                    if root.exists() {
+                        note(root.clone(), true);
+                    }
                 } else if let Some(rules) = self.counting(scope, &path, is_folder) {
                     if is_folder {
                         self.grow(scope, path, rules, false, note)?;
@@ -175,9 +179,9 @@ impl Planted {
                 }
             }
             TreeChange::Went { path, is_folder } => {
-                if self.is_named(&path) {
+                if let Some(root) = self.names.get(&path) {
                     self.stale = true;
-                    note(path, false);
+                    note(root.clone(), false);
                 } else if self.counting(scope, &path, is_folder).is_some() {
                     if is_folder {
                         self.watch.forget(&path);
@@ -187,19 +191,15 @@ impl Planted {
                 }
             }
             TreeChange::Written(path) => {
-                if self.is_named(&path) {
+                if let Some(root) = self.names.get(&path) {
                     self.stale |= path.is_symlink();
-                    note(path, false);
+                    note(root.clone(), false);
                 } else if self.counting(scope, &path, false).is_some() {
                     note(path, false);
                 }
             }
         }
         Ok(())
-    }
-
-    fn is_named(&self, path: &Path) -> bool {
-        self.names.contains(path)
     }
 
     /// The rules by which a change of `path` counts; `None`: it does not. A `.gitignore` counts as what it says.
