@@ -428,7 +428,9 @@ fn all_gone(policy: &Policy, mut m: Machine, then: Option<Then>, why: Option<Cau
         None => rest(policy, m, End::Exited),
         Some(Then::Down) => over(policy, m, End::Stopped),
         Some(Then::GiveUp { reason }) => rest(policy, m, End::Errored(reason)),
-        Some(Then::Respawn { .. } | Then::Renew | Then::Decide { .. }) if m.leave_at.is_some() => over(policy, m, End::Left),
+        Some(Then::Respawn { .. } | Then::Renew | Then::Decide { .. }) if m.leave_at.is_some() => {
+            over(policy, m, End::Left)
+        }
         Some(Then::Renew) => renew(m),
         Some(Then::Respawn { delay, counted }) if delay.is_zero() => spawn(m, counted),
         Some(Then::Respawn { delay, .. }) => {

@@ -467,7 +467,8 @@ fn ends_since(record: &Record, mark: Option<Timestamp>) -> &[Exit] {
 
 /// How the last run of a process that is down ended.
 fn last_exit(record: &Record, phase: Phase) -> Exit {
-    let noted = is_settled(record) || phase == Phase::Backoff || matches!(record.state, State::Backoff | State::Waiting);
+    let noted =
+        is_settled(record) || phase == Phase::Backoff || matches!(record.state, State::Backoff | State::Waiting);
     // One that was noted before the last start is that of an earlier run: the last ended unseen.
     let of_this_run = |exit: &&Exit| record.started_at.is_none_or(|started| exit.at >= started);
     record.exits.last().filter(|_| noted).filter(of_this_run).cloned().unwrap_or_else(unseen)

@@ -23,7 +23,9 @@ pub(super) fn hint(name: &Name, watched: Option<FastCrash>) -> String {
 /// What helps after a bad end of one that is started again when one of its files changes.
 pub(super) fn waits_for_change(name: &Name) -> String {
     let shell = name.shell();
-    format!("it is started again when one of its files changes; bgo stop {shell} ends that, bgo logs {shell} shows its output")
+    format!(
+        "it is started again when one of its files changes; bgo stop {shell} ends that, bgo logs {shell} shows its output"
+    )
 }
 
 /// The failure of a run that was waited for: it `how` ("failed"). `goes_on`: it is started again.

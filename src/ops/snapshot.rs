@@ -148,10 +148,8 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         let total = platform::usage(seen.leader.as_ref(), inherited, &record.run_id);
         percentages(total, uptime, machine)
     });
-    let ended_seen = matches!(
-        record.state,
-        State::Exited | State::Errored | State::Backoff | State::Waiting | State::Stopped
-    );
+    let ended_seen =
+        matches!(record.state, State::Exited | State::Errored | State::Backoff | State::Waiting | State::Stopped);
     let end = record.exits.last().filter(|_| ended_seen && !seen.online).cloned();
     let restarts_left = record.restarts_left(SystemTime::now());
     Row {

@@ -7,7 +7,9 @@ use super::end::{self, Orphan};
 use super::failure::{hint, waits_for_change};
 use super::link::{Link, a_moment, own_any};
 use super::output::RunOutput;
-use super::preflight::{cannot_start, check_cwd, check_files, check_logs, check_program, check_settings, not_runnable, resolve};
+use super::preflight::{
+    cannot_start, check_cwd, check_files, check_logs, check_program, check_settings, not_runnable, resolve,
+};
 use super::recover::recover;
 use super::resurrect::attach;
 use super::stop::{StopRequest, stop};

@@ -27,9 +27,9 @@ pub use attributes::{Attributes, Credentials};
 pub use connect::connects;
 pub use entry::prepare;
 pub use os::{
-    FileWatch, GrowthWatch, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, TreeWatch, account, all_pids, arguments,
-    become_subreaper, block_size, boot_clock, boot_id, can_collapse, children, collapse_head, cwd, environment,
-    first_data, listener, memory_total, moment_of_start, oom_kills, punch_head, release_memory, resolve,
+    FileWatch, GrowthWatch, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, TreeWatch, account, all_pids,
+    arguments, become_subreaper, block_size, boot_clock, boot_id, can_collapse, children, collapse_head, cwd,
+    environment, first_data, listener, memory_total, moment_of_start, oom_kills, punch_head, release_memory, resolve,
     self_executable, set_process_name, stat, stdout_inode, user, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};

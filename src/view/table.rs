@@ -182,7 +182,9 @@ pub(super) fn status_paint(row: &Row) -> Paint {
         (true, _) => Paint::Good,
         (false, _) if row.is_errored() => Paint::Bad,
         (false, State::Backoff | State::Unknown) => Paint::Warn,
-        (false, State::Exited | State::Waiting) if end_of(row).is_some_and(|exit| !exit.outcome().is_success()) => Paint::Warn,
+        (false, State::Exited | State::Waiting) if end_of(row).is_some_and(|exit| !exit.outcome().is_success()) => {
+            Paint::Warn
+        }
         (false, _) => Paint::Dim,
     }
 }

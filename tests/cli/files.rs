@@ -192,7 +192,8 @@ fn what_git_ignores_does_not_count_nor_what_is_ignored_besides() {
     let web = Watched { env };
     web.start(&["--watch-files", "--ignore", "*.db", "--watch-ignore", "/tmp/"], "echo run; exec sleep 1000");
     web.does_not("what git ignores", || {
-        for name in ["a.log", "target/debug/x", "target/new/y", "src/a.gen", "only-here", "src/deep/b.gen", ".git/HEAD"] {
+        for name in ["a.log", "target/debug/x", "target/new/y", "src/a.gen", "only-here", "src/deep/b.gen", ".git/HEAD"]
+        {
             web.write(name, "2");
         }
     });

@@ -63,23 +63,23 @@ impl TreeWatch {
 
     /// Whether this is an error of a kernel that has no more instances, watches or memory for us.
     pub fn is_used_up(error: &io::Error) -> bool {
-        matches!(
-            error.raw_os_error(),
-            Some(libc::EMFILE | libc::ENFILE | libc::ENOSPC | libc::ENOMEM | libc::ENOSYS)
-        )
+        matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOSPC | libc::ENOMEM | libc::ENOSYS))
     }
 
     /// What has happened since the last look.
     pub fn changes(&mut self) -> Vec<TreeChange> {
+        // As much as the kernel keeps for us. What comes faster than it is read must not hold up everything else.
+        const AT_ONCE: usize = 256;
         let mut changes = Vec::new();
-        loop {
+        for _ in 0..AT_ONCE {
             match self.inotify.read_events() {
-                Ok(events) if events.is_empty() => return changes,
+                Ok(events) if events.is_empty() => break,
                 Ok(events) => events.into_iter().for_each(|event| changes.extend(self.change(event))),
                 Err(Errno::EINTR) => {}
-                Err(_) => return changes,
+                Err(_) => break,
             }
         }
+        changes
     }
 
     fn change(&mut self, event: InotifyEvent) -> Option<TreeChange> {
@@ -118,9 +118,8 @@ fn is_touched(path: &Path) -> bool {
     // One clock stamps both; a program may have asked what time it is just before.
     const AT_ONCE: i128 = 20_000_000;
     let nanos = |secs: i64, nanos: i64| i128::from(secs) * 1_000_000_000 + i128::from(nanos);
-    std::fs::symlink_metadata(path).is_ok_and(|now| {
-        nanos(now.mtime(), now.mtime_nsec()) + AT_ONCE >= nanos(now.ctime(), now.ctime_nsec())
-    })
+    std::fs::symlink_metadata(path)
+        .is_ok_and(|now| nanos(now.mtime(), now.mtime_nsec()) + AT_ONCE >= nanos(now.ctime(), now.ctime_nsec()))
 }
 
 impl AsFd for TreeWatch {

@@ -22,6 +22,7 @@ mod listen;
 mod notify;
 mod queue;
 mod resolve;
+mod tree;
 
 pub use account::account;
 pub use extents::{block_size, can_collapse, collapse_head, first_data, punch_head};
@@ -34,6 +35,7 @@ pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 pub use queue::{FileWatch, ProcessHandle, SignalQueue};
 pub use resolve::resolve;
+pub use tree::TreeWatch;
 
 use nix::errno::Errno;
 use nix::unistd::Pid;

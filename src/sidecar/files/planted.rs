@@ -27,6 +27,8 @@ pub(super) struct Planted {
     /// Names in other folders, of files that were given, and of what is missing on the way to something that was; and
     /// what that is.
     names: HashMap<PathBuf, PathBuf>,
+    /// What was given and is not there.
+    missing: HashSet<PathBuf>,
     /// Folders above, where a `.gitignore` says what counts.
     above: HashSet<PathBuf>,
     /// Everything is to be looked at anew.
@@ -44,6 +46,7 @@ impl Planted {
             folders: HashMap::new(),
             roots: HashSet::new(),
             names: HashMap::new(),
+            missing: HashSet::new(),
             above: HashSet::new(),
             stale: false,
         };
@@ -76,6 +79,7 @@ impl Planted {
                 self.name(root, root)
             }
             Err(_) => {
+                self.missing.insert(root.to_owned());
                 let missing = root.ancestors().take_while(|path| path.symlink_metadata().is_err() || *path == root);
                 missing.last().map_or(Ok(()), |path| self.name(path, root))
             }
@@ -144,6 +148,9 @@ impl Planted {
             for change in self.watch.changes() {
                 fresh.take_in(scope, change, note)?;
             }
+            for back in self.missing.difference(&fresh.missing) {
+                note(back.clone(), true);
+            }
             *self = fresh;
         }
         Ok(anything)
@@ -164,12 +171,9 @@ impl Planted {
                 self.folders.remove(&folder);
             }
             TreeChange::Came { path, is_folder } => {
-                if let Some(root) = self.names.get(&path) {
+                if self.names.contains_key(&path) {
+                    // What came may be only a folder on the way to what was given.
                     self.stale = true;
-                    // What came may be only a folder on the way to it.
-                    if root.exists() {
-                        note(root.clone(), true);
-                    }
                 } else if let Some(rules) = self.counting(scope, &path, is_folder) {
                     if is_folder {
                         self.grow(scope, path, rules, false, note)?;

@@ -4,9 +4,9 @@
 //! Invariants: a look is taken in steps, so that nothing else waits for a large tree; what differs in the time of its
 //! last write, its size or its inode has changed.
 
+use super::QUIET;
 use super::planted::Note;
 use super::scope::{Rules, Scope};
-use super::QUIET;
 use crate::domain::machine::Moment;
 use std::collections::HashMap;
 use std::fs::Metadata;

@@ -58,14 +58,8 @@ impl Scope {
             }
         }
         let own = Patterns::parse(settings.watch_ignore.join("\n").as_bytes());
-        let mut scope = Scope {
-            roots,
-            cwd,
-            own,
-            default: Patterns::parse(BY_DEFAULT),
-            home: real(home),
-            logs: Vec::new(),
-        };
+        let mut scope =
+            Scope { roots, cwd, own, default: Patterns::parse(BY_DEFAULT), home: real(home), logs: Vec::new() };
         scope.set_logs(logs);
         scope
     }
