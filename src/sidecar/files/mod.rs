@@ -19,7 +19,6 @@ use crate::platform;
 use planted::Planted;
 use poll::Snapshot;
 use scope::Scope;
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -32,7 +31,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// How long nothing is read after something was: of a burst, much is read at once then.
 const GATHER: Duration = Duration::from_millis(50);
 /// How many files of a burst are told apart.
-const TOLD_APART: usize = 5000;
+const TOLD_APART: usize = 2000;
 
 /// The files of a process, watched.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ enum Way {
 #[derive(Debug, Default)]
 struct Burst {
     /// Which files, in order, and whether they came up in this burst.
-    files: HashMap<PathBuf, (usize, bool)>,
+    files: Vec<(PathBuf, bool)>,
     /// When the first and the last change was noticed.
     span: Option<(Moment, Moment)>,
 }
@@ -69,9 +68,10 @@ impl Burst {
     fn note(&mut self, path: PathBuf, came: bool, now: Moment) {
         let first = self.span.map_or(now, |(first, _)| first);
         self.span = Some((first, now));
-        let order = self.files.len();
-        if order < TOLD_APART {
-            self.files.entry(path).or_insert((order, came));
+        // Of most files several events come one after the other.
+        let known = self.files.iter().rev().any(|(known, _)| known.as_os_str() == path.as_os_str());
+        if !known && self.files.len() < TOLD_APART {
+            self.files.push((path, came));
         }
     }
 
@@ -80,15 +80,16 @@ impl Burst {
         self.span.map(|(first, last)| (last + QUIET).min(first + LONGEST))
     }
 
-    /// Which changes are left of it: what came and went within it (an editor's temporary file) leaves none.
-    fn take(&mut self) -> Vec<PathBuf> {
+    /// What is left of it: the first that is there, or else the first that is gone, and how many there are. What came and
+    /// went within it (an editor's temporary file) leaves nothing.
+    fn take(&mut self) -> Option<(PathBuf, usize)> {
         self.span = None;
-        let files = std::mem::take(&mut self.files);
+        let mut files = std::mem::take(&mut self.files);
         let there = |path: &Path| path.symlink_metadata().is_ok();
-        let looked = files.into_iter().map(|(path, (order, came))| (!there(&path), order, path, came));
-        let mut left: Vec<_> = looked.filter(|(gone, _, _, came)| !(*gone && *came)).collect();
-        left.sort();
-        left.into_iter().map(|(_, _, path, _)| path).collect()
+        files.retain(|(path, came)| !came || there(path));
+        let first = files.iter().position(|(path, _)| there(path)).unwrap_or(0);
+        let count = files.len();
+        (count > 0).then(|| (files.swap_remove(first).0, count))
     }
 }
 
@@ -125,8 +126,9 @@ impl Files {
         }
     }
 
-    /// Takes in what has happened. `Some`: these files have changed, and it is quiet again. `told`: the watch is readable.
-    fn mind(&mut self, told: bool, now: Moment) -> Option<Vec<PathBuf>> {
+    /// Takes in what has happened. `Some`: this file has changed, and so many in all, and it is quiet again. `told`: the
+    /// watch is readable.
+    fn mind(&mut self, told: bool, now: Moment) -> Option<(PathBuf, usize)> {
         let due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
         match &mut self.way {
             Way::Events { gathers, .. } => {
@@ -134,15 +136,14 @@ impl Files {
                     *gathers = None;
                     self.read(now);
                 }
-                due(self.burst.due()).then(|| self.burst.take())
+                due(self.burst.due()).then(|| self.burst.take())?
             }
             Way::Poll(snapshot) => {
                 let lasts = self.burst.span.is_some_and(|(first, _)| first + LONGEST <= now);
                 let quiet = snapshot.mind(&self.scope, now, &mut |path, came| self.burst.note(path, came, now))?;
-                (self.burst.span.is_some() && (quiet || lasts)).then(|| self.burst.take())
+                (self.burst.span.is_some() && (quiet || lasts)).then(|| self.burst.take())?
             }
         }
-        .filter(|changed| !changed.is_empty())
     }
 
     fn read(&mut self, now: Moment) {
@@ -163,13 +164,12 @@ impl Files {
 
 /// Watches what is in `scope` without the kernel, which does not watch that much.
 fn poll_instead(scope: &Scope, error: &io::Error, now: Moment) -> Way {
-    let limit = match error.raw_os_error() {
-        Some(libc::ENOSPC) => " (fs.inotify.max_user_watches)",
-        Some(libc::EMFILE) => " (fs.inotify.max_user_instances, or open files)",
-        _ => "",
+    let why = match error.raw_os_error() {
+        Some(libc::ENOSPC) => "the kernel watches no more folders (fs.inotify.max_user_watches)".to_owned(),
+        Some(libc::EMFILE) => "too many open files, or watches (fs.inotify.max_user_instances)".to_owned(),
+        _ => describe(error),
     };
-    let why = describe(error);
-    log(&format!("cannot watch {} by events: {why}{limit}; looking every second instead", scope.shown_roots()));
+    log(&format!("cannot watch {} by events: {why}; looking every second instead", scope.shown_roots()));
     Way::Poll(Box::new(Snapshot::new(scope, now)))
 }
 
@@ -210,8 +210,8 @@ impl Supervisor {
     pub(super) fn mind_files(&mut self, told: bool, now: Moment) {
         self.watch_other_files();
         let Some(files) = &mut self.files else { return };
-        let Some(changed) = files.mind(told, now) else { return };
-        let what = files.scope.told(&changed);
+        let Some((first, count)) = files.mind(told, now) else { return };
+        let what = files.scope.told(&first, count);
         // A stop that is in the record already beats the restart, even if its nudge has not come yet.
         self.look_at_wishes();
         self.take_wish();

@@ -74,13 +74,13 @@ impl Scope {
         self.roots.iter().map(|root| self.shown(root)).collect::<Vec<_>>().join(", ")
     }
 
-    /// What has changed, in words: `files changed: src/app.py (and 12 more)`.
-    pub fn told(&self, changed: &[PathBuf]) -> String {
-        let first = changed.first().map_or_else(String::new, |path| self.shown(path));
-        match changed.len() {
-            0 | 1 => format!("files changed: {first}"),
-            several => format!("files changed: {first} (and {} more)", several - 1),
+    /// What has changed, so many files in all, in words: `files changed: src/app.py (and 12 more)`.
+    pub fn told(&self, first: &Path, count: usize) -> String {
+        let first = self.shown(first);
+        if count < 2 {
+            return format!("files changed: {first}");
         }
+        format!("files changed: {first} (and {} more)", count - 1)
     }
 
     fn shown(&self, path: &Path) -> String {
