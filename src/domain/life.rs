@@ -209,21 +209,6 @@ pub enum Event {
     FilesChanged(String),
 }
 
-/// What a change of its files leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Nothing: it is not watched, is being stopped, or is about to be started anyway.
-    Nothing,
-    /// What runs is ended and started again.
-    Restart,
-    /// What has ended is started again.
-    Start,
-    /// It is sent this signal.
-    Tell(Signal),
-    /// It is paused: one of these once it goes on.
-    Later,
-}
-
 /// What the sidecar is to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {

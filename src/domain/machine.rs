@@ -40,7 +40,8 @@
 //! - A deadline that has passed is acted on: the machine never asks for the same moment twice.
 
 use super::backoff::{Budget, Death, Verdict};
-pub use super::life::{Action, Answer, End, Event, Grace, Hook, Life, Moment, Then};
+pub use super::change::Answer;
+pub use super::life::{Action, End, Event, Grace, Hook, Life, Moment, Then};
 use super::outcome::Outcome;
 use super::run::{Cause, Due, Run};
 use super::settings::RestartOn;
@@ -83,23 +84,6 @@ impl Machine {
             _ => None,
         };
         [own, self.leave_at].into_iter().flatten().min()
-    }
-
-    /// What a change of its files leads to now.
-    pub fn answer(&self, policy: &Policy) -> Answer {
-        if !policy.watches_files() || self.leave_at.is_some() {
-            return Answer::Nothing;
-        }
-        match (&self.life, policy.settings.watch_signal) {
-            (Life::Up(run) | Life::Detached(run), _) if run.paused.is_some() => Answer::Later,
-            (Life::Up(_) | Life::Detached(_), Some(signal)) => Answer::Tell(signal),
-            (Life::Up(run) | Life::Detached(run), None) if run.refused => Answer::Nothing,
-            (Life::Up(_) | Life::Detached(_), None) => Answer::Restart,
-            (Life::Stopping { then, .. }, _) if !then.misses_changes() => Answer::Nothing,
-            (Life::Stopping { .. } | Life::Backoff { .. } | Life::Waiting { .. }, _) => Answer::Start,
-            // A start is done within the step that asks for it: no change comes in between.
-            (Life::Starting { .. } | Life::Over(_), _) => Answer::Nothing,
-        }
     }
 }
 
@@ -154,7 +138,9 @@ fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, 
             run.paused = paused.then_some(now);
             stay(m, Life::Up(run))
         }
-        Event::SpawnFailed { transient: true, .. } if policy.watch && m.leave_at.is_none() && stop.is_none() => {
+        Event::SpawnFailed { transient: true, .. }
+            if policy.watch && !m.for_change && m.leave_at.is_none() && stop.is_none() =>
+        {
             let death = Death { uptime: Duration::ZERO, success: false, premature: true, cause: "cannot start" };
             let then = match follow(policy, &mut m, death, now) {
                 // What the system is short of is not back at once, however short a wait was asked for.
@@ -162,6 +148,13 @@ fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, 
                 other => other,
             };
             all_gone(policy, m, then, None, now)
+        }
+        // No crash, and no save would mend it.
+        Event::SpawnFailed { transient: true, .. }
+            if m.ran && policy.watches_files() && m.leave_at.is_none() && stop.is_none() =>
+        {
+            m.life = Life::Backoff { until: now.saturating_add(SHORTAGE.max(policy.settings.backoff.0)) };
+            (m, Vec::new())
         }
         // Its starter hears of a first one.
         Event::SpawnFailed { reason, .. } if !m.ran || stop.is_some() => over(policy, m, End::Errored(reason)),

@@ -492,6 +492,13 @@ fn changes_of_files() {
             waiting(errored()),
             vec![],
         ),
+        (
+            "what fails for want of something is tried again",
+            starting(),
+            Event::SpawnFailed { reason: "no".into(), transient: true },
+            Life::Backoff { until: at(11) },
+            vec![],
+        ),
         ("a stop ends the wait", waiting(errored()), Event::Stop(GRACE), Life::Over(End::Stopped), quit()),
         ("a restart does, too", waiting(errored()), Event::Restart(GRACE), starting(), spawn()),
         ("a shutdown leaves the wish", waiting(errored()), Event::Terminate, Life::Over(End::Left), quit()),

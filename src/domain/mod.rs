@@ -4,6 +4,7 @@
 //! this folder does I/O or looks at a clock; time comes in as an argument.
 
 pub mod backoff;
+pub mod change;
 pub mod control;
 #[cfg(test)]
 pub mod dice;

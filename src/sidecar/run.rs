@@ -269,7 +269,10 @@ impl Supervisor {
         if let Life::Backoff { until } = self.machine.life {
             let millis = until.saturating_sub(platform::boot_clock()).as_millis() as u64;
             let wait = Span(Duration::from_millis((millis + 50) / 100 * 100));
-            log(&format!("fast-crash {}: backoff, next attempt in {wait}", self.machine.budget.fast_crashes));
+            match self.machine.budget.fast_crashes {
+                0 => log(&format!("next attempt in {wait}")),
+                crashes => log(&format!("fast-crash {crashes}: backoff, next attempt in {wait}")),
+            }
         }
     }
 

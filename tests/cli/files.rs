@@ -536,13 +536,16 @@ fn while_nothing_changes_nothing_wakes_it() {
 
 #[test]
 fn a_run_in_the_foreground_goes_on_over_its_restarts() {
-    let env = TestEnv::new();
-    fs::write(env.work().join("a"), "1\n").unwrap();
-    let run = env.cmd(&["run", "--watch-files", "--", "sh", "-c", "echo run; cat a; exec sleep 1000"]).spawn();
-    run.wait_for("run\n1\n");
-    fs::write(env.work().join("a"), "2\n").unwrap();
-    run.wait_for("run\n1\nrun\n2\n");
-    signal(run.pid, Signal::SIGINT);
-    run.finish();
-    env.assert_all_gone();
+    for then in ["exec sleep 1000", "exit 0", "exit 3"] {
+        let env = TestEnv::new();
+        fs::write(env.work().join("a"), "1\n").unwrap();
+        let script = format!("echo run; cat a; {then}");
+        let run = env.cmd(&["run", "--watch-files", "--", "sh", "-c", &script]).spawn();
+        run.wait_for("run\n1\n");
+        fs::write(env.work().join("a"), "2\n").unwrap();
+        run.wait_for("run\n1\nrun\n2\n");
+        signal(run.pid, Signal::SIGINT);
+        run.finish();
+        env.assert_all_gone();
+    }
 }

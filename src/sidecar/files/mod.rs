@@ -98,7 +98,12 @@ impl Files {
     fn new(scope: Scope, by_events: bool, burst: Burst, now: Moment) -> Files {
         let way = match by_events.then(|| Planted::new(&scope)) {
             Some(Ok(planted)) => {
-                log(&format!("watching {} for changes ({} folders)", scope.shown_roots(), planted.folders()));
+                let folders = match planted.folders() {
+                    0 => String::new(),
+                    1 => " (1 folder)".to_owned(),
+                    several => format!(" ({several} folders)"),
+                };
+                log(&format!("watching {} for changes{folders}", scope.shown_roots()));
                 Way::Events { planted: Box::new(planted), gathers: None }
             }
             Some(Err(e)) => poll_instead(&scope, &e, now),
