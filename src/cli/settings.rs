@@ -200,6 +200,26 @@ pub struct SettingsFlags {
     #[arg(long, help_heading = "Dependencies")]
     pub oneshot: bool,
 
+    /// Restart it when something in PATH changes [default path: its folder]; may be given several times
+    #[arg(
+        long,
+        value_name = "PATH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ".",
+        help_heading = "Restart on changes"
+    )]
+    pub watch_files: Vec<OsString>,
+    /// What in it does not count, as a line of .gitignore, which counts anyway; may be given several times
+    #[arg(long, visible_alias = "ignore", value_name = "GLOB", help_heading = "Restart on changes")]
+    pub watch_ignore: Vec<String>,
+    /// Look every second, for file systems that tell of no changes (network, some containers)
+    #[arg(long, visible_alias = "poll", help_heading = "Restart on changes")]
+    pub watch_poll: bool,
+    /// Send it this signal instead of a restart
+    #[arg(long, visible_alias = "signal", value_name = "SIGNAL", help_heading = "Restart on changes")]
+    pub watch_signal: Option<Signal>,
+
     /// Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
     #[arg(long, value_name = "CMD", help_heading = "Hooks (30 s each at most)")]
     pub on_exit: Option<String>,
@@ -242,6 +262,11 @@ impl RestartFlags {
     }
 }
 
+/// A list, if anything is in it.
+fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
 impl SettingsFlags {
     /// What was given; `restart` is the policy that goes with it.
     pub fn supervision(self, restart: Option<Restart>) -> Supervision {
@@ -282,6 +307,10 @@ impl SettingsFlags {
             stderr: self.stderr.map(|path| Some(Raw::from(path))),
             merge_logs: self.merge_logs.then_some(true),
             oneshot: self.oneshot.then_some(true),
+            watch_files: given(self.watch_files.into_iter().map(Raw::from).collect()),
+            watch_ignore: given(self.watch_ignore),
+            watch_poll: self.watch_poll.then_some(true),
+            watch_signal: self.watch_signal.map(Some),
             on_exit: self.on_exit.map(Some),
             on_ready: self.on_ready.map(Some),
             on_errored: self.on_errored.map(Some),

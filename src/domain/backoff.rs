@@ -108,7 +108,7 @@ mod tests {
 
     fn policy(on_fast_crash: FastCrash, settings: Settings) -> Policy {
         let min_uptime = Duration::from_secs(2);
-        Policy { watch: true, min_uptime, on_fast_crash, interval: Duration::from_secs(3), settings }
+        Policy { wanted: true, watch: true, min_uptime, on_fast_crash, interval: Duration::from_secs(3), settings }
     }
 
     fn death(secs: f64) -> Death<'static> {

@@ -41,6 +41,11 @@ pub enum Life {
         /// When.
         until: Moment,
     },
+    /// Dead, and to be started again when one of its files changes.
+    Waiting {
+        /// How supervision would have ended if it did not wait for that.
+        end: End,
+    },
     /// There is nothing left to supervise.
     Over(End),
 }
@@ -73,6 +78,8 @@ pub enum Then {
         /// Whether the policy decided it (and it counts as a restart), not a person or a plan.
         counted: bool,
     },
+    /// Start again, at once, because its files have changed.
+    Renew,
     /// What the policy says about a failed run.
     Decide {
         /// When the run started.
@@ -83,6 +90,17 @@ pub enum Then {
         /// The reason.
         reason: String,
     },
+}
+
+impl Then {
+    /// Whether a change of its files calls for more than what follows anyway: a start at once sees it.
+    pub fn misses_changes(&self) -> bool {
+        match self {
+            Then::Down | Then::Renew => false,
+            Then::Respawn { delay, .. } => !delay.is_zero(),
+            Then::Decide { .. } | Then::GiveUp { .. } => true,
+        }
+    }
 }
 
 /// How supervision ended.
@@ -187,6 +205,8 @@ pub enum Event {
     Extend(Duration),
     /// It says that it is about to end.
     Leaving,
+    /// Its files have changed, and are quiet again; which, in words.
+    FilesChanged(String),
 }
 
 /// What the sidecar is to do.
@@ -199,6 +219,8 @@ pub enum Action {
     },
     /// Send the stop signal to the leader's process group, or, if the leader is gone, to each descendant.
     Signal(Signal),
+    /// Send the process this signal, which ends nothing.
+    Tell(Signal),
     /// SIGKILL to everything that is left.
     KillAll,
     /// Hold all of its processes.

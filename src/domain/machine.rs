@@ -20,8 +20,14 @@
 //!     │ give  │     │  all gone: then Decide (supervision ended it): as after a failed run
 //!     │ up    │     │  all gone: then Respawn
 //!     │       │     ▼
-//!     └─────── Backoff{until} (skipped when there is nothing to wait for)
+//!     ├─────── Backoff{until} (skipped when there is nothing to wait for)
+//!     │ FilesChanged
+//!     └─────── Waiting{end}: instead of Over(Exited) and Over(Errored), while files are watched
 //! ```
+//!
+//! While files are watched, FilesChanged ends what runs (Stopping, then Respawn), and nothing that has run is Over but by
+//! a stop: what ends waits for the next change. A run that was started for a change and crashes fast waits at once, and
+//! costs none of the patience that is for crashes: nothing but another save will mend it.
 //!
 //! In `Up` and `Detached` the run is Unasked, or Awaited ─▶ Ready (or Overdue, where being late is allowed); while
 //! ready it is checked on, and while it is paused nothing is due.
@@ -34,6 +40,7 @@
 //! - A deadline that has passed is acted on: the machine never asks for the same moment twice.
 
 use super::backoff::{Budget, Death, Verdict};
+pub use super::change::Answer;
 pub use super::life::{Action, End, Event, Grace, Hook, Life, Moment, Then};
 use super::outcome::Outcome;
 use super::run::{Cause, Due, Run};
@@ -58,6 +65,8 @@ pub struct Machine {
     pub ran: bool,
     /// Set by `Terminate`: quit at the end of the process, at this moment at the latest.
     pub leave_at: Option<Moment>,
+    /// Whether the last start was for a change of its files.
+    pub for_change: bool,
 }
 
 impl Machine {
@@ -101,6 +110,7 @@ pub fn step(policy: &Policy, mut m: Machine, event: Event, now: Moment) -> Step 
         life @ (Life::Up(_) | Life::Detached(_)) => alive(policy, m, life, event, now),
         life @ Life::Stopping { .. } => stopping(policy, m, life, event, now),
         Life::Backoff { until } => backoff(policy, m, until, event, now),
+        Life::Waiting { end } => waiting(policy, m, end, event),
         life @ Life::Over(_) => stay(m, life),
     };
     if hook {
@@ -128,7 +138,9 @@ fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, 
             run.paused = paused.then_some(now);
             stay(m, Life::Up(run))
         }
-        Event::SpawnFailed { transient: true, .. } if policy.watch && m.leave_at.is_none() && stop.is_none() => {
+        Event::SpawnFailed { transient: true, .. }
+            if policy.watch && !m.for_change && m.leave_at.is_none() && stop.is_none() =>
+        {
             let death = Death { uptime: Duration::ZERO, success: false, premature: true, cause: "cannot start" };
             let then = match follow(policy, &mut m, death, now) {
                 // What the system is short of is not back at once, however short a wait was asked for.
@@ -137,7 +149,16 @@ fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, 
             };
             all_gone(policy, m, then, None, now)
         }
-        Event::SpawnFailed { reason, .. } => over(policy, m, End::Errored(reason)),
+        // No crash, and no save would mend it.
+        Event::SpawnFailed { transient: true, .. }
+            if m.ran && policy.watches_files() && m.leave_at.is_none() && stop.is_none() =>
+        {
+            m.life = Life::Backoff { until: now.saturating_add(SHORTAGE.max(policy.settings.backoff.0)) };
+            (m, Vec::new())
+        }
+        // Its starter hears of a first one.
+        Event::SpawnFailed { reason, .. } if !m.ran || stop.is_some() => over(policy, m, End::Errored(reason)),
+        Event::SpawnFailed { reason, .. } => rest(policy, m, End::Errored(reason)),
         Event::Stop(grace) => stay(m, Life::Starting { stop: Some(grace) }),
         _ => stay(m, Life::Starting { stop }),
     }
@@ -159,7 +180,8 @@ fn alive(policy: &Policy, mut m: Machine, life: Life, event: Event, now: Moment)
         Event::Emptied if detached && policy.watch && m.leave_at.is_none() && !(run.succeeded && only_failures) => {
             return spawn(m, true);
         }
-        Event::Emptied if detached => return over(policy, m, End::Exited),
+        Event::Emptied if detached => return rest(policy, m, End::Exited),
+        Event::FilesChanged(what) => return changed(policy, m, again(run), what, now),
         Event::Stop(grace) => return begin_stop(m, again(run), Then::Down, None, grace, now),
         Event::Restart(grace) => {
             m.budget.clear();
@@ -212,6 +234,10 @@ fn alive(policy: &Policy, mut m: Machine, life: Life, event: Event, now: Moment)
         // Also of one that is not known to be paused: somebody else, or a sidecar that died then, may have stopped it.
         Event::Resume => {
             run.resume(now);
+            if let Some(what) = run.changed.take() {
+                let (m, answer) = changed(policy, m, again(run), what, now);
+                return (m, [Action::Resume].into_iter().chain(answer).collect());
+            }
             actions.push(Action::Resume);
             None
         }
@@ -261,6 +287,9 @@ fn stopping(policy: &Policy, mut m: Machine, life: Life, event: Event, now: Mome
             kill_at = None;
             actions.push(Action::KillAll);
         }
+        Event::FilesChanged(_) if policy.watches_files() && m.leave_at.is_none() && then.misses_changes() => {
+            then = Then::Renew;
+        }
         Event::Extend(span) => kill_at = kill_at.map(|at| at.max(now.saturating_add(span))),
         Event::Stop(grace) => return begin_stop(m, *was, Then::Down, None, grace, now),
         Event::Restart(grace) => {
@@ -289,8 +318,43 @@ fn backoff(policy: &Policy, mut m: Machine, until: Moment, event: Event, now: Mo
             m.budget.clear();
             spawn(m, false)
         }
-        Event::PolicyChanged if !policy.watch => over(policy, m, End::Exited),
+        Event::FilesChanged(_) if policy.watches_files() => renew(m),
+        Event::PolicyChanged if !policy.watch => rest(policy, m, End::Exited),
         _ => stay(m, Life::Backoff { until }),
+    }
+}
+
+fn waiting(policy: &Policy, mut m: Machine, end: End, event: Event) -> Step {
+    match event {
+        Event::FilesChanged(_) if policy.watches_files() => renew(m),
+        Event::Restart(_) => {
+            m.budget.clear();
+            spawn(m, false)
+        }
+        Event::Stop(_) => over(policy, m, End::Stopped),
+        Event::PolicyChanged => rest(policy, m, end),
+        _ => stay(m, Life::Waiting { end }),
+    }
+}
+
+/// The files of what runs have changed.
+fn changed(policy: &Policy, mut m: Machine, life: Life, what: String, now: Moment) -> Step {
+    m.life = life;
+    let answer = m.answer(policy);
+    let mut life = std::mem::take(&mut m.life);
+    match answer {
+        Answer::Restart => begin_stop(m, life, Then::Renew, Some(Cause::files_changed(what)), policy.grace(), now),
+        Answer::Tell(signal) => {
+            m.life = life;
+            (m, vec![Action::Tell(signal)])
+        }
+        Answer::Later => {
+            if let Life::Up(run) | Life::Detached(run) = &mut life {
+                run.changed = Some(what);
+            }
+            stay(m, life)
+        }
+        Answer::Start | Answer::Nothing => stay(m, life),
     }
 }
 
@@ -321,6 +385,10 @@ fn leader_ended(
 
 /// What the policy says about a death; `None`: leave it down, it did what it was for.
 fn follow(policy: &Policy, m: &mut Machine, death: Death<'_>, now: Moment) -> Option<Then> {
+    let fast = death.premature || death.uptime < policy.min_uptime;
+    if fast && m.for_change && policy.watches_files() {
+        return if death.success { None } else { Some(Then::GiveUp { reason: death.cause.to_owned() }) };
+    }
     match m.budget.after(policy, death, now) {
         Verdict::GiveUp { reason } => Some(Then::GiveUp { reason }),
         Verdict::Restart { delay } => Some(Then::Respawn { delay, counted: true }),
@@ -350,10 +418,13 @@ fn begin_stop(mut m: Machine, mut was: Life, then: Then, why: Option<Cause>, gra
 /// Everything of a run is gone.
 fn all_gone(policy: &Policy, mut m: Machine, then: Option<Then>, why: Option<Cause>, now: Moment) -> Step {
     match then {
-        None => over(policy, m, End::Exited),
+        None => rest(policy, m, End::Exited),
         Some(Then::Down) => over(policy, m, End::Stopped),
-        Some(Then::GiveUp { reason }) => over(policy, m, End::Errored(reason)),
-        Some(Then::Respawn { .. } | Then::Decide { .. }) if m.leave_at.is_some() => over(policy, m, End::Left),
+        Some(Then::GiveUp { reason }) => rest(policy, m, End::Errored(reason)),
+        Some(Then::Respawn { .. } | Then::Renew | Then::Decide { .. }) if m.leave_at.is_some() => {
+            over(policy, m, End::Left)
+        }
+        Some(Then::Renew) => renew(m),
         Some(Then::Respawn { delay, counted }) if delay.is_zero() => spawn(m, counted),
         Some(Then::Respawn { delay, .. }) => {
             m.life = Life::Backoff { until: now.saturating_add(delay) };
@@ -362,13 +433,13 @@ fn all_gone(policy: &Policy, mut m: Machine, then: Option<Then>, why: Option<Cau
         Some(Then::Decide { since }) => {
             let cause = why.unwrap_or_else(|| Cause::not_ready(String::new()));
             if !policy.watch {
-                return over(policy, m, End::Errored(cause.reason));
+                return rest(policy, m, End::Errored(cause.reason));
             }
             let (uptime, premature) = (now.saturating_sub(since), cause.premature);
             let death = Death { uptime, success: false, premature, cause: &cause.reason };
             match follow(policy, &mut m, death, now) {
                 Some(Then::GiveUp { reason }) if !reason.contains(&cause.reason) => {
-                    over(policy, m, End::Errored(format!("{reason}, the last: {}", cause.reason)))
+                    rest(policy, m, End::Errored(format!("{reason}, the last: {}", cause.reason)))
                 }
                 then => all_gone(policy, m, then, None, now),
             }
@@ -383,7 +454,23 @@ fn stay(mut m: Machine, life: Life) -> Step {
 
 fn spawn(mut m: Machine, counted: bool) -> Step {
     m.life = Life::Starting { stop: None };
+    m.for_change = false;
     (m, vec![Action::Spawn { counted }])
+}
+
+/// Starts it because its files have changed.
+fn renew(m: Machine) -> Step {
+    let (m, actions) = spawn(m, false);
+    (Machine { for_change: true, ..m }, actions)
+}
+
+/// Nothing of it is left and nothing brings it back, but the next change of its files if they are watched.
+fn rest(policy: &Policy, mut m: Machine, end: End) -> Step {
+    if !policy.watches_files() || m.leave_at.is_some() {
+        return over(policy, m, end);
+    }
+    m.life = Life::Waiting { end };
+    (m, Vec::new())
 }
 
 fn over(policy: &Policy, mut m: Machine, end: End) -> Step {
@@ -395,7 +482,7 @@ fn over(policy: &Policy, mut m: Machine, end: End) -> Step {
 }
 
 fn terminate(policy: &Policy, mut m: Machine, now: Moment) -> Step {
-    if let Life::Backoff { .. } = m.life {
+    if let Life::Backoff { .. } | Life::Waiting { .. } = m.life {
         return over(policy, m, End::Left);
     }
     m.leave_at.get_or_insert(now.saturating_add(LEAVE_GRACE));

@@ -18,7 +18,7 @@ fn policy(watch: bool) -> Policy {
 
 fn supervised(watch: bool, settings: Settings) -> Policy {
     let (min_uptime, interval) = (Duration::from_secs(2), Duration::from_secs(3));
-    Policy { watch, min_uptime, on_fast_crash: FastCrash::Backoff, interval, settings }
+    Policy { wanted: true, watch, min_uptime, on_fast_crash: FastCrash::Backoff, interval, settings }
 }
 
 fn at(secs: u64) -> Moment {
@@ -429,6 +429,138 @@ fn hooks_run_when_it_ends_is_ready_and_is_given_up() {
     assert_eq!(step(&policy, Machine::new(), failed, at(0)).1, [Action::Quit], "the starter hears of it anyway");
 }
 
+/// A policy that watches files.
+fn watching(watch: bool, settings: Settings) -> Policy {
+    supervised(watch, Settings { watch_files: vec![".".into()], ..settings })
+}
+
+fn change() -> Event {
+    Event::FilesChanged("files changed: a".into())
+}
+
+#[test]
+fn changes_of_files() {
+    let waiting = |end: End| Life::Waiting { end };
+    let starting = || Life::Starting { stop: None };
+    let spawn = || vec![Action::Spawn { counted: false }];
+    let errored = || End::Errored("no".into());
+    let ending = |was: Life| Life::Stopping {
+        then: Then::Renew,
+        why: Some(Cause::files_changed("files changed: a".into())),
+        kill_at: Some(at(14)),
+        signal: Signal::TERM,
+        was: Box::new(was),
+    };
+    let later = Then::Respawn { delay: at(4), counted: true };
+    let ask = || vec![Action::Signal(Signal::TERM)];
+    let quit = || vec![Action::Quit];
+    for (what, life, event, then, actions) in [
+        ("what runs is restarted", up(), change(), ending(up()), ask()),
+        ("and what it left behind", detached(), change(), ending(detached()), ask()),
+        ("and is not when it cannot be signalled", Life::Up(refused()), change(), Life::Up(refused()), vec![]),
+        ("once it is gone", ending(up()), died(false), starting(), spawn()),
+        ("what waits is started", waiting(End::Exited), change(), starting(), spawn()),
+        ("what failed is, too", waiting(errored()), change(), starting(), spawn()),
+        ("and so is what waits for a retry", Life::Backoff { until: at(99) }, change(), starting(), spawn()),
+        (
+            "what supervision is ending is started again at once",
+            stopping(later, Some(at(14)), up()),
+            change(),
+            stopping(Then::Renew, Some(at(14)), up()),
+            vec![],
+        ),
+        (
+            "what is being stopped stays down",
+            stopping(Then::Down, Some(at(14)), up()),
+            change(),
+            stopping(Then::Down, Some(at(14)), up()),
+            vec![],
+        ),
+        (
+            "what is being restarted sees the change",
+            stopping(respawn(false), Some(at(14)), up()),
+            change(),
+            stopping(respawn(false), Some(at(14)), up()),
+            vec![],
+        ),
+        ("an end waits for a change", up(), died(false), waiting(End::Exited), vec![]),
+        ("and so does that of what it left behind", detached(), Event::Emptied, waiting(End::Exited), vec![]),
+        (
+            "and a program that is missing while it is built",
+            starting(),
+            Event::SpawnFailed { reason: "no".into(), transient: false },
+            waiting(errored()),
+            vec![],
+        ),
+        (
+            "what fails for want of something is tried again",
+            starting(),
+            Event::SpawnFailed { reason: "no".into(), transient: true },
+            Life::Backoff { until: at(11) },
+            vec![],
+        ),
+        ("a stop ends the wait", waiting(errored()), Event::Stop(GRACE), Life::Over(End::Stopped), quit()),
+        ("a restart does, too", waiting(errored()), Event::Restart(GRACE), starting(), spawn()),
+        ("a shutdown leaves the wish", waiting(errored()), Event::Terminate, Life::Over(End::Left), quit()),
+        ("other events do not", waiting(errored()), Event::Timer, waiting(errored()), vec![]),
+    ] {
+        let (after, done) = step(&watching(false, Settings::default()), machine(life), event, at(9));
+        assert_eq!((after.life, done), (then, actions), "{what}");
+    }
+    let unwatched = policy(false);
+    let (after, done) = step(&unwatched, machine(waiting(errored())), Event::PolicyChanged, at(9));
+    assert_eq!((after.life, done), (Life::Over(errored()), quit()), "it ends as it would have ended");
+    let (after, done) = step(&unwatched, machine(up()), change(), at(9));
+    assert_eq!((after.life, done), (up(), vec![]), "a change that was on its way when that was turned off");
+    let failed = Event::SpawnFailed { reason: "no".into(), transient: false };
+    let (after, _) = step(&watching(false, Settings::default()), Machine::new(), failed, at(9));
+    assert_eq!(after.life, Life::Over(errored()), "the starter hears of a first start that fails");
+}
+
+#[test]
+fn a_broken_save_waits_for_the_next_and_costs_no_patience() {
+    let policy = watching(true, Settings { restart_limit: Some("3/1m".parse().unwrap()), ..Settings::default() });
+    let mut m = machine(up());
+    m.budget.fast_crashes = 3;
+    let patience = m.budget.clone();
+    for now in [10, 20, 30, 40, 50] {
+        (m, _) = step(&policy, m, change(), at(now));
+        if m.life != (Life::Starting { stop: None }) {
+            (m, _) = step(&policy, m, died(false), at(now));
+        }
+        (m, _) = step(&policy, m, Event::Spawned { at: at(now) }, at(now));
+        (m, _) = step(&policy, m, died(false), at(now + 1));
+        assert_eq!(m.life, Life::Waiting { end: End::Errored("exit code 1".into()) });
+        assert_eq!(m.budget, patience);
+    }
+    // The save that mends it; a crash after that is one as any other.
+    (m, _) = step(&policy, m, change(), at(60));
+    (m, _) = step(&policy, m, Event::Spawned { at: at(60) }, at(60));
+    let (m, actions) = step(&policy, m, died(false), at(70));
+    assert_eq!((actions, m.budget.fast_crashes), (vec![Action::Spawn { counted: true }], 0));
+    let (m, _) = step(&policy, m, Event::Spawned { at: at(70) }, at(70));
+    let (m, _) = step(&policy, m, died(false), at(71));
+    assert_eq!(m.life, Life::Backoff { until: at(73) });
+    // What the policy gives up waits for a change, too.
+    let spent = Machine { budget: patience, ..machine(up()) };
+    let (m, _) = step(&policy, spent, died(false), at(1));
+    assert_eq!(m.life, Life::Waiting { end: End::Errored("4 consecutive fast-crashes".into()) });
+}
+
+#[test]
+fn a_change_while_it_is_paused_counts_once_it_goes_on() {
+    for (watch_signal, last) in [(None, Signal::TERM), (Some(Signal::HUP), Signal::HUP)] {
+        let policy = watching(false, Settings { watch_signal, ..Settings::default() });
+        let (m, _) = step(&policy, machine(up()), Event::Pause, at(3));
+        let (m, actions) = step(&policy, m, change(), at(4));
+        assert_eq!((actions, m.answer(&policy)), (vec![], Answer::Later));
+        let (m, actions) = step(&policy, m, Event::Resume, at(5));
+        let told = if watch_signal.is_some() { Action::Tell(last) } else { Action::Signal(last) };
+        assert_eq!(actions, [Action::Resume, told]);
+        assert_eq!(matches!(m.life, Life::Up(_)), watch_signal.is_some());
+    }
+}
+
 /// The world outside the machine: what really runs.
 #[derive(Default)]
 struct World {
@@ -453,7 +585,7 @@ impl World {
                 Event::Spawned { at: now }
             };
         }
-        match dice.below(24) {
+        match dice.below(26) {
             0 => Event::Stop(if dice.below(4) == 0 { FORCE } else { GRACE }),
             1 => Event::Restart(GRACE),
             2 => Event::PolicyChanged,
@@ -486,6 +618,7 @@ impl World {
             18 if dice.below(10) == 0 => Event::Leaving,
             19 => Event::Pause,
             20 => Event::Resume,
+            21 | 22 => change(),
             _ => Event::Timer,
         }
     }
@@ -500,6 +633,8 @@ fn any_settings(dice: &mut Dice) -> Settings {
         max_runtime,
         restart_every,
         watchdog,
+        watch_files: if dice.below(2) == 0 { vec![".".into()] } else { Vec::new() },
+        watch_signal: (dice.below(4) == 0).then_some(Signal::HUP),
         restart_on: if dice.below(2) == 0 { RestartOn::OnFailure } else { RestartOn::Always },
         restart_limit: (dice.below(4) == 0).then(|| "3/1m".parse().unwrap()),
         backoff_jitter: crate::domain::settings::Percent(dice.below(101) as u8),
@@ -541,6 +676,7 @@ fn random_walks_keep_the_invariants() {
                 }
             }
             let before = m.clone();
+            let answer = m.answer(&policy);
             let leaving = before.leave_at.is_some();
             let (next, actions) = step(&policy, m, event.clone(), now);
             m = next;
@@ -568,6 +704,7 @@ fn random_walks_keep_the_invariants() {
                             world.checking = true;
                         }
                     }
+                    Action::Tell(_) => assert!(something, "seed {seed}: nobody to tell"),
                     Action::Hook(Hook::Exit) => {
                         assert!(matches!(event, Event::Exited { .. }), "seed {seed}: no exit for the hook")
                     }
@@ -583,6 +720,20 @@ fn random_walks_keep_the_invariants() {
                     "seed {seed}: {again:?} at {now:?} is due again: {:?}",
                     m.life
                 );
+            }
+            if let Event::FilesChanged(_) = event {
+                assert_eq!(m.budget, before.budget, "seed {seed}: a change costs patience");
+                let as_before = m.life == before.life && actions.is_empty();
+                assert!(answer != Answer::Nothing || as_before, "seed {seed}: {actions:?}");
+                let told = matches!(actions[..], [Action::Tell(_)]);
+                assert_eq!(matches!(answer, Answer::Tell(_)), told, "seed {seed}: {answer:?}");
+                let down = !something && answer == Answer::Start;
+                assert_eq!(down, matches!(actions[..], [Action::Spawn { counted: false }]), "seed {seed}: {answer:?}");
+            }
+            if let Life::Waiting { .. } = m.life {
+                assert!(!something, "seed {seed}: waits while something runs");
+                assert!(policy.watches_files(), "seed {seed}: waits for nothing");
+                assert_eq!(m.deadline(&policy), None, "seed {seed}: only a change ends the wait");
             }
             if let Life::Backoff { until } = m.life {
                 assert!(until <= now + policy.settings.backoff_max.0, "seed {seed}: waits beyond the cap");
@@ -612,6 +763,7 @@ fn random_walks_keep_the_invariants() {
     for action in [
         "Spawn",
         "Signal(Signal(15))",
+        "Tell(Signal(1))",
         "KillAll",
         "Pause",
         "Resume",

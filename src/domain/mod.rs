@@ -4,6 +4,7 @@
 //! this folder does I/O or looks at a clock; time comes in as an argument.
 
 pub mod backoff;
+pub mod change;
 pub mod control;
 #[cfg(test)]
 pub mod dice;
@@ -12,6 +13,7 @@ pub mod duration;
 pub mod env_file;
 pub mod flatten;
 pub mod graph;
+pub mod ignore;
 pub mod jobs;
 pub mod kind;
 pub mod launch;

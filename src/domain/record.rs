@@ -378,9 +378,11 @@ impl Record {
     /// What the state machine decides by.
     pub fn policy(&self) -> Policy {
         let watch = self.watch.clone().unwrap_or(Watch { enabled: false, ..Watch::default() });
+        // One whose stop was refused, because it became another user, is not to come back when it ends after all.
+        let wanted = self.want == Want::Up;
         Policy {
-            // One whose stop was refused, because it became another user, is not to come back when it ends after all.
-            watch: watch.enabled && self.want == Want::Up,
+            wanted,
+            watch: watch.enabled && wanted,
             min_uptime: watch.min_uptime.0,
             on_fast_crash: watch.on_fast_crash,
             interval: watch.interval.0,
@@ -532,6 +534,7 @@ mod tests {
             (Want::Up, State::Running, None, true),
             (Want::Up, State::Starting, None, true),
             (Want::Up, State::Backoff, Some(exit(Outcome::Code(1))), true),
+            (Want::Up, State::Waiting, Some(exit(Outcome::Code(1))), true),
             (Want::Up, State::Exited, Some(exit(Outcome::Code(0))), false),
             (Want::Up, State::Exited, Some(exit(Outcome::Code(1))), false),
             (Want::Up, State::Exited, Some(exit(kill)), true),

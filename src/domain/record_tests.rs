@@ -18,7 +18,7 @@ const FULL: &str = r#"{"schema": 1, "name": "web", "pid": 17, "pgid": 17, "comma
     "answered": 2, "run_id": "1-2", "state": "ready", "reason": "because", "identity": {"start_time": 5, "boot_id": "b"},
     "sidecar": {"pid": 16, "start_time": 4, "boot_id": "b", "version": "0.3.0", "parent": true}, "spec": {"stop_signal":
     "SIG40", "stop_timeout": 5, "restart_on": "on-failure", "success_exit": [0, 143], "backoff": 1, "backoff_max": 60,
-    "backoff_jitter": 20, "max_fast_crashes": 9, "restart_limit": "10/1m", "restart_every": 3600, "ready_when": "up",
+    "backoff_jitter": 20, "max_fast_crashes": 9, "watch_files": ["src"], "watch_ignore": ["*.db"], "watch_poll": true, "watch_signal": "SIGHUP", "restart_limit": "10/1m", "restart_every": 3600, "ready_when": "up",
     "ready_when_regex": "u.", "ready_when_port": 80, "ready_when_url": "http://localhost/", "ready_when_file": "ready",
     "ready_when_cmd": "true", "ready_when_notify": true, "ready_timeout": 5, "on_ready_timeout": "keep", "health_url":
     "http://localhost/", "health_port": 80, "health_cmd": "true", "health_interval": 1, "health_timeout": 1,

@@ -49,6 +49,8 @@ pub struct Run {
     beat: Moment,
     /// When its memory was last measured.
     measured: Moment,
+    /// What of its files has changed while it was paused.
+    pub changed: Option<String>,
     /// It asked for time until then.
     extended: Option<Moment>,
     /// The first look at its readiness has time until then.
@@ -111,6 +113,11 @@ impl Cause {
         Cause::killed("it reported itself as failed (WATCHDOG=trigger)".to_owned())
     }
 
+    /// Its files have changed. That is nobody's failure.
+    pub fn files_changed(reason: String) -> Cause {
+        Cause { reason, unhealthy: false, premature: false }
+    }
+
     /// It did not become ready.
     pub fn not_ready(why: String) -> Cause {
         Cause { reason: format!("not ready: {why}"), unhealthy: false, premature: true }
@@ -136,6 +143,7 @@ impl Run {
             watchdog: policy.settings.watchdog.map(|span| span.0),
             beat: now,
             measured: now,
+            changed: None,
             extended: None,
             look_until: None,
             held: Duration::ZERO,
@@ -406,7 +414,7 @@ mod tests {
 
     fn policy(settings: Settings) -> Policy {
         let (min_uptime, interval) = (Duration::from_secs(2), Duration::from_secs(3));
-        Policy { watch: false, min_uptime, on_fast_crash: FastCrash::Backoff, interval, settings }
+        Policy { wanted: true, watch: false, min_uptime, on_fast_crash: FastCrash::Backoff, interval, settings }
     }
 
     fn at(secs: u64) -> Moment {

@@ -239,6 +239,15 @@ settings! {
     /// It is to end by itself: what needs it waits until it has ended well.
     oneshot: bool = false;
 
+    /// The files and folders (relative to its folder) whose changes restart it. Default: none.
+    watch_files: Vec<Raw> = Vec::new();
+    /// What in them does not count, as lines of a `.gitignore` in its folder. Default: nothing more.
+    watch_ignore: Vec<String> = Vec::new();
+    /// Whether they are looked at every second, for file systems that tell of no changes.
+    watch_poll: bool = false;
+    /// The signal that it is sent instead of a restart when they change. Default: it is restarted.
+    watch_signal: Option<Signal> = None;
+
     /// Shell command to run after each of its ends.
     on_exit: Option<String> = None;
     /// Shell command to run each time it gets ready.
@@ -403,6 +412,7 @@ impl Settings {
         self.health_check().is_some()
             || [self.max_runtime, self.restart_every, self.watchdog].iter().any(Option::is_some)
             || self.max_rss.is_some()
+            || !self.watch_files.is_empty()
             || [&self.on_exit, &self.on_ready, &self.on_errored].into_iter().any(Option::is_some)
     }
 
@@ -477,6 +487,8 @@ impl Settings {
         let nowhere = |path: &Option<Raw>| path.as_ref().is_some_and(|path| path.as_bytes().is_empty());
         let blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
         for (flag, wrong) in [
+            ("--watch-files", self.watch_files.iter().any(|path| path.as_bytes().is_empty())),
+            ("--watch-ignore", self.watch_ignore.iter().any(|line| line.trim().is_empty())),
             ("--user", blank(&self.user)),
             ("--ready-when-cmd", blank(&self.ready_when_cmd)),
             ("--ready-when-file", nowhere(&self.ready_when_file)),
@@ -556,6 +568,10 @@ mod tests {
             stderr: Some("err".into()),
             merge_logs: true,
             oneshot: true,
+            watch_files: vec!["src".into()],
+            watch_ignore: vec!["*.db".into()],
+            watch_poll: true,
+            watch_signal: Some(Signal::HUP),
             on_exit: Some("true".into()),
             on_ready: Some("true".into()),
             on_errored: Some("true".into()),

@@ -146,6 +146,9 @@ impl Supervision {
                 "interval" if !restarts && settings.max_rss.is_none() => {
                     "something that must be polled: add --restart always, or --max-rss"
                 }
+                "watch-ignore" | "watch-poll" | "watch-signal" if settings.watch_files.is_empty() => {
+                    "files to watch: add --watch-files"
+                }
                 "ready-timeout" | "on-ready-timeout" | "on-ready" if settings.ready_when().is_none() => {
                     "a way to tell readiness: add --ready-when or one like it"
                 }
@@ -166,6 +169,8 @@ impl Supervision {
 /// What the state machine decides by: the wishes of a record in one place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
+    /// Whether it is to be up at all.
+    pub wanted: bool,
     /// Whether a death is followed by a restart, as far as `settings.restart_on` says.
     pub watch: bool,
     /// Shortest run that does not count as a fast crash.
@@ -179,6 +184,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether a change of its files is answered.
+    pub fn watches_files(&self) -> bool {
+        self.wanted && !self.settings.watch_files.is_empty()
+    }
+
     /// How the process is ended unless somebody asks otherwise.
     pub fn grace(&self) -> Grace {
         Grace { signal: self.settings.stop_signal, timeout: self.settings.stop_timeout.0 }

@@ -47,6 +47,8 @@ states! {
     Stopping = "stopping",
     /// It died and will be started again.
     Backoff = "backoff",
+    /// It ended, and will be started again when one of its files changes.
+    Waiting = "waiting",
     /// It ended by itself.
     Exited = "exited",
     /// It was stopped.

@@ -46,7 +46,7 @@ enum Phase {
     Unwritten,
     /// The process has ended, descendants of it run.
     Lingering,
-    /// It waits for its restart.
+    /// It waits for its restart, or for what brings that about.
     Backoff,
     /// Nothing of it runs, and nothing will.
     Down,
@@ -226,7 +226,7 @@ impl Awaited {
         let leader_lives = record.identity.is_some() && self.leader.lives();
         if record.sidecar.is_some() && self.sidecar.lives() {
             return Ok(match record.state {
-                State::Backoff => Phase::Backoff,
+                State::Backoff | State::Waiting => Phase::Backoff,
                 State::Starting if record.identity.is_none() => Phase::Unsettled(None),
                 _ if record.identity.is_none() => Phase::Lingering,
                 _ if leader_lives => Phase::Up { orphan: false },
@@ -468,7 +468,8 @@ fn ends_since(record: &Record, mark: Option<Timestamp>) -> &[Exit] {
 
 /// How the last run of a process that is down ended.
 fn last_exit(record: &Record, phase: Phase) -> Exit {
-    let noted = is_settled(record) || phase == Phase::Backoff || record.state == State::Backoff;
+    let noted =
+        is_settled(record) || phase == Phase::Backoff || matches!(record.state, State::Backoff | State::Waiting);
     // One that was noted before the last start is that of an earlier run: the last ended unseen.
     let of_this_run = |exit: &&Exit| record.started_at.is_none_or(|started| exit.at >= started);
     record.exits.last().filter(|_| noted).filter(of_this_run).cloned().unwrap_or_else(unseen)

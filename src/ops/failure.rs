@@ -20,10 +20,20 @@ pub(super) fn hint(name: &Name, watched: Option<FastCrash>) -> String {
     }
 }
 
+/// What helps after a bad end of one that is started again when one of its files changes.
+pub(super) fn waits_for_change(name: &Name) -> String {
+    let shell = name.shell();
+    format!(
+        "it is started again when one of its files changes; bgo stop {shell} ends that, bgo logs {shell} shows its output"
+    )
+}
+
 /// The failure of a run that was waited for: it `how` ("failed"). `goes_on`: it is started again.
 pub(super) fn ended_badly(name: &Name, how: &str, record: &Record, goes_on: bool) -> Error {
     let shell = name.shell();
-    let hint = if goes_on && record.is_watched() {
+    let hint = if goes_on && record.state == State::Waiting {
+        waits_for_change(name)
+    } else if goes_on && record.is_watched() {
         hint(name, Some(FastCrash::Retry))
     } else if record.state == State::Errored {
         format!("bgo restart {shell} tries again; bgo logs {shell} shows its output")

@@ -137,6 +137,21 @@ pub fn check_allocate_port(settings: &Settings, set: &[(Raw, Raw)]) -> Result<()
     }
 }
 
+/// Checks that what is to be watched for changes is there.
+///
+/// # Errors
+/// It is not, or may not be looked at. Once it is watched it may come and go.
+pub fn check_files(name: &str, settings: &Settings, cwd: &Path) -> Result<()> {
+    for path in &settings.watch_files {
+        std::fs::metadata(cwd.join(path.as_path())).map_err(|e| {
+            cannot_start(name)
+                .because(format!("--watch-files \"{}\": {}", path.lossy(), describe(&e)))
+                .hint(format!("name a file or folder that is there, as seen from {}", cwd.display()))
+        })?;
+    }
+    Ok(())
+}
+
 /// Checks that `program` is executable and so is the interpreter that its first line names.
 ///
 /// # Errors

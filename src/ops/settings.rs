@@ -6,7 +6,7 @@
 use super::dependencies::check_after;
 use super::end::{self, Orphan};
 use super::link::{Awaited, Link, lock_or_free, own};
-use super::preflight::{check_allocate_port, check_env_files, check_logs, check_settings};
+use super::preflight::{check_allocate_port, check_env_files, check_files, check_logs, check_settings};
 use super::resurrect::attach;
 use super::stop::unproven;
 use super::{Bgo, legacy};
@@ -106,6 +106,9 @@ pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Res
         }
         if given.settings.allocate_port.is_some() {
             check_allocate_port(&record.spec, &bgo.store.environment(name)?.unwrap_or_default().set)?;
+        }
+        if given.settings.watch_files.is_some() {
+            check_files(name.as_str(), &record.spec, record.cwd.as_path())?;
         }
         Ok(record.wish(Ask::Settings, None))
     };

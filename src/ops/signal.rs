@@ -87,6 +87,11 @@ fn not_running(name: &Name, record: &Record) -> Error {
             .because("it waits to be restarted (backoff)")
             .hint(format!("bgo restart {shell} starts it at once"));
     }
+    if record.state == State::Waiting {
+        return error
+            .because("it waits for one of its files to change")
+            .hint(format!("bgo restart {shell} starts it at once"));
+    }
     error.hint(format!("bgo restart {shell} starts it"))
 }
 

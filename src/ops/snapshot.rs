@@ -150,7 +150,8 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
     let inherited = record.sidecar.as_ref().filter(|s| seen.sidecar_lives && s.parent).map(|s| s.pid);
     let tree = if seen.online { platform::tree(seen.leader.as_ref(), inherited, &record.run_id) } else { Vec::new() };
     let usage = seen.online.then(|| percentages(platform::usage(&tree), uptime, machine));
-    let ended_seen = matches!(record.state, State::Exited | State::Errored | State::Backoff | State::Stopped);
+    let ended_seen =
+        matches!(record.state, State::Exited | State::Errored | State::Backoff | State::Waiting | State::Stopped);
     let end = record.exits.last().filter(|_| ended_seen && !seen.online).cloned();
     let restarts_left = record.restarts_left(SystemTime::now());
     Row {
@@ -289,9 +290,11 @@ fn without_sidecar(record: &Record, logs: &crate::domain::row::Logs, seen: &mut 
         Ok(Orphan::None) if record.schema == 0 && record.status == Status::Stopped => {}
         Ok(Orphan::None) => {
             seen.state = State::Exited;
-            let backoff = record.state == State::Backoff;
-            let why =
-                if backoff { "its sidecar died before the restart" } else { "it ended unseen, or with the machine" };
+            let why = match record.state {
+                State::Backoff => "its sidecar died before the restart",
+                State::Waiting => "its sidecar died while it waited for a change",
+                _ => "it ended unseen, or with the machine",
+            };
             seen.reason = Some(why.to_owned());
         }
         Err(e) => {

@@ -5,13 +5,13 @@
 
 use super::dependencies::check_after;
 use super::end::{self, Orphan};
-use super::failure::hint;
+use super::failure::{hint, waits_for_change};
 use super::link::{Link, a_moment, own_any};
 use super::output::RunOutput;
 use super::ports::HeldPorts;
 use super::preflight::{
-    cannot_start, check_allocate_port, check_cwd, check_env_files, check_logs, check_program, check_settings,
-    not_runnable, resolve,
+    cannot_start, check_allocate_port, check_cwd, check_env_files, check_files, check_logs, check_program,
+    check_settings, not_runnable, resolve,
 };
 use super::recover::recover;
 use super::resurrect::attach;
@@ -162,6 +162,7 @@ fn check_project(bgo: &Bgo, request: &StartRequest) -> Result<()> {
 fn already_running(name: &Name, pid: Option<u32>, state: State) -> Error {
     let how = match (pid, state) {
         (_, State::Backoff) => "is waiting to be restarted (backoff)".to_owned(),
+        (_, State::Waiting) => "is waiting for one of its files to change".to_owned(),
         (Some(pid), _) => format!("is already running with pid {pid}"),
         (None, _) => "is being started or stopped by another command".to_owned(),
     };
@@ -280,7 +281,8 @@ pub(super) fn conclude(
         Some(exit) => {
             let mut error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" ended at once")).because(exit);
             error.details = run.output.last_lines();
-            return Err(error.hint(hint(name, watched)));
+            let waits = watched.is_none() && !settings.watch_files.is_empty();
+            return Err(error.hint(if waits { waits_for_change(name) } else { hint(name, watched) }));
         }
     };
     Ok(Started { pid, outcome, run })
@@ -327,6 +329,7 @@ pub(super) fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
     let restarts = watch(&request.supervision).is_some_and(|watch| watch.enabled);
     check_settings(name, &settings, &request.supervision, restarts)?;
     check_after(bgo, &request.name, &settings.after)?;
+    check_files(name, &settings, &cwd)?;
     check_allocate_port(&settings, &request.set)?;
     let files = check_env_files(name, &settings, &cwd)?;
     // The strongest comes last.

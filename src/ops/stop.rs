@@ -76,7 +76,7 @@ pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome
             // What was to be stopped is over, and somebody has started it again since: that is not ours to end.
             return Ok(stopped.unwrap_or(StopOutcome::AlreadyDown));
         }
-        let was_up = record.status == Status::Running || record.state == State::Backoff;
+        let was_up = record.status == Status::Running || matches!(record.state, State::Backoff | State::Waiting);
         match own(bgo, name)? {
             Some(ownership) => {
                 let outcome = stop_orphan(bgo, name, request, &ownership)?;

@@ -29,10 +29,11 @@ pub use attributes::{Attributes, Credentials};
 pub use connect::connects;
 pub use entry::prepare;
 pub use os::{
-    FileWatch, GrowthWatch, ListeningSockets, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, account,
-    all_pids, arguments, become_subreaper, block_size, boot_clock, boot_id, can_collapse, children, collapse_head, cwd,
-    environment, first_data, listener, memory_total, moment_of_start, oom_kills, port_holders, punch_head,
-    release_memory, resolve, self_executable, set_process_name, stat, stdout_inode, user, wall_clock_of_start,
+    FileWatch, GrowthWatch, ListeningSockets, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, TreeWatch,
+    account, all_pids, arguments, become_subreaper, block_size, boot_clock, boot_id, can_collapse, children,
+    collapse_head, cwd, environment, first_data, listener, memory_total, moment_of_start, oom_kills, port_holders,
+    punch_head, release_memory, resolve, self_executable, set_process_name, stat, stdout_inode, user,
+    wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
 pub use port::HeldPort;
@@ -44,6 +45,7 @@ pub use tree::{carriers, descendants, has_descendants, is_foreign, is_within, tr
 
 use crate::domain::record::Identity;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What the kernel tells about a process at one moment.
@@ -106,6 +108,31 @@ impl PortHolders {
     pub fn is_empty(&self) -> bool {
         self.pids.is_empty() && !self.hidden
     }
+}
+
+/// What a [`TreeWatch`] tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TreeChange {
+    /// This is there now, and was not.
+    Came {
+        /// What.
+        path: PathBuf,
+        /// Whether it is a folder.
+        is_folder: bool,
+    },
+    /// This is there no more.
+    Went {
+        /// What.
+        path: PathBuf,
+        /// Whether it was a folder.
+        is_folder: bool,
+    },
+    /// This file was written to, or another took its name.
+    Written(PathBuf),
+    /// This watched folder is gone, or has another name now.
+    Gone(PathBuf),
+    /// There was too much to tell: anything may have changed.
+    Lost,
 }
 
 /// A message to a [`NotifySocket`].

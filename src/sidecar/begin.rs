@@ -133,6 +133,8 @@ impl Supervisor {
             logs_from: [0, 0],
             rotator: None,
             compress_next: true,
+            files: None,
+            files_stale: false,
             ready_at: None,
             status_text: None,
             status_changed: false,

@@ -127,6 +127,10 @@ impl Pending {
                     record.stopped_at = Some(at);
                     let wait = until.saturating_sub(facts.now);
                     record.next_restart_at = Some(Timestamp(SystemTime::now() + wait));
+                } else if let Life::Waiting { .. } = alive {
+                    record.identity = None;
+                    record.status = Status::Stopped;
+                    record.stopped_at = Some(at);
                 } else if let Some(leader) = facts.leader {
                     record.set_process(leader);
                     record.started_at = facts.started_at.or(record.started_at);
@@ -183,5 +187,7 @@ fn state_of(life: &Life, policy: &Policy) -> (State, Option<String>) {
         }
         Life::Stopping { why: None, .. } => (State::Stopping, None),
         Life::Backoff { .. } => (State::Backoff, None),
+        Life::Waiting { end: End::Errored(reason) } => (State::Waiting, Some(reason.clone())),
+        Life::Waiting { .. } => (State::Waiting, None),
     }
 }

@@ -14,6 +14,7 @@ mod checks;
 mod ends;
 mod environment;
 mod facts;
+mod files;
 mod helper;
 mod http;
 mod launch;

@@ -39,6 +39,10 @@ impl Supervisor {
         match action {
             Action::Spawn { counted } => Some(self.start_again(counted)),
             Action::Signal(signal) => self.signal(signal),
+            Action::Tell(signal) => {
+                self.tell(signal);
+                None
+            }
             Action::KillAll => self.kill_all(),
             Action::Pause => self.hold_all(),
             Action::Resume => self.wake_all(),
@@ -126,6 +130,7 @@ impl Supervisor {
         self.take_policy(Policy { settings: record.spec.clone(), ..self.policy.clone() });
         self.listen(given.uid()).map_err(at(Stage::Notify))?;
         self.keep_logs(logs);
+        self.watch_files(&record.cwd);
         // Where the output is lost, it begins at the end of what was written before.
         let from = |log: &Path, file: &File| end_of_own(log, file).unwrap_or_else(|_| end_of(log));
         self.logs_from = [from(&self.logs.out, &out), from(&self.logs.err, &err)];
@@ -213,6 +218,7 @@ impl Supervisor {
         self.keep_logs(record.logs(self.store.logs(&self.name)));
         self.status_text = record.status_text.clone();
         self.take_policy(Policy { settings: record.spec.clone(), ..self.policy.clone() });
+        self.watch_files(&record.cwd);
         self.given = Given::of(&record.spec);
         self.gather_again(record);
         self.listen_again();
@@ -331,7 +337,7 @@ impl Supervisor {
         tree
     }
 
-    fn signal_each(&self, tree: &[ProcStat], signal: Signal) {
+    pub(super) fn signal_each(&self, tree: &[ProcStat], signal: Signal) {
         for process in tree {
             let handle = ProcessHandle::open(&process.identity(&self.sidecar.boot_id));
             if let Err(e) = handle.and_then(|handle| handle.map_or(Ok(false), |h| h.signal(signal))) {

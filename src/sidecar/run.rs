@@ -7,6 +7,7 @@
 
 use super::attributes::Given;
 use super::facts::{Facts, Pending};
+use super::files::Files;
 use super::helper::Helper;
 use super::log::log;
 use super::rotate::Rotator;
@@ -110,6 +111,10 @@ pub(super) struct Supervisor {
     pub rotator: Option<Rotator>,
     /// Whether there may be rotated files to compress.
     pub compress_next: bool,
+    /// Watches the files whose changes restart it.
+    pub files: Option<Box<Files>>,
+    /// Whether these are others by now.
+    pub files_stale: bool,
     pub ready_at: Option<Timestamp>,
     /// What the process says of itself, and whether that is not in the record yet.
     pub status_text: Option<String>,
@@ -127,6 +132,7 @@ impl Supervisor {
             self.drain_events();
             if matches!(self.machine.life, Life::Over(_)) {
                 self.drop_checks();
+                self.files = None;
                 if self.pending.failure.is_none() && self.helpers.is_empty() {
                     break;
                 }
@@ -149,7 +155,16 @@ impl Supervisor {
         let helpers_due = self.helpers.iter().filter_map(Helper::deadline).min();
         let unread = self.scanner.as_ref().filter(|scanner| scanner.is_behind()).map(|_| Duration::ZERO);
         let logs_due = self.rotator.as_ref().filter(|_| self.reports.is_none() && !over).and_then(Rotator::deadline);
-        let due = [self.machine.deadline(&self.policy), self.retry_at, helpers_due, unread, self.look_at, logs_due];
+        let files_due = self.files.as_ref().and_then(|files| files.deadline());
+        let due = [
+            self.machine.deadline(&self.policy),
+            self.retry_at,
+            helpers_due,
+            unread,
+            self.look_at,
+            logs_due,
+            files_due,
+        ];
         let deadline = due.into_iter().flatten().min();
         let attached = self.leader.as_ref().filter(|l| !l.child && !over);
         let mut fds = vec![(self.signals.as_fd(), Interest::Readable)];
@@ -160,6 +175,8 @@ impl Supervisor {
         fds.extend(self.helpers.iter().filter_map(|helper| Some((helper.output()?, Interest::Readable))));
         let growth = self.rotator.as_ref().and_then(|rotator| Some((fds.len(), rotator.watch()?)));
         fds.extend(growth.map(|(_, watch)| (watch, Interest::Readable)));
+        let changes = self.files.as_ref().and_then(|files| Some((fds.len(), files.watch()?)));
+        fds.extend(changes.map(|(_, watch)| (watch, Interest::Readable)));
         fds.extend(self.strays.iter().map(|stray| (stray.as_fd(), Interest::Readable)));
         if self.reports.is_none() {
             // Tidying up is for when nobody waits for us any more.
@@ -169,6 +186,7 @@ impl Supervisor {
             platform::release_memory();
         }
         let ready = platform::wait(&fds, deadline)?;
+        let changed = changes.is_some_and(|(at, _)| ready[at]);
         let grown = growth.is_some_and(|(at, _)| ready[at]);
         let launcher_gone = self.reports.is_some() && ready[1];
         if launcher_gone {
@@ -205,6 +223,9 @@ impl Supervisor {
         if !over && self.reports.is_none() {
             self.mind_logs(now);
         }
+        if !over {
+            self.mind_files(changed, now);
+        }
         self.events.push_back(Event::Timer);
         Ok(())
     }
@@ -217,6 +238,7 @@ impl Supervisor {
             if acted || !self.machine.life.looks_like(&before) {
                 self.note_run(&before);
                 self.note_backoff();
+                self.note_waiting(&before);
                 let over = matches!(self.machine.life, Life::Over(ref end) if *end != End::Left);
                 self.publish(if over { Durability::Durable } else { Durability::Atomic });
                 if let Some(exit) = self.ended.take() {
@@ -251,7 +273,10 @@ impl Supervisor {
         if let Life::Backoff { until } = self.machine.life {
             let millis = until.saturating_sub(platform::boot_clock()).as_millis() as u64;
             let wait = Span(Duration::from_millis((millis + 50) / 100 * 100));
-            log(&format!("fast-crash {}: backoff, next attempt in {wait}", self.machine.budget.fast_crashes));
+            match self.machine.budget.fast_crashes {
+                0 => log(&format!("next attempt in {wait}")),
+                crashes => log(&format!("fast-crash {crashes}: backoff, next attempt in {wait}")),
+            }
         }
     }
 
@@ -317,8 +342,12 @@ impl Supervisor {
 
     /// What is decided by from now on.
     pub(super) fn take_policy(&mut self, policy: Policy) {
-        let before = std::mem::replace(&mut self.policy, policy).settings.rotation();
-        if let Some(rotator) = self.rotator.as_mut().filter(|_| before != self.policy.settings.rotation()) {
+        let before = std::mem::replace(&mut self.policy, policy);
+        let (was, now) = (&before.settings, &self.policy.settings);
+        self.files_stale |= before.watches_files() != self.policy.watches_files()
+            || (&was.watch_files, &was.watch_ignore, was.watch_poll)
+                != (&now.watch_files, &now.watch_ignore, now.watch_poll);
+        if let Some(rotator) = self.rotator.as_mut().filter(|_| was.rotation() != now.rotation()) {
             rotator.reconsider(platform::boot_clock());
             self.compress_next = true;
         }
@@ -333,13 +362,16 @@ impl Supervisor {
 
     /// The record was removed: nobody wants the process restarted any more, but it goes on.
     fn forget_wishes(&mut self) {
-        self.policy.watch = false;
+        (self.policy.watch, self.policy.wanted) = (false, false);
+        self.files = None;
         self.events.push_back(Event::PolicyChanged);
     }
 
     /// Turns new wishes into events. Of a stop and a restart the later one counts.
     pub(super) fn take_wish(&mut self) {
         let Some((wish, grace)) = self.news.take() else { return };
+        // Before anyone is told that this was seen.
+        self.watch_other_files();
         let seen = std::mem::replace(&mut self.seen, wish.id);
         let ends_it = wish.stop.max(wish.restart) > seen;
         if ends_it && wish.restart > wish.stop {
@@ -441,7 +473,7 @@ impl Supervisor {
     }
 
     fn forget_wishes_once(&mut self) {
-        if self.policy.watch {
+        if self.policy.watch || self.policy.watches_files() {
             self.forget_wishes();
         }
     }

@@ -193,6 +193,7 @@ pub(super) fn status_word(row: &Row) -> &'static str {
         (_, State::Starting) => "starting",
         (true, _) => "online",
         (false, State::Backoff) => "backoff",
+        (false, State::Waiting) => "waiting",
         (false, State::Unknown) => "unknown",
         (false, State::Corrupt) => "corrupt",
         (false, _) => "stopped",
@@ -206,7 +207,9 @@ pub(super) fn status_paint(row: &Row) -> Paint {
         (true, _) => Paint::Good,
         (false, _) if row.is_errored() => Paint::Bad,
         (false, State::Backoff | State::Unknown) => Paint::Warn,
-        (false, State::Exited) if end_of(row).is_some_and(|exit| !exit.outcome().is_success()) => Paint::Warn,
+        (false, State::Exited | State::Waiting) if end_of(row).is_some_and(|exit| !exit.outcome().is_success()) => {
+            Paint::Warn
+        }
         (false, _) => Paint::Dim,
     }
 }
@@ -597,6 +600,7 @@ Total: 3 | ● online: 2 | ○ stopped: 1
             (false, Errored, "stopped"),
             (false, Running, "stopped"),
             (false, Backoff, "backoff"),
+            (false, Waiting, "waiting"),
             (false, Starting, "starting"),
             (false, Unknown, "unknown"),
         ] {

@@ -14,6 +14,7 @@ mod env;
 mod environment;
 mod faults;
 mod fetch;
+mod files;
 mod groups;
 mod health;
 mod help;

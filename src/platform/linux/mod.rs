@@ -14,6 +14,7 @@ mod listen;
 mod notify;
 mod ports;
 mod resolve;
+mod tree;
 mod watch;
 
 pub use account::account;
@@ -24,6 +25,7 @@ pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 pub use ports::{ListeningSockets, port_holders};
 pub use resolve::resolve;
+pub use tree::TreeWatch;
 pub use watch::FileWatch;
 
 use super::ProcStat;

@@ -23,6 +23,7 @@ mod notify;
 mod ports;
 mod queue;
 mod resolve;
+mod tree;
 
 pub use account::account;
 pub use extents::{block_size, can_collapse, collapse_head, first_data, punch_head};
@@ -36,6 +37,7 @@ pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
 pub use ports::{ListeningSockets, port_holders};
 pub use queue::{FileWatch, ProcessHandle, SignalQueue};
 pub use resolve::resolve;
+pub use tree::TreeWatch;
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
