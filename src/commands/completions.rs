@@ -287,6 +287,7 @@ mod tests {
             "DIR",
             "KEY=VALUE",
             "MASK",
+            "GROUP",
             "MODE",
             "N",
             "N/TIME",
