@@ -50,7 +50,7 @@ fn values(arg: &Arg) -> Option<String> {
         "SETTING" => settings::NAMES.iter().map(|name| name.replace('_', "-")).collect::<Vec<_>>().join(" "),
         "MODE" => words(&FastCrash::ALL),
         "NAME" if !arg.is_positional() => "any".to_owned(), // A new one.
-        "NAME" if is_repeated(arg) => "names".to_owned(),
+        "NAME" | "JOB" if is_repeated(arg) => "names".to_owned(),
         "NAME" => "name".to_owned(),
         "COMMAND" => "command".to_owned(),
         _ => "any".to_owned(),
@@ -286,6 +286,8 @@ mod tests {
             "COMMAND",
             "DIR",
             "FILE",
+            "GLOB",
+            "GROUP",
             "KEY=VALUE",
             "MASK",
             "MODE",
