@@ -131,9 +131,9 @@ fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set())
 }
 
-/// What completes the words behind a verb.
+/// What completes the words behind a verb; nothing does where nobody can know them (a port).
 fn takes(verb: &Command) -> Vec<String> {
-    verb.get_positionals().filter_map(values).collect()
+    verb.get_positionals().filter_map(values).filter(|takes| takes != "any").collect()
 }
 
 fn is_repeated(arg: &Arg) -> bool {

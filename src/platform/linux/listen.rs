@@ -121,7 +121,8 @@ pub(super) fn held_sockets(pid: u32, mut is_it: impl FnMut(u64) -> bool) -> io::
     let mut folder = Dir::open(format!("/proc/{pid}/fd").as_str(), flags, Mode::empty())?;
     let mut names = Vec::new();
     // A descriptor may be closed meanwhile, and a process end: what cannot be read is not held.
-    names.extend(folder.iter().map_while(Result::ok).map(|entry| entry.file_name().to_owned()));
+    let entries = folder.iter().map_while(Result::ok).map(|entry| entry.file_name().to_owned());
+    names.extend(entries.filter(|name| !name.to_bytes().starts_with(b".")));
     for name in names {
         let Ok(link) = readlinkat(&folder, name.as_c_str()) else { continue };
         if of_link(link.as_bytes()).is_some_and(&mut is_it) {
