@@ -8,7 +8,6 @@
 use crate::platform::TreeChange;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
@@ -18,7 +17,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct TreeWatch {
     inotify: Inotify,
-    folders: HashMap<WatchDescriptor, PathBuf>,
+    /// In the order of their descriptors.
+    folders: Vec<(WatchDescriptor, PathBuf)>,
 }
 
 impl TreeWatch {
@@ -31,7 +31,7 @@ impl TreeWatch {
     /// The kernel has no more of what it takes ([`TreeWatch::is_used_up`]).
     pub fn new() -> io::Result<TreeWatch> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        Ok(TreeWatch { inotify, folders: HashMap::new() })
+        Ok(TreeWatch { inotify, folders: Vec::new() })
     }
 
     /// Watches `folder`, no symbolic link, from now on; with `all_below` it, where the system does so
@@ -49,16 +49,29 @@ impl TreeWatch {
             | AddWatchFlags::IN_MOVE_SELF;
         let how = AddWatchFlags::IN_ONLYDIR | AddWatchFlags::IN_DONT_FOLLOW;
         let watch = self.inotify.add_watch(folder, what | how)?;
-        self.folders.insert(watch, folder.to_owned());
+        match self.find(watch) {
+            Ok(at) => folder.clone_into(&mut self.folders[at].1),
+            Err(at) => self.folders.insert(at, (watch, folder.to_owned())),
+        }
         Ok(())
     }
 
     /// Watches `folder` and everything below it no more.
     pub fn forget(&mut self, folder: &Path) {
-        for (watch, _) in self.folders.extract_if(|_, path| path.starts_with(folder)) {
-            // It may be gone, and its watch with it.
-            let _ = self.inotify.rm_watch(watch);
-        }
+        let inotify = &self.inotify;
+        self.folders.retain(|(watch, path)| {
+            let kept = !path.starts_with(folder);
+            if !kept {
+                // It may be gone, and its watch with it.
+                let _ = inotify.rm_watch(*watch);
+            }
+            kept
+        });
+    }
+
+    /// Where the folder with this descriptor is in the list, or belongs.
+    fn find(&self, watch: WatchDescriptor) -> Result<usize, usize> {
+        self.folders.binary_search_by_key(&watch, |(watch, _)| *watch)
     }
 
     /// Whether this is an error of a kernel that has no more instances, watches or memory for us.
@@ -87,10 +100,11 @@ impl TreeWatch {
         if mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
             return Some(TreeChange::Lost);
         }
-        let folder = self.folders.get(&event.wd)?.clone();
+        let at = self.find(event.wd).ok()?;
+        let folder = self.folders[at].1.clone();
         if mask.intersects(AddWatchFlags::IN_IGNORED | AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF) {
             if mask.contains(AddWatchFlags::IN_IGNORED) {
-                self.folders.remove(&event.wd);
+                self.folders.remove(at);
             }
             return Some(TreeChange::Gone(folder));
         }
