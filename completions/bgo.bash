@@ -4,27 +4,33 @@
 # What a verb takes and its flags, into `takes` and `flags`. Fails if it is no verb: then the line may still have none.
 _bgo_grammar() {
     case $1 in
-        start|open) takes='name command' flags='--color --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --on-exit --on-ready --on-errored --settle --wait --if-not-running --force -h --help' ;;
-        run) takes='command' flags='--color --name --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --on-exit --on-ready --on-errored -h --help' ;;
-        wait) takes='names' flags='--color --for --timeout --any -h --help' ;;
-        stop|kill) takes='names' flags='--color -a --all -f --force --signal --timeout -h --help' ;;
-        signal) takes='name TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' flags='--color -a --all -h --help' ;;
-        restart) takes='names' flags='--color -a --all --reset-counters --update-env -h --help' ;;
-        restart-stopped) takes='names' flags='--color -a --all -h --help' ;;
-        restart-last) takes='names' flags='--color -a --all -h --help' ;;
-        resurrect) takes='' flags='--color -h --help' ;;
-        status|ls|list) takes='names' flags='--color -w --watch --interval --json --plain --fancy -h --help' ;;
-        logs) takes='name' flags='--color -f --follow --until-exit -n --lines --since-start --all --grep --run --stdout --stderr --watcher -h --help' ;;
-        follow|tail) takes='name' flags='--color --until-exit -n --lines --since-start --all --grep --stdout --stderr --watcher -h --help' ;;
-        watch) takes='names' flags='--color --restart --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --reset -h --help' ;;
-        unwatch) takes='names' flags='--color -h --help' ;;
-        set) takes='names' flags='--color --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --on-exit --on-ready --on-errored --unset -h --help' ;;
-        pause) takes='names' flags='--color -h --help' ;;
-        resume) takes='names' flags='--color -h --help' ;;
-        delete|rm) takes='names' flags='--color -y --yes --keep-logs -h --help' ;;
-        clean) takes='' flags='--color -h --help' ;;
-        completions) takes='bash zsh fish' flags='--color -h --help' ;;
-        *) takes='name command' flags='--color -h --help -V --version --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --on-exit --on-ready --on-errored --settle --wait --if-not-running --force' && return 1 ;;
+        start|open) takes='name command' flags='--color --config --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --group --after --restart-with-dependency --settle --wait --if-not-running --force --fetch --after-timeout -h --help' ;;
+        run) takes='command' flags='--color --config --name --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --group --after --restart-with-dependency -h --help' ;;
+        wait) takes='names' flags='--color --config --group --project --for --timeout --any -h --help' ;;
+        up|run-group) takes='names' flags='--color --config --force-recreate --no-deps --after-timeout --abort-on-failure -a --attach --json -h --help' ;;
+        down) takes='names' flags='--color --config --timeout --json -h --help' ;;
+        check) takes='' flags='--color --config --json -h --help' ;;
+        stop|kill) takes='names' flags='--color --config --group --project -a --all --cascade -f --force --signal --timeout -h --help' ;;
+        signal) takes='name TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' flags='--color --config -a --all -h --help' ;;
+        free-port) takes='' flags='--color --config -y --yes -h --help' ;;
+        restart) takes='names' flags='--color --config --group --project -a --all --reset-counters --update-env -h --help' ;;
+        restart-stopped) takes='names' flags='--color --config -a --all -h --help' ;;
+        restart-last) takes='names' flags='--color --config -a --all -h --help' ;;
+        resurrect) takes='' flags='--color --config -h --help' ;;
+        status|ls|list) takes='names' flags='--color --config --group --project -w --watch --interval --json --ports --plain --fancy -h --help' ;;
+        env) takes='name' flags='--color --config --json --shell --show -h --help' ;;
+        logs) takes='names' flags='--color --config --group --project -f --follow --until-exit -n --lines --since-start --all --grep --run --stdout --stderr --watcher -h --help' ;;
+        follow|tail) takes='names' flags='--color --config --group --project --until-exit -n --lines --since-start --all --grep --stdout --stderr --watcher -h --help' ;;
+        watch) takes='names' flags='--color --config --group --project --restart --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --reset -h --help' ;;
+        unwatch) takes='names' flags='--color --config --group --project -h --help' ;;
+        set) takes='names' flags='--color --config --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --group --after --restart-with-dependency --unset -h --help' ;;
+        pause) takes='names' flags='--color --config --group --project -h --help' ;;
+        resume) takes='names' flags='--color --config --group --project -h --help' ;;
+        delete|rm) takes='names' flags='--color --config --group --project -y --yes --keep-logs -h --help' ;;
+        clean) takes='' flags='--color --config -h --help' ;;
+        schema) takes='bgo.toml' flags='--color --config -h --help' ;;
+        completions) takes='bash zsh fish' flags='--color --config -h --help' ;;
+        *) takes='name command' flags='--color --config -h --help -V --version --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --group --after --restart-with-dependency --settle --wait --if-not-running --force --fetch --after-timeout' && return 1 ;;
     esac
 }
 
@@ -34,14 +40,20 @@ _bgo_values() {
         logs:--stdout | logs:--stderr | follow:--stdout | tail:--stdout | follow:--stderr | tail:--stderr) return 1 ;;
     esac
     case $1 in
+        --after) values='any' ;;
+        --after-timeout) values='any' ;;
+        --allocate-port) values='any' ;;
         --backoff) values='any' ;;
         --backoff-jitter) values='any' ;;
         --backoff-max) values='any' ;;
         --color) values='auto always never' ;;
+        --config) values='any' ;;
         --cwd) values='folder' ;;
         --env) values='any' ;;
+        --env-file) values='any' ;;
         --for) values='ready exit stopped' ;;
         --grep) values='any' ;;
+        --group) values='any' ;;
         --health-cmd) values='any' ;;
         --health-grace) values='any' ;;
         --health-interval) values='any' ;;
@@ -77,6 +89,7 @@ _bgo_values() {
         --restart-limit) values='any' ;;
         --run) values='any' ;;
         --settle) values='any' ;;
+        --shell) values='sh fish' ;;
         --signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
         --stderr) values='any' ;;
         --stdout) values='any' ;;
@@ -85,8 +98,10 @@ _bgo_values() {
         --success-exit) values='any' ;;
         --timeout) values='any' ;;
         --umask) values='any' ;;
-        --unset) values='stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user log-max-size log-keep log-compress stdout stderr merge-logs on-exit on-ready on-errored' ;;
+        --unset) values='stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user env-file config-env allocate-port log-max-size log-keep log-compress stdout stderr merge-logs after restart-with-dependency oneshot watch-files watch-ignore watch-poll watch-signal on-exit on-ready on-errored group' ;;
         --user) values='any' ;;
+        --watch-ignore) values='any' ;;
+        --watch-signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
         --watchdog) values='any' ;;
         -e) values='any' ;;
         -n) values='any' ;;
@@ -198,7 +213,7 @@ _bgo() {
     elif [[ $cur == -* ]]; then
         _bgo_offer '' < <(printf '%s\n' $flags)
     elif [[ $verb == first || $verb == direct ]]; then
-        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait stop kill signal restart restart-stopped restart-last resurrect status ls list logs follow tail watch unwatch set pause resume delete rm clean completions)
+        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait up run-group down check stop kill signal free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail watch unwatch set pause resume delete rm clean schema completions)
         _bgo_offer '' < <(_bgo_names)
         ((${#COMPREPLY[@]})) || _bgo_command "$last"
     elif [[ $takes == names || $takes == name* && -z $given ]]; then

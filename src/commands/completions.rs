@@ -288,6 +288,7 @@ mod tests {
             "FILE",
             "GLOB",
             "GROUP",
+            "JOB",
             "KEY=VALUE",
             "MASK",
             "MODE",

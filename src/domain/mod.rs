@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod change;
+pub mod check;
 pub mod control;
 #[cfg(test)]
 pub mod dice;

@@ -3,7 +3,7 @@
 use crate::env::TestEnv;
 
 /// Every verb and what it is also called.
-const VERBS: [(&str, &[&str]); 21] = [
+const VERBS: [(&str, &[&str]); 27] = [
     ("start", &["open"]),
     ("run", &[]),
     ("wait", &[]),
@@ -18,6 +18,12 @@ const VERBS: [(&str, &[&str]); 21] = [
     ("follow", &["tail"]),
     ("watch", &[]),
     ("unwatch", &[]),
+    ("free-port", &[]),
+    ("env", &[]),
+    ("schema", &[]),
+    ("check", &[]),
+    ("down", &[]),
+    ("up", &[]),
     ("resume", &[]),
     ("pause", &[]),
     ("set", &[]),
@@ -40,15 +46,20 @@ Commands:
   start            Start a process [alias: open]
   run              Run a command in the foreground, supervised and logged
   wait             Wait until processes are ready, have ended, or are down
+  up               Start the jobs of the project, each after what it needs [alias: run-group]
+  down             Stop the jobs of the project, each before what it needs
+  check            Check the file of the project, without starting anything
   stop             Stop processes and everything they started [alias: kill]
   signal           Send a signal to a process
+  free-port        End whoever listens on a TCP port
   restart          Restart processes; those that are down are started
   restart-stopped  Restart processes that are down: picked from a menu, by name, or all
   restart-last     As restart-stopped, the most recently stopped first
   resurrect        After a reboot: bring back every process that was up
   status           Show all processes, or some in detail [aliases: ls, list]
-  logs             Show the output of a process
-  follow           Follow the output of a process (logs -f -n 10) [alias: tail]
+  env              Print the environment of a process, secrets masked
+  logs             Show the output of processes
+  follow           Follow the output of processes (logs -f -n 10) [alias: tail]
   watch            Restart a running process from now on when it dies
   unwatch          Leave a process down from now on when it dies
   set              Change how a process is supervised: limits, health checks, restart policy
@@ -56,12 +67,14 @@ Commands:
   resume           Let a paused process go on
   delete           Stop a process and forget it, logs included [alias: rm]
   clean            Forget every process that is not running, logs included
+  schema           Print the JSON Schema of a file, for editors
   completions      Print the completions for a shell
 
 Options:
-      --color <WHEN>  Colour the output: auto, always, never [default: auto]
-  -h, --help          Print help
-  -V, --version       Print version
+      --color <WHEN>   Colour the output: auto, always, never [default: auto]
+      --config <PATH>  Project file [default: the nearest bgo.toml]
+  -h, --help           Print help
+  -V, --version        Print version
 
 Examples:
   bgo web -- python3 -m http.server 8080   start, named \"web\"
@@ -108,6 +121,7 @@ Arguments:
 Options:
       --color <WHEN>     Colour the output: auto, always, never [default: auto]
       --name <NAME>      Name it, and keep its record and logs [default: after the program, removed at the end]
+      --config <PATH>    Project file [default: the nearest bgo.toml]
       --cwd <DIR>        Folder to run in [default: the current one]
   -e, --env <KEY=VALUE>  Set a variable on top of the present environment
   -h, --help             Print help
@@ -160,6 +174,11 @@ Limits:
       --umask <MASK>        File mode creation mask, in octal
       --user <NAME>         User to run as (root only)
 
+Environment (below -e):
+      --env-file <FILE>      Read variables from this file, .env or .toml, at every start (several: the later wins)
+      --config-env           Read .config.toml of its folder in the same way, first
+      --allocate-port <VAR>  Find a free TCP port, keep it, and pass it in this variable
+
 Logs:
       --log-max-size <SIZE>  Rotate a log beyond this size; 0: never [default: 50M]
       --log-keep <N>         Rotated files to keep of each log [default: 5]
@@ -168,10 +187,27 @@ Logs:
       --stderr <PATH>        Append standard error to this file instead
       --merge-logs           Standard error goes where standard output goes
 
+Dependencies:
+      --oneshot                  It is to end by itself: what needs it waits until it has ended well
+      --after <NAME>             Start it only when NAME is ready; several: once for each, or with commas
+      --restart-with-dependency  Restart it with those
+
+Restart on changes:
+      --watch-files[=<PATH>]   Restart it when something in PATH changes [default path: its folder]; may be given
+                               several times
+      --watch-ignore <GLOB>    What in it does not count, as a line of .gitignore, which counts anyway; may be given
+                               several times [alias: --ignore]
+      --watch-poll             Look every second, for file systems that tell of no changes (network, some containers)
+                               [alias: --poll]
+      --watch-signal <SIGNAL>  Send it this signal instead of a restart [alias: --signal]
+
 Hooks (30 s each at most):
       --on-exit <CMD>     Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
       --on-ready <CMD>    Shell command to run each time it gets ready
       --on-errored <CMD>  Shell command to run when it is given up
+
+Groups:
+      --group <NAME>  Group it belongs to [default of a start: $BGO_GROUP] [alias: --workspace]
 
 It runs in a session of its own, with /dev/null as standard input. Ctrl-C, SIGTERM and SIGHUP stop it; a second Ctrl-C
 kills it. Exits with its exit code, 128+n for signal n, 125 if bgo itself failed.
@@ -179,13 +215,16 @@ kills it. Exits with its exit code, 128+n for signal n, 125 if bgo itself failed
 const WAIT: &str = "\
 Wait until processes are ready, have ended, or are down
 
-Usage: bgo wait [OPTIONS] <NAME>...
+Usage: bgo wait [OPTIONS] <NAME|--group <GROUP>|--project>
 
 Arguments:
-  <NAME>...  Names of the processes
+  [NAME]...  Names of the processes
 
 Options:
       --color <WHEN>    Colour the output: auto, always, never [default: auto]
+      --group <GROUP>   All processes of this group [aliases: --workspace, --filter]
+      --config <PATH>   Project file [default: the nearest bgo.toml]
+      --project         All processes of the project of this folder: that of the nearest bgo.toml
       --for <WHAT>      For what: ready, exit (watch mode may start it again), stopped (it stays down) [default: exit]
       --timeout <TIME>  Give up after this time
       --any             Until the first of several gets there
@@ -254,11 +293,13 @@ Arguments:
 Options:
       --color <WHEN>     Colour the output: auto, always, never [default: auto]
       --cwd <DIR>        Folder to run in [default: the current one]
+      --config <PATH>    Project file [default: the nearest bgo.toml]
   -e, --env <KEY=VALUE>  Set a variable on top of the present environment
       --settle <TIME>    Report a failure if it ends badly within this time; 0 to not wait [default: 100ms]
       --wait[=<TIME>]    Wait until it is ready or has ended, for TIME at most
       --if-not-running   Succeed if it runs already
       --force            Replace it if it runs already
+      --fetch            First bring its folder up to date: git pull --ff-only
   -h, --help             Print help
 
 Restart policy:
@@ -309,6 +350,11 @@ Limits:
       --umask <MASK>        File mode creation mask, in octal
       --user <NAME>         User to run as (root only)
 
+Environment (below -e):
+      --env-file <FILE>      Read variables from this file, .env or .toml, at every start (several: the later wins)
+      --config-env           Read .config.toml of its folder in the same way, first
+      --allocate-port <VAR>  Find a free TCP port, keep it, and pass it in this variable
+
 Logs:
       --log-max-size <SIZE>  Rotate a log beyond this size; 0: never [default: 50M]
       --log-keep <N>         Rotated files to keep of each log [default: 5]
@@ -317,10 +363,28 @@ Logs:
       --stderr <PATH>        Append standard error to this file instead
       --merge-logs           Standard error goes where standard output goes
 
+Dependencies:
+      --oneshot                  It is to end by itself: what needs it waits until it has ended well
+      --after <NAME>             Start it only when NAME is ready; several: once for each, or with commas
+      --restart-with-dependency  Restart it with those
+      --after-timeout <TIME>     How long it may take until what --after names is ready [default: 120s]
+
+Restart on changes:
+      --watch-files[=<PATH>]   Restart it when something in PATH changes [default path: its folder]; may be given
+                               several times
+      --watch-ignore <GLOB>    What in it does not count, as a line of .gitignore, which counts anyway; may be given
+                               several times [alias: --ignore]
+      --watch-poll             Look every second, for file systems that tell of no changes (network, some containers)
+                               [alias: --poll]
+      --watch-signal <SIGNAL>  Send it this signal instead of a restart [alias: --signal]
+
 Hooks (30 s each at most):
       --on-exit <CMD>     Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
       --on-ready <CMD>    Shell command to run each time it gets ready
       --on-errored <CMD>  Shell command to run when it is given up
+
+Groups:
+      --group <NAME>  Group it belongs to [default of a start: $BGO_GROUP] [alias: --workspace]
 ";
 
 #[test]
