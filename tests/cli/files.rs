@@ -177,6 +177,31 @@ fn new_folders_count_and_so_do_moved_ones() {
 }
 
 #[test]
+fn a_folder_that_is_swapped_for_another_is_watched_on() {
+    let web = Watched::new(&["--watch-files"]);
+    for _ in 0..3 {
+        let before = web.runs();
+        for n in 0..2 {
+            fs::rename(web.path("src"), web.path("old")).unwrap();
+            web.write("src/app.py", &format!("swapped {n}"));
+            fs::remove_dir_all(web.path("old")).unwrap();
+        }
+        web.wait_runs(before + 1);
+        web.stays(before + 1, "one burst");
+        web.restarts("src/app.py", || web.write("src/app.py", "2"));
+        web.restarts("src/app.py", || {
+            // While somebody has the old one open: the kernel tells of its end when that is over.
+            let held = fs::File::open(web.path("src")).unwrap();
+            fs::remove_dir_all(web.path("src")).unwrap();
+            web.write("src/app.py", "3");
+            thread::sleep(Duration::from_millis(100));
+            drop(held);
+        });
+        web.restarts("src/app.py", || web.write("src/app.py", "4"));
+    }
+}
+
+#[test]
 fn what_git_ignores_does_not_count_nor_what_is_ignored_besides() {
     let env = TestEnv::new();
     let write = |name: &str, text: &str| {

@@ -6,8 +6,8 @@
 //! changes its mode, tells nothing; a folder is watched with its entries, but not with what is below them.
 
 use crate::platform::TreeChange;
-use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
@@ -19,6 +19,7 @@ pub struct TreeWatch {
     inotify: Inotify,
     /// In the order of their descriptors.
     folders: Vec<(WatchDescriptor, PathBuf)>,
+    unread: VecDeque<InotifyEvent>,
 }
 
 impl TreeWatch {
@@ -31,7 +32,7 @@ impl TreeWatch {
     /// The kernel has no more of what it takes ([`TreeWatch::is_used_up`]).
     pub fn new() -> io::Result<TreeWatch> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        Ok(TreeWatch { inotify, folders: Vec::new() })
+        Ok(TreeWatch { inotify, folders: Vec::new(), unread: VecDeque::new() })
     }
 
     /// Watches `folder`, no symbolic link, from now on; with `all_below` it, where the system does so
@@ -79,20 +80,18 @@ impl TreeWatch {
         matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOSPC | libc::ENOMEM | libc::ENOSYS))
     }
 
-    /// What has happened since the last look.
-    pub fn changes(&mut self) -> Vec<TreeChange> {
-        // As much as the kernel keeps for us. What comes faster than it is read must not hold up everything else.
-        const AT_ONCE: usize = 256;
-        let mut changes = Vec::new();
-        for _ in 0..AT_ONCE {
-            match self.inotify.read_events() {
-                Ok(events) if events.is_empty() => break,
-                Ok(events) => events.into_iter().for_each(|event| changes.extend(self.change(event))),
-                Err(Errno::EINTR) => {}
-                Err(_) => break,
+    /// What has happened next, if anything has. One at a time: what an event is about depends on what was made of those
+    /// before it.
+    pub fn next(&mut self) -> Option<TreeChange> {
+        loop {
+            if self.unread.is_empty() {
+                self.unread.extend(self.inotify.read_events().unwrap_or_default());
+            }
+            let event = self.unread.pop_front()?;
+            if let Some(change) = self.change(event) {
+                return Some(change);
             }
         }
-        changes
     }
 
     fn change(&mut self, event: InotifyEvent) -> Option<TreeChange> {

@@ -7,7 +7,7 @@
 use crate::platform::TreeChange;
 use notify::event::{EventKind, MetadataKind, ModifyKind, RemoveKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,6 +20,7 @@ pub struct TreeWatch {
     folders: HashSet<PathBuf>,
     heard: Arc<Mutex<Vec<Event>>>,
     ready: PipeReader,
+    unread: VecDeque<TreeChange>,
 }
 
 impl TreeWatch {
@@ -40,7 +41,7 @@ impl TreeWatch {
             }
         };
         let watcher = notify::recommended_watcher(hear).map_err(as_io)?;
-        Ok(TreeWatch { watcher, folders: HashSet::new(), heard, ready })
+        Ok(TreeWatch { watcher, folders: HashSet::new(), heard, ready, unread: VecDeque::new() })
     }
 
     /// Watches `folder`, no symbolic link, from now on; with `all_below` it, where the system does so
@@ -64,17 +65,21 @@ impl TreeWatch {
         matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM))
     }
 
-    /// What has happened since the last look.
-    pub fn changes(&mut self) -> Vec<TreeChange> {
-        let events = {
-            let mut heard = locked(&self.heard);
-            if !heard.is_empty() {
-                // It was written when the first of them came. Without it, it would only be looked once more.
-                let _ = self.ready.read(&mut [0]);
-            }
-            std::mem::take(&mut *heard)
-        };
-        events.into_iter().flat_map(|event| self.told(event)).collect()
+    /// What has happened next, if anything has.
+    pub fn next(&mut self) -> Option<TreeChange> {
+        if self.unread.is_empty() {
+            let events = {
+                let mut heard = locked(&self.heard);
+                if !heard.is_empty() {
+                    // It was written when the first of them came. Without it, it would only be looked once more.
+                    let _ = self.ready.read(&mut [0]);
+                }
+                std::mem::take(&mut *heard)
+            };
+            let changes: Vec<TreeChange> = events.into_iter().flat_map(|event| self.told(event)).collect();
+            self.unread.extend(changes);
+        }
+        self.unread.pop_front()
     }
 
     fn told(&self, event: Event) -> Vec<TreeChange> {

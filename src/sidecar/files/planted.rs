@@ -16,6 +16,10 @@ use std::rc::Rc;
 /// Hears of a file that has changed, and whether it came up just now.
 pub(super) type Note<'a> = &'a mut dyn FnMut(PathBuf, bool);
 
+/// How many changes are taken in at a time: more than the kernel keeps for us. What comes faster than it is read must not
+/// hold up everything else.
+const AT_ONCE: usize = 32 * 1024;
+
 /// Watches in place.
 #[derive(Debug)]
 pub(super) struct Planted {
@@ -136,15 +140,17 @@ impl Planted {
     /// # Errors
     /// The kernel watches no more.
     pub fn read(&mut self, scope: &Scope, note: Note<'_>) -> io::Result<bool> {
-        let changes = self.watch.changes();
-        let anything = !changes.is_empty();
-        for change in changes {
+        let mut anything = false;
+        for _ in 0..AT_ONCE {
+            let Some(change) = self.watch.next() else { break };
+            anything = true;
             self.take_in(scope, change, note);
         }
         if self.stale {
             let mut fresh = Planted::new(scope)?;
             // What happened until the fresh watches were in place.
-            for change in self.watch.changes() {
+            for _ in 0..AT_ONCE {
+                let Some(change) = self.watch.next() else { break };
                 fresh.take_in(scope, change, note);
             }
             for back in self.missing.iter().filter(|root| !fresh.missing.contains(root)) {
@@ -168,6 +174,12 @@ impl Planted {
                 }
                 self.stale |= is_needed || self.roots.contains(&folder);
                 self.folders.remove(&folder);
+                // Told late, when another has its name: whoever has it open or works in it keeps it for a while.
+                if folder.is_dir()
+                    && let Some(rules) = self.counting(scope, &folder, true)
+                {
+                    self.grow(scope, folder, rules, false, note);
+                }
             }
             TreeChange::Came { path, is_folder } => {
                 if self.root_of(&path).is_some() {
