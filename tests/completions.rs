@@ -59,7 +59,7 @@ const QUESTIONS: [(&str, &[&str]); 57] = [
     // Each once, and once only where one is taken.
     ("bgo stop web my\\ app web@1 ", &["a.b", "c++", "naïve", "日本"]),
     ("bgo rm 'my app' m", &[]),
-    ("bgo signal c++ w", &[]),
+    ("bgo env c++ w", &[]),
     // Flags and their values.
     ("bgo stop --fo", &["--force"]),
     ("bgo --if", &["--if-not-running"]),
