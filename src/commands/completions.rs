@@ -285,6 +285,7 @@ mod tests {
             "CODES",
             "COMMAND",
             "DIR",
+            "GLOB",
             "KEY=VALUE",
             "MASK",
             "MODE",
