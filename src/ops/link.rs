@@ -6,7 +6,7 @@
 
 use super::Bgo;
 use crate::domain::name::Name;
-use crate::domain::record::Record;
+use crate::domain::record::{Record, State};
 use crate::domain::signal::Signal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, FileWatch, Interest, ProcessHandle};
@@ -15,6 +15,8 @@ use crate::store::{Ownership, WriteLock};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+/// How long a sidecar that has nothing to do may take to leave, on a busy machine.
+const LEFT_WITHIN: Duration = Duration::from_secs(2);
 /// How long a command may take from fork to exec.
 const EXECUTED_WITHIN: Duration = Duration::from_millis(500);
 /// How long it is waited between two looks at what nothing tells about.
@@ -83,9 +85,29 @@ pub fn own_any(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
     }
     if bgo.store.read(name).is_ok_and(|record| record.is_some_and(|r| r.identity.is_none() && r.sidecar.is_none())) {
         drop(lock_or_free(bgo, name)?);
-        return bgo.store.try_own(name);
+        return own_when_left(bgo, name);
     }
     own_after_death(bgo, name)
+}
+
+/// Takes the ownership of `name`, whose record says that nothing runs. Who holds it all the same has not written its wish
+/// yet, or never will: the sidecar of a start that was killed before it wrote its own finds nothing to do and leaves. It
+/// is not told of, and soon done.
+fn own_when_left(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
+    let deadline = platform::boot_clock() + LEFT_WITHIN;
+    let is_down = |record: Record| {
+        record.sidecar.is_none() && matches!(record.state, State::Exited | State::Stopped | State::Errored)
+    };
+    loop {
+        if let Some(ownership) = bgo.store.try_own(name)? {
+            return Ok(Some(ownership));
+        }
+        let is_left = bgo.store.read(name).is_ok_and(|record| record.is_some_and(is_down));
+        if !is_left || platform::boot_clock() >= deadline {
+            return Ok(None);
+        }
+        a_moment();
+    }
 }
 
 /// Takes the ownership of `name` from a registered sidecar that was killed while it was starting a command: until that
