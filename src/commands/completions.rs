@@ -307,6 +307,7 @@ mod tests {
             "SIZE",
             "TEXT",
             "TIME",
+            "TOPIC",
             "URL",
             "VAR",
             "WHAT",

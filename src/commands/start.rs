@@ -38,7 +38,14 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
     let mut settings = Settings::default();
     settings.apply(&request.supervision.settings);
     let awaits_readiness = settings.ready_when().is_some();
-    if let Some(interrupted) = before_start(bgo, &request, flags.fetch, flags.after_timeout.0)? {
+    let before = before_start(bgo, &request, flags.fetch, flags.after_timeout.0);
+    let before = before.map_err(|error| match (&request.project, error.kind) {
+        (Some(project), ErrorKind::NotFound | ErrorKind::NotRunning) => {
+            error.hint(format!("bgo up {} starts what it needs, too", project.job))
+        }
+        _ => error,
+    })?;
+    if let Some(interrupted) = before {
         return Ok(interrupted);
     }
     let started = ops::start(bgo, &request)?;

@@ -110,6 +110,11 @@ impl Plan {
         &self.steps[job]
     }
 
+    /// What a job needs, of those in the plan.
+    pub fn needs(&self, job: usize) -> &[usize] {
+        &self.needs[job]
+    }
+
     /// What a job still waits for.
     pub fn waits_for(&self, job: usize) -> Vec<&str> {
         let open = |need: &&usize| self.steps[**need] != Step::Ready;

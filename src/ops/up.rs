@@ -64,6 +64,9 @@ impl Outcome {
 /// Is told how far the jobs are: at each change, and at each tick.
 pub type Tell<'t> = dyn FnMut(&[Progress]) + 't;
 
+/// Starts or stops the job at an index; for a start: whether something it needs was restarted just now.
+type Act<'a> = dyn Fn(usize, bool) -> Word + Sync + 'a;
+
 /// What a thread has to say about its job.
 enum Word {
     /// A start came to this.
@@ -98,8 +101,11 @@ pub fn up(
     let waiter = Waiter::of_runs(bgo, Goal::Usable)?;
     let jobs = named.iter().map(|(job, name)| Progress::new(job.name.as_str(), name.clone())).collect();
     let mut ascent = Course { jobs, plan: Plan::new(&list), request, waiter: Some(waiter), failed: false };
-    let interrupted =
-        ascent.run(signals, tell, &|index| Word::Up(start_job(bgo, &requests[index], request.force_recreate)))?;
+    let interrupted = ascent.run(signals, tell, &|index, needs_restarted| {
+        let follows = requests[index].supervision.settings.restart_with_dependency == Some(true);
+        let forced = request.force_recreate || (follows && needs_restarted);
+        Word::Up(start_job(bgo, &requests[index], forced))
+    })?;
     let jobs = ascent.jobs;
     let mut aborted = Vec::new();
     if request.abort_on_failure && ascent.failed && !interrupted {
@@ -181,7 +187,7 @@ pub fn down(
         waiter: None,
         failed: false,
     };
-    let interrupted = descent.run(signals, tell, &|index| Word::Down(stop(bgo, &names[index], request)))?;
+    let interrupted = descent.run(signals, tell, &|index, _| Word::Down(stop(bgo, &names[index], request)))?;
     Ok(Outcome { jobs: descent.jobs, interrupted, aborted: Vec::new() })
 }
 
@@ -225,12 +231,7 @@ struct Course<'c> {
 
 impl Course<'_> {
     /// Runs until all are settled; says whether it was interrupted. `act` starts or stops a job, in a thread of its own.
-    fn run(
-        &mut self,
-        signals: &SignalQueue,
-        tell: &mut Tell<'_>,
-        act: &(dyn Fn(usize) -> Word + Sync),
-    ) -> Result<bool> {
+    fn run(&mut self, signals: &SignalQueue, tell: &mut Tell<'_>, act: &Act<'_>) -> Result<bool> {
         let (sender, words) = channel();
         let (mut heard, spoke) = io::pipe().map_err(|e| broken(&e))?;
         std::thread::scope(|scope| {
@@ -239,7 +240,9 @@ impl Course<'_> {
                 for index in self.plan.begin() {
                     self.jobs[index].begun = Some(platform::boot_clock());
                     let spoke = spoke.try_clone().map_err(|e| broken(&e))?;
-                    speak(scope, index, act, sender.clone(), spoke);
+                    let restarted = |need: &usize| self.jobs[*need].done == Some(Done::Recreated);
+                    let needs_restarted = self.plan.needs(index).iter().any(restarted);
+                    speak(scope, index, needs_restarted, act, sender.clone(), spoke);
                 }
                 self.note_steps();
                 tell(&self.jobs);
@@ -408,12 +411,13 @@ impl Course<'_> {
 fn speak<'scope>(
     scope: &'scope Scope<'scope, '_>,
     index: usize,
-    act: &'scope (dyn Fn(usize) -> Word + Sync),
+    needs_restarted: bool,
+    act: &'scope Act<'_>,
     sender: Sender<(usize, Word)>,
     mut spoke: PipeWriter,
 ) {
     scope.spawn(move || {
-        let word = act(index);
+        let word = act(index, needs_restarted);
         // Whoever listened is gone only with its scope, and that waits for us.
         let _ = sender.send((index, word));
         let _ = spoke.write_all(&[1]);

@@ -421,3 +421,41 @@ fn attached_ends_when_all_have_ended() {
     let said = bgo_in(&env, &root, &["up", "--attach"]).ok();
     assert!(said.stdout.ends_with("a | done\n"), "{}", said.stdout);
 }
+
+#[test]
+fn what_wants_to_is_restarted_with_what_it_needs() {
+    let env = TestEnv::new();
+    let file = "[jobs.db]\ncmd = 'sleep 600'\n[jobs.web]\ncmd = 'sleep 600'\nafter = 'db'\nrestart-with-dependency = true\n[jobs.worker]\ncmd = 'sleep 600'\nafter = 'db'\n";
+    let root = project(&env, "shop", file);
+    bgo_in(&env, &root, &["up"]).ok();
+    let before = ["db", "web", "worker"].map(|name| env.pid(name));
+    fs::write(root.join("bgo.toml"), file.replacen("sleep 600", "sleep 599", 1)).unwrap();
+    let said = bgo_in(&env, &root, &["up"]).ok();
+    assert!(said.stdout.contains("restarted \"web\""), "{}", said.stdout);
+    let changed = |before: [u32; 3]| {
+        let after = ["db", "web", "worker"].map(|name| env.pid(name));
+        [0, 1, 2].map(|job| before[job] != after[job])
+    };
+    assert_eq!(changed(before), [true, true, false]);
+    let before = ["db", "web", "worker"].map(|name| env.pid(name));
+    bgo_in(&env, &root, &["restart", "db"]).ok();
+    assert_eq!(changed(before), [true, true, false], "a restart by command, too");
+    let before = ["db", "web", "worker"].map(|name| env.pid(name));
+    bgo_in(&env, &root, &["stop", "db"]).ok();
+    assert_eq!(changed(before), [false, false, false]);
+    assert_eq!(env.row("web")["status"], "online", "a stop leaves it alone");
+    bgo_in(&env, &root, &["stop", "--cascade", "db"]).ok();
+    env.assert_all_gone();
+}
+
+#[test]
+fn a_job_is_not_started_alone_while_what_it_needs_is_down() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", "[jobs.db]\ncmd = 'sleep 600'\n[jobs.web]\ncmd = 'sleep 600'\nafter = 'db'\n");
+    let refused = bgo_in(&env, &root, &["start", "web"]).code(3);
+    refused.says(
+        "",
+        "bgo: cannot start \"web\": it needs \"db\", and there is no process of that name\nhint: bgo up web starts what it needs, too\n",
+    );
+    assert!(env.names().is_empty());
+}
