@@ -31,6 +31,7 @@ pub struct EnvArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Syntax {
     /// That of sh, bash and zsh
+    #[value(aliases = ["bash", "zsh"])]
     Sh,
     /// That of fish
     Fish,

@@ -1,6 +1,6 @@
 //! `check` and `schema`: the file of a project, before anything is started from it.
 
-use super::output::{note, print, print_error, say};
+use super::output::{note, or_json, print, print_error, say};
 use crate::cli::{CheckArgs, SchemaArgs, Topic};
 use crate::domain::jobs::{self, Problem};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
@@ -11,6 +11,10 @@ use crate::view::{json, json_jobs};
 
 /// Says all that is wrong with the file, and what it defines.
 pub fn check(bgo: &Bgo, args: &CheckArgs) -> Result<ExitCode> {
+    if args.json { or_json(check_file(bgo, args)) } else { check_file(bgo, args) }
+}
+
+fn check_file(bgo: &Bgo, args: &CheckArgs) -> Result<ExitCode> {
     let path = bgo.project_file()?.ok_or_else(no_project)?;
     let shown = path.display().to_string();
     let (file, problems) = match read(&path)? {

@@ -8,6 +8,7 @@ use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::Bgo;
 use crate::platform;
+use crate::view::json;
 use crate::view::style::{ColorChoice, Level, Style, Terminal};
 use crate::view::text::clean;
 use std::ffi::OsStr;
@@ -90,6 +91,14 @@ pub fn print_error(error: &Error) {
         text.push_str(&format!("hint: {}\n", clean(&error.hint)));
     }
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// A failure under `--json` is an object, too.
+pub fn or_json(result: Result<ExitCode>) -> Result<ExitCode> {
+    result.or_else(|error| {
+        eprint!("{}", json::error(&error));
+        Ok(error.kind.exit_code())
+    })
 }
 
 /// Help and usage errors, as clap words them. An error quotes the command line, line breaks and all.

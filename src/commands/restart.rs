@@ -1,11 +1,11 @@
 //! `restart`
 
 use super::before::await_ready;
-use super::output::{print_error, say};
-use super::select::{each_in_time, select, select_running};
+use super::output::{note, print_error, say};
+use super::select::{Selected, each, each_in_time, select, select_running};
 use crate::cli::RestartArgs;
 use crate::domain::name::Name;
-use crate::error::{ExitCode, Result};
+use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::jobs::ProjectFile;
 use crate::ops::{self, Bgo, RestartRequest, StartOutcome, StartRequest, Started};
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,27 @@ use std::sync::{Mutex, PoisonError};
 pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
     let request = RestartRequest { reset_counters: args.reset_counters, update_env: args.update_env };
     let selected = if args.all { select_running(bgo) } else { select(bgo, &args.selector) }?;
-    let project = bgo.project().ok().flatten();
+    let project = match bgo.project() {
+        Ok(project) => project,
+        Err(error) => {
+            note(&format!("bgo: {}: what is of that project is restarted as it was", error.message()));
+            None
+        }
+    };
+    let in_order = match &selected {
+        Selected::Listed(names) => ops::needed_first(bgo, names)?,
+        Selected::Typed(_) => None,
+    };
+    if let Some(order) = in_order {
+        return each(bgo, &Selected::Listed(order.iter().map(|(name, _)| name.clone()).collect()), &mut |name| {
+            let needed = order.iter().find(|(other, _)| other == name).map(|(_, needed)| needed.as_slice());
+            let what = format!("cannot restart \"{name}\"");
+            if !await_ready(bgo, &what, needed.unwrap_or_default(), ops::AFTER_TIMEOUT)? {
+                return Err(Error::new(ErrorKind::TimedOut, what).because("interrupted"));
+            }
+            restart(bgo, name, request)
+        });
+    }
     let restarted = Mutex::new(Vec::new());
     let worst = each_in_time(bgo, &selected, "restarting", &|name| {
         let (name, said) = match project.as_ref().and_then(|project| changed(bgo, project, name)) {
@@ -33,19 +53,21 @@ pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
 
 /// A start as the file of the project says, if that has changed since the process was started, or if it never was.
 fn changed(bgo: &Bgo, project: &ProjectFile, name: &Name) -> Option<StartRequest> {
-    let (job, name) = match bgo.store.read(name).ok()? {
+    let request = |job, name| project.request(job, name, |need| project.name_of(bgo, need));
+    match bgo.store.read(name).ok()? {
         Some(record) => {
             let recorded = record.project.filter(|recorded| recorded.root.as_path() == project.root)?;
             let job = project.file.job(&recorded.job)?;
-            ((recorded.config != job.fingerprint).then_some(job)?, name.clone())
+            let request = request(job, name.clone());
+            let is_changed = request.project.as_ref().is_some_and(|project| project.config != recorded.config);
+            return is_changed.then_some(StartRequest { force: true, ..request });
         }
         None => {
             let job = project.file.job(name.as_str())?;
-            (job, project.process_name(bgo, job).ok()?)
+            let name = project.process_name(bgo, job).ok()?;
+            Some(StartRequest { force: true, ..request(job, name) })
         }
-    };
-    let request = project.request(job, name, |need| project.name_of(bgo, need));
-    Some(StartRequest { force: true, ..request })
+    }
 }
 
 /// Restarts what runs, needs one of `restarted` and wants to be restarted with it, each when what it needs is ready again.

@@ -7,6 +7,7 @@ use crate::domain::duration::Span;
 use crate::domain::jobs::Job;
 use crate::domain::name::Name;
 use crate::domain::settings::{Restart, Settings};
+use crate::domain::spec::Supervision;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::jobs::ProjectFile;
 use crate::ops::{self, Bgo, Goal, Reached, Run, StartOutcome, StartRequest, Step, Waiter};
@@ -102,12 +103,18 @@ fn job_request(
 ) -> Result<StartRequest> {
     let name = project.process_name(bgo, job)?;
     let given = flags.supervision();
+    let is_as_written =
+        given == Supervision::default() && flags.env.is_empty() && flags.cwd.is_none() && command.is_empty();
     let mut request = project.request(job, name, |need| project.name_of(bgo, need));
     request.supervision.overlay(given);
     request.set.extend(flags.env);
     request.cwd = flags.cwd.or(request.cwd);
     if !command.is_empty() {
         request.command = command;
+    }
+    if let Some(membership) = request.project.as_mut().filter(|_| !is_as_written) {
+        // The next `up` or `restart` makes it what the file says.
+        membership.config.clear();
     }
     Ok(request)
 }

@@ -1,17 +1,18 @@
 //! `up` and `down`: one line a job, or a table that lives until all are settled.
 
 use super::logs_many::attach;
-use super::output::{Output, after_interrupt, known_name, note, print, print_error, say};
+use super::output::{Output, after_interrupt, known_name, note, or_json, print, print_error, say};
 use crate::cli::{DownArgs, UpArgs};
 use crate::domain::name::Name;
 use crate::domain::plan::Step;
+use crate::domain::progress::Done;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::jobs::{ProjectFile, no_project};
 use crate::ops::up::{Outcome, Progress, UpRequest, processes};
 use crate::ops::{self, Bgo, StopRequest};
 use crate::platform::{self, SignalQueue};
 use crate::view::style::Style;
-use crate::view::{json, json_jobs, progress};
+use crate::view::{json_jobs, progress};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ pub fn up(bgo: &Bgo, args: &UpArgs, out: &Output) -> Result<ExitCode> {
     screen.finish(&outcome, progress::came_up);
     for job in &outcome.aborted {
         match &job.error {
-            None => say(&progress::went_down(job)),
+            None if job.done == Some(Done::Stopped) => say(&progress::went_down(job)),
+            None => {}
             Some(error) => print_error(error),
         }
     }
@@ -54,9 +56,21 @@ pub fn up(bgo: &Bgo, args: &UpArgs, out: &Output) -> Result<ExitCode> {
         let names = begun(&outcome);
         let stopped =
             attach(bgo, &names, out, signals, |signals| stop_all(bgo, names.clone(), signals, out).map(drop))?;
-        return Ok(if stopped { ExitCode::Interrupted } else { ExitCode::Done });
+        return Ok(if stopped { ExitCode::Interrupted } else { how_all_ended(bgo, &begun(&outcome)) });
     }
     Ok(ExitCode::Done)
+}
+
+/// Tells which of `names`, all of which are down, have ended badly.
+fn how_all_ended(bgo: &Bgo, names: &[Name]) -> ExitCode {
+    let mut code = ExitCode::Done;
+    for row in names.iter().filter_map(|name| ops::snapshot_of(bgo, name).ok()) {
+        if let Some(exit) = row.end.filter(|exit| exit.reason.is_some() || !row.settings.is_success(exit.outcome())) {
+            note(&format!("bgo: \"{}\" failed: {exit}", row.name));
+            code = ExitCode::Failed;
+        }
+    }
+    code
 }
 
 /// The processes that this `up` has to do with.
@@ -114,9 +128,11 @@ pub fn down(bgo: &Bgo, args: &DownArgs, out: &Output) -> Result<ExitCode> {
     let signals = interrupts()?;
     let stop = StopRequest { timeout: args.timeout, ..StopRequest::default() };
     let outcome = stop_with(bgo, names, &stop, &signals, out)?;
-    if outcome.interrupted {
+    let left: Vec<String> =
+        outcome.jobs.iter().filter(|job| job.settled.is_none()).map(|job| format!("\"{}\"", job.name)).collect();
+    if outcome.interrupted && !left.is_empty() {
         after_interrupt();
-        note("bgo: interrupted: what was not stopped yet goes on");
+        note(&format!("bgo: interrupted: {} not stopped; bgo down stops the rest", were(&left)));
     }
     Ok(exit_code(&outcome))
 }
@@ -155,16 +171,13 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
     }
 }
 
-/// A failure under `--json` is an object, too.
-fn or_json(result: Result<ExitCode>) -> Result<ExitCode> {
-    result.or_else(|error| {
-        eprint!("{}", json::error(&error));
-        Ok(error.kind.exit_code())
-    })
+/// `"a" was`, `"a", "b" were`
+fn were(names: &[String]) -> String {
+    format!("{} {}", names.join(", "), if names.len() == 1 { "was" } else { "were" })
 }
 
 fn interrupts() -> Result<SignalQueue> {
-    SignalQueue::new(&[libc::SIGINT, libc::SIGTERM]).map_err(|e| Error::io("cannot wait", &e))
+    SignalQueue::new(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]).map_err(|e| Error::io("cannot wait", &e))
 }
 
 fn warn(project: &ProjectFile) {
@@ -189,8 +202,8 @@ struct Screen {
     is_live: bool,
     /// How many lines of the table are on the terminal.
     drawn: usize,
-    /// Which jobs have been told of.
-    told: Vec<bool>,
+    /// Of which jobs it was said what was done, and that they failed: one may be up first and fail then.
+    told: Vec<(bool, bool)>,
 }
 
 impl Screen {
@@ -205,21 +218,21 @@ impl Screen {
             return;
         }
         let now = platform::boot_clock();
-        let table = progress::table(jobs, now, &self.style);
+        let rows = platform::terminal_size().map_or(24, |(_, rows)| rows);
+        // One row is the cursor's; a table that scrolls cannot be drawn over.
+        let table = progress::table(jobs, now, rows.saturating_sub(2).max(1), &self.style);
         let _ = io::stderr().write_all(table.as_bytes());
         self.drawn = table.lines().count();
     }
 
     /// Says what has come of those that are settled, each once.
     fn tell(&mut self, jobs: &[Progress], line: fn(&Progress) -> String) {
-        self.told.resize(jobs.len(), false);
-        for (job, told) in jobs.iter().zip(&mut self.told) {
-            if job.settled.is_none() || std::mem::replace(told, true) {
-                continue;
-            }
+        self.told.resize(jobs.len(), (false, false));
+        for (job, (said, failed)) in jobs.iter().zip(&mut self.told) {
             match &job.error {
-                Some(error) => print_error(error),
-                None => say(&line(job)),
+                Some(error) if !std::mem::replace(failed, true) => print_error(error),
+                None if job.settled.is_some() && !std::mem::replace(said, true) => say(&line(job)),
+                _ => {}
             }
         }
     }

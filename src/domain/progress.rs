@@ -33,6 +33,8 @@ pub struct Progress {
     pub name: Name,
     /// Where it stands.
     pub step: Step,
+    /// Whether anything tells when it is ready, besides that it runs.
+    pub awaits_readiness: bool,
     /// What it waits for.
     pub waits_for: Vec<String>,
     /// What was done, once it is known.
@@ -56,6 +58,7 @@ impl Progress {
             job: job.to_owned(),
             name,
             step: Step::Waiting,
+            awaits_readiness: false,
             waits_for: Vec::new(),
             done: None,
             pid: None,

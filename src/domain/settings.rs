@@ -416,6 +416,9 @@ impl Settings {
                 return Some(format!("{flag} must be more than 0"));
             }
         }
+        if self.nice.is_some_and(|nice| !(-20..=19).contains(&nice)) {
+            return Some("--nice must be from -20 to 19".to_owned());
+        }
         let nowhere = |path: &Option<Raw>| path.as_ref().is_some_and(|path| path.as_bytes().is_empty());
         let blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
         for (flag, wrong) in [

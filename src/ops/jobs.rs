@@ -6,12 +6,14 @@
 
 use super::project::find_file;
 use super::{Bgo, StartRequest, nearest};
-use crate::domain::jobs::{Dialect, Job, JobFile, Problem, parse};
+use crate::domain::jobs::{Dialect, Job, JobFile, Problem, fnv1a, parse};
 use crate::domain::name::{MAX_BYTES, Name};
 use crate::domain::project::Project;
 use crate::domain::raw::Raw;
 use crate::domain::record::Record;
+use crate::domain::settings::{Change, Settings};
 use crate::error::{Error, ErrorKind, Result, describe};
+use crate::store::read_env_files;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -46,7 +48,7 @@ impl Bgo {
             return find_file(&here).map(|path| check_owner(&path).map(|()| path)).transpose();
         };
         let real = std::fs::canonicalize(path)
-            .and_then(|real| if real.is_file() { Ok(real) } else { Err(io::Error::from_raw_os_error(libc::EISDIR)) });
+            .and_then(|real| if real.is_file() { Ok(real) } else { Err(io::Error::other("it is no regular file")) });
         real.map(Some)
             .map_err(|e| Error::new(ErrorKind::Usage, format!("--config \"{}\"", path.display())).because(describe(&e)))
     }
@@ -177,23 +179,37 @@ impl ProjectFile {
         for file in supervision.settings.env_file.iter_mut().flatten() {
             *file = Raw::from(self.root.join(file.as_path()).as_path());
         }
+        let cwd = job.cwd.as_ref().map_or_else(|| self.root.clone(), |cwd| self.root.join(cwd));
+        let membership = self.membership(job, &supervision.settings, &cwd);
         StartRequest {
-            cwd: Some(job.cwd.as_ref().map_or_else(|| self.root.clone(), |cwd| self.root.join(cwd))),
             supervision,
+            cwd: Some(cwd),
             set: job.env.iter().map(|(key, value)| (Raw::from(key.as_str()), Raw::from(value.as_str()))).collect(),
-            project: Some(self.membership(job)),
+            project: Some(membership),
             ..StartRequest::new(name, job.command.iter().map(Into::into).collect())
         }
     }
 
     /// What the record of the process of `job` says about it.
-    pub fn membership(&self, job: &Job) -> Project {
+    fn membership(&self, job: &Job, settings: &Change, cwd: &Path) -> Project {
+        let mut asked = Settings::default();
+        asked.apply(settings);
         Project {
             root: Raw::from(self.root.as_path()),
             job: job.name.as_str().to_owned(),
-            config: job.fingerprint.clone(),
+            config: format!("{}{}", job.fingerprint, fingerprint_of_files(&asked, cwd)),
         }
     }
+}
+
+/// What the files of variables hold, as far as they can be read, as a text that changes with it.
+fn fingerprint_of_files(settings: &Settings, cwd: &Path) -> String {
+    let variables = read_env_files(settings, cwd).unwrap_or_default();
+    if variables.is_empty() {
+        return String::new();
+    }
+    let bytes = variables.iter().flat_map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes(), b"\n"].concat());
+    format!("-{:016x}", fnv1a(bytes))
 }
 
 /// There is no project where one is needed.

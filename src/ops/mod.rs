@@ -37,7 +37,9 @@ pub mod up;
 mod wait;
 mod watched;
 
-pub use dependencies::{AFTER_TIMEOUT, await_dependencies, check_after, restart_order, running_dependents, stop_order};
+pub use dependencies::{
+    AFTER_TIMEOUT, await_dependencies, check_after, needed_first, restart_order, running_dependents, stop_order,
+};
 pub use environment::{ProcessEnvironment, environment};
 pub use fetch::{Fetched, fetch};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
@@ -89,7 +91,12 @@ impl Bgo {
     pub fn not_found(&self, name: &str) -> Error {
         let names = self.store.names().unwrap_or_default();
         let nearest = nearest(name, names.iter().map(Name::as_str));
+        let is_job =
+            || self.project().is_ok_and(|project| project.is_some_and(|project| project.file.job(name).is_some()));
         let hint = match (nearest, Name::parse(name)) {
+            (_, Ok(job)) if is_job() => {
+                format!("it is a job of this project that never ran: bgo up {} starts it", job.shell())
+            }
             (Some(known), _) => format!("did you mean \"{known}\"?"),
             (None, Ok(name)) => {
                 format!("bgo status lists them; bgo {shell} -- COMMAND starts one", shell = name.shell())

@@ -96,7 +96,9 @@ pub fn begin(
             (_, None) => bgo.store.remove(lock, ownership, if keep_logs { Vec::new() } else { log_files(bgo, name) }),
         }
     };
-    match hear(&mut sidecar)? {
+    // A read that failed may be made again: what was said waits in the pipe. Without an answer nobody would know whether
+    // the record is to stay.
+    match hear(&mut sidecar).or_else(|_| hear(&mut sidecar))? {
         Some(Report::Started(pid)) => Ok(Begun { pid, run_id: record.run_id, sidecar }),
         Some(Report::Failed(failure)) => {
             // The sidecar has closed its end when it has written its last.

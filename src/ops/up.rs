@@ -5,7 +5,9 @@
 //! runs unchanged is left alone; every job that was asked for is reported, with the reason where it is not up.
 
 use super::dependencies::AFTER_TIMEOUT;
+use super::failure::ended_badly;
 use super::jobs::ProjectFile;
+use super::output::RunOutput;
 use super::start::{StartOutcome, start};
 use super::stop::{StopOutcome, StopRequest, stop};
 use super::wait::{Goal, Reached, Run, Waiter};
@@ -99,14 +101,28 @@ pub fn up(
         jobs.iter().map(|job| (job.name.to_string(), job.after().to_vec())).collect();
     bgo.store.ensure()?; // There must be a folder to watch.
     let waiter = Waiter::of_runs(bgo, Goal::Usable)?;
-    let jobs = named.iter().map(|(job, name)| Progress::new(job.name.as_str(), name.clone())).collect();
+    let progress = |(job, name): &(&Job, Name)| {
+        let settings = &job.supervision.settings;
+        let awaits_readiness = settings.awaits_readiness() || settings.oneshot == Some(true);
+        Progress { awaits_readiness, ..Progress::new(job.name.as_str(), name.clone()) }
+    };
+    let jobs = named.iter().map(progress).collect();
     let mut ascent = Course { jobs, plan: Plan::new(&list), request, waiter: Some(waiter), failed: false };
-    let interrupted = ascent.run(signals, tell, &|index, needs_restarted| {
-        let follows = requests[index].supervision.settings.restart_with_dependency == Some(true);
-        let forced = request.force_recreate || (follows && needs_restarted);
-        Word::Up(start_job(bgo, &requests[index], forced))
-    })?;
-    let jobs = ascent.jobs;
+    let interrupted = ascent.run(
+        signals,
+        tell,
+        &|index, needs_restarted| {
+            let follows = requests[index].supervision.settings.restart_with_dependency == Some(true);
+            let forced = request.force_recreate || (follows && needs_restarted);
+            Word::Up(start_job(bgo, &requests[index], forced))
+        },
+        None,
+    )?;
+    let mut jobs = ascent.jobs;
+    if !interrupted {
+        jobs.iter_mut().for_each(|job| look_again(bgo, job));
+        tell(&jobs);
+    }
     let mut aborted = Vec::new();
     if request.abort_on_failure && ascent.failed && !interrupted {
         let started = |job: &&Progress| matches!(job.done, Some(Done::Started | Done::Recreated));
@@ -115,6 +131,27 @@ pub fn up(
         aborted = down.jobs;
     }
     Ok(Outcome { jobs, interrupted, aborted })
+}
+
+/// A job that only had to run may have died since, while others were waited for.
+fn look_again(bgo: &Bgo, job: &mut Progress) {
+    if job.step != Step::Ready || job.end.is_some() || super::is_up(bgo, &job.name).unwrap_or(true) {
+        return;
+    }
+    let Ok(Some(record)) = bgo.store.read(&job.name) else { return };
+    let Some(exit) = record.exits.last().cloned() else { return };
+    if exit.reason.is_none() && record.spec.is_success(exit.outcome()) {
+        job.end = Some(exit);
+        return;
+    }
+    job.step = Step::Failed;
+    let logs = RunOutput {
+        from: record.logs.as_ref().map_or([0, 0], |output| output.from),
+        logs: record.logs(bgo.store.logs(&job.name)),
+    };
+    let mut error = ended_badly(&job.name, "ended soon after it was started", &record, false).because(exit);
+    error.details = logs.last_lines();
+    job.error = Some(error);
 }
 
 /// The jobs that are asked for, and unless told otherwise what they need, in the order of the file.
@@ -136,7 +173,9 @@ fn with_needs<'p>(project: &'p ProjectFile, request: &UpRequest) -> Result<Vec<&
 pub fn verify(bgo: &Bgo, project: &ProjectFile) -> Vec<Error> {
     let refused = |job: &Job| {
         let name = project.process_name(bgo, job).ok()?;
-        super::start::spec(bgo, &project.request(job, name, str::to_owned)).err()
+        let mut error = super::start::spec(bgo, &project.request(job, name, str::to_owned)).err()?;
+        error.what = format!("{}:{}: [jobs.{}]: {}", project.path.display(), job.line, job.name, error.what);
+        Some(error)
     };
     project.file.jobs.iter().filter_map(refused).collect()
 }
@@ -187,7 +226,9 @@ pub fn down(
         waiter: None,
         failed: false,
     };
-    let interrupted = descent.run(signals, tell, &|index, _| Word::Down(stop(bgo, &names[index], request)))?;
+    let kill = |index: usize| _ = stop(bgo, &names[index], &StopRequest { force: true, ..StopRequest::default() });
+    let halt = |index: usize, _| Word::Down(stop(bgo, &names[index], request));
+    let interrupted = descent.run(signals, tell, &halt, Some(&kill))?;
     Ok(Outcome { jobs: descent.jobs, interrupted, aborted: Vec::new() })
 }
 
@@ -230,12 +271,19 @@ struct Course<'c> {
 }
 
 impl Course<'_> {
-    /// Runs until all are settled; says whether it was interrupted. `act` starts or stops a job, in a thread of its own.
-    fn run(&mut self, signals: &SignalQueue, tell: &mut Tell<'_>, act: &Act<'_>) -> Result<bool> {
+    /// Runs until all are settled; says whether it was interrupted. `act` starts or stops a job, in a thread of its own. An
+    /// interrupt begins no more jobs, and the second does `kill` to those under way.
+    fn run(
+        &mut self,
+        signals: &SignalQueue,
+        tell: &mut Tell<'_>,
+        act: &Act<'_>,
+        kill: Option<&(dyn Fn(usize) + Sync)>,
+    ) -> Result<bool> {
         let (sender, words) = channel();
         let (mut heard, spoke) = io::pipe().map_err(|e| broken(&e))?;
         std::thread::scope(|scope| {
-            let mut interrupted = false;
+            let mut interrupts = 0;
             loop {
                 for index in self.plan.begin() {
                     self.jobs[index].begun = Some(platform::boot_clock());
@@ -247,10 +295,19 @@ impl Course<'_> {
                 self.note_steps();
                 tell(&self.jobs);
                 let speaking = self.jobs.iter().any(|job| job.begun.is_some() && !self.has_spoken(job));
-                if self.plan.is_settled() || (interrupted && !speaking) {
-                    return Ok(interrupted);
+                let called_off = interrupts > 0 || (self.failed && self.request.abort_on_failure);
+                if self.plan.is_settled() || (called_off && !speaking) {
+                    return Ok(interrupts > 0);
                 }
-                interrupted |= self.wait(signals, &heard)? && self.calls_off();
+                if self.wait(signals, &heard)? {
+                    interrupts += 1;
+                    self.plan.halt();
+                    if let Some(kill) = kill.filter(|_| interrupts > 1) {
+                        let underway = (0..self.jobs.len()).filter(|job| *self.plan.step(*job) == Step::Underway);
+                        // What comes of it those hear who stop it.
+                        underway.for_each(|job| _ = scope.spawn(move || kill(job)));
+                    }
+                }
                 self.hear(&words, &mut heard)?;
                 self.look();
                 self.mind_time();
@@ -261,12 +318,6 @@ impl Course<'_> {
     /// Whether the thread of a job is done.
     fn has_spoken(&self, job: &Progress) -> bool {
         job.done.is_some() || job.error.is_some()
-    }
-
-    /// No more jobs are begun, and those that are up stay.
-    fn calls_off(&mut self) -> bool {
-        self.plan.halt();
-        true
     }
 
     /// Blocks until something may have changed; says whether a signal came.

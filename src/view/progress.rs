@@ -21,7 +21,8 @@ pub fn came_up(job: &Progress) -> String {
     let took = job.begun.zip(job.settled).map(|(begun, settled)| settled.saturating_sub(begun)).unwrap_or_default();
     let took = tenths(took);
     match &job.end {
-        None => format!("{what}, ready after {took}"),
+        None if job.awaits_readiness => format!("{what}, ready after {took}"),
+        None => what,
         Some(exit) => format!("{what}, ended with {exit}"),
     }
 }
@@ -36,11 +37,15 @@ pub fn went_down(job: &Progress) -> String {
     }
 }
 
-/// The jobs that are not settled, a line each; `now` is on the boot-time clock.
-pub fn table(jobs: &[Progress], now: Duration, style: &Style) -> String {
+/// The jobs that are not settled, a line each and `rows` at most; `now` is on the boot-time clock.
+pub fn table(jobs: &[Progress], now: Duration, rows: usize, style: &Style) -> String {
     let width = jobs.iter().map(|job| job.name.as_str().chars().count()).max().unwrap_or_default();
     let mut text = String::new();
-    for job in jobs.iter().filter(|job| job.settled.is_none()) {
+    // Those under way tell more than those that wait for them.
+    let mut open: Vec<&Progress> = jobs.iter().filter(|job| job.settled.is_none()).collect();
+    open.sort_by_key(|job| job.step == Step::Waiting);
+    let shown = if open.len() > rows { rows - 1 } else { open.len() };
+    for job in &open[..shown] {
         let since = job.begun.map(|begun| tenths(now.saturating_sub(begun))).unwrap_or_default();
         let (paint, how) = match (&job.step, job.done) {
             (Step::Waiting, _) => (Paint::Dim, format!("waits for {}", job.waits_for.join(", "))),
@@ -50,6 +55,9 @@ pub fn table(jobs: &[Progress], now: Duration, style: &Style) -> String {
         let line = format!("{:width$}  {how}", job.name.as_str());
         text.push_str(&style.paint(paint, style.fit_line(&clean(&line))).to_string());
         text.push('\n');
+    }
+    if shown < open.len() {
+        text.push_str(&format!("and {} more\n", open.len() - shown));
     }
     text
 }

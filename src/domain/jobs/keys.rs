@@ -53,6 +53,20 @@ pub(super) const ALIASES: [(&str, &str, Unit); 8] = [
     ("health-interval-secs", "health-interval", Unit::Same),
 ];
 
+/// Words that people try, and the key that they mean.
+pub(super) const MEANT: [(&str, &str); 10] = [
+    ("command", "cmd"),
+    ("args", "cmd"),
+    ("depends-on", "after"),
+    ("requires", "after"),
+    ("environment", "env"),
+    ("dir", "cwd"),
+    ("working-dir", "cwd"),
+    ("ignore", "watch-ignore"),
+    ("poll", "watch-poll"),
+    ("signal", "watch-signal"),
+];
+
 /// Keys that mean a terminal.
 pub(super) const TERMINAL: [&str; 3] = ["pty", "cols", "rows"];
 

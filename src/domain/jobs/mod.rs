@@ -11,7 +11,7 @@ mod parse_tests;
 mod place;
 mod schema;
 
-pub use parse::parse;
+pub use parse::{fnv1a, parse};
 pub use place::Place;
 pub use schema::schema;
 
@@ -44,6 +44,8 @@ pub struct JobFile {
 pub struct Job {
     /// Its name in the file.
     pub name: Name,
+    /// The line on which it begins.
+    pub line: usize,
     /// Program and arguments.
     pub command: Vec<String>,
     /// The folder it runs in, relative to that of the file; default: that one.

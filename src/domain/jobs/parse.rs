@@ -199,7 +199,9 @@ impl Reader<'_> {
         {
             return Some((written, entry));
         }
-        let hint = meant(&written.replace('_', "-"), &keys::all());
+        let kebab = written.replace('_', "-");
+        let known = keys::MEANT.iter().find(|(word, _)| *word == kebab).map(|(_, key)| (*key).to_owned());
+        let hint = meant(&known.unwrap_or(kebab), &keys::all());
         let hint = if hint.is_empty() { "bgo schema bgo.toml lists the keys".to_owned() } else { hint };
         self.problem(&entry.key, format!("unknown key \"{written}\" in [{title}]"), hint);
         None
@@ -255,7 +257,9 @@ impl Reader<'_> {
             self.check_together(&entries, &supervision, &span);
         }
         let fingerprint = fingerprint(&entries);
+        let line = Place::of(self.text, &span).line;
         let job = command.filter(|_| self.problems.len() == before).map(|command| Job {
+            line,
             name: name.clone(),
             command,
             cwd,
@@ -317,7 +321,7 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
+            if key.is_empty() || key.contains(['=', '\0', ' ']) || value.contains('\0') {
                 self.problem(&entry.at, format!("\"{key}\" cannot be a variable"), "");
             }
             variables.push((key.clone(), value));
@@ -436,16 +440,16 @@ fn with_defaults(own: Entries, defaults: &Entries) -> Entries {
     entries
 }
 
-/// A number (64-bit FNV-1a, in hexadecimal) that differs where two jobs do. Stable over versions, which the hashes of the
-/// standard library do not promise to be.
+/// A number, in hexadecimal, that differs where two jobs do.
 fn fingerprint(entries: &Entries) -> String {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for (name, entry) in entries {
-        for byte in format!("{name}={}\n", entry.value).bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-    format!("{hash:016x}")
+    let lines = entries.iter().map(|(name, entry)| format!("{name}={}\n", entry.value));
+    format!("{:016x}", fnv1a(lines.flat_map(String::into_bytes)))
+}
+
+/// The 64-bit FNV-1a hash. It is the same in every version, which the hashes of the standard library do not promise to be.
+pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let add = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, add)
 }
 
 fn to_json(value: &DeValue<'_>) -> Value {
