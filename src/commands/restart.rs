@@ -1,11 +1,11 @@
 //! `restart`
 
 use super::before::await_ready;
-use super::output::{print_error, say};
+use super::output::{note, print_error, say};
 use super::select::{each_in_time, select, select_running};
 use crate::cli::RestartArgs;
 use crate::domain::name::Name;
-use crate::error::{ExitCode, Result};
+use crate::error::{ErrorKind, ExitCode, Result};
 use crate::ops::jobs::ProjectFile;
 use crate::ops::{self, Bgo, RestartRequest, StartOutcome, StartRequest, Started};
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,12 @@ use std::sync::{Mutex, PoisonError};
 pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
     let request = RestartRequest { reset_counters: args.reset_counters, update_env: args.update_env };
     let selected = if args.all { select_running(bgo) } else { select(bgo, &args.selector) }?;
-    let project = bgo.project().ok().flatten();
+    let project = bgo.project().unwrap_or_else(|error| {
+        if error.kind != ErrorKind::Foreign {
+            note(&format!("bgo: warning: {}; what is restarted runs as it did before", error.message()));
+        }
+        None
+    });
     let restarted = Mutex::new(Vec::new());
     let worst = each_in_time(bgo, &selected, "restarting", &|name| {
         let (name, said) = match project.as_ref().and_then(|project| changed(bgo, project, name)) {
