@@ -82,7 +82,7 @@ impl TreeWatch {
 
     /// What has happened next, if anything has. One at a time: what an event is about depends on what was made of those
     /// before it.
-    pub fn next(&mut self) -> Option<TreeChange> {
+    pub fn next_change(&mut self) -> Option<TreeChange> {
         loop {
             if self.unread.is_empty() {
                 self.unread.extend(self.inotify.read_events().unwrap_or_default());

@@ -66,7 +66,7 @@ impl TreeWatch {
     }
 
     /// What has happened next, if anything has.
-    pub fn next(&mut self) -> Option<TreeChange> {
+    pub fn next_change(&mut self) -> Option<TreeChange> {
         if self.unread.is_empty() {
             let events = {
                 let mut heard = locked(&self.heard);

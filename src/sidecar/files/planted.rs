@@ -142,7 +142,7 @@ impl Planted {
     pub fn read(&mut self, scope: &Scope, note: Note<'_>) -> io::Result<bool> {
         let mut anything = false;
         for _ in 0..AT_ONCE {
-            let Some(change) = self.watch.next() else { break };
+            let Some(change) = self.watch.next_change() else { break };
             anything = true;
             self.take_in(scope, change, note);
         }
@@ -150,7 +150,7 @@ impl Planted {
             let mut fresh = Planted::new(scope)?;
             // What happened until the fresh watches were in place.
             for _ in 0..AT_ONCE {
-                let Some(change) = self.watch.next() else { break };
+                let Some(change) = self.watch.next_change() else { break };
                 fresh.take_in(scope, change, note);
             }
             for back in self.missing.iter().filter(|root| !fresh.missing.contains(root)) {
