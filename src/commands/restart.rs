@@ -17,7 +17,9 @@ pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
     let project = match bgo.project() {
         Ok(project) => project,
         Err(error) => {
-            note(&format!("bgo: {}: what is of that project is restarted as it was", error.message()));
+            if error.kind != ErrorKind::Foreign {
+                note(&format!("bgo: warning: {}; what is restarted runs as it did before", error.message()));
+            }
             None
         }
     };

@@ -202,7 +202,8 @@ fn is_down(row: &Row) -> bool {
 fn has_ended_well(row: &Row) -> bool {
     let success =
         |exit: &crate::domain::outcome::Exit| exit.reason.is_none() && row.settings.is_success(exit.outcome());
-    is_down(row) && row.state == State::Exited && row.end.as_ref().is_some_and(success)
+    let is_over = matches!(row.state, State::Exited | State::Waiting);
+    is_down(row) && is_over && row.end.as_ref().is_some_and(success)
 }
 
 fn how_it_is_down(row: &Row) -> String {

@@ -65,7 +65,8 @@ pub fn fetch(request: &StartRequest, signals: &SignalQueue) -> Result<Fetched> {
     };
     match git(&["rev-parse", "--is-inside-work-tree"])? {
         None => return Ok(Fetched::Interrupted),
-        Some((outcome, said)) if !outcome.is_success() || said.trim_ascii() != "true" => {
+        // Among the lines there may be a warning, or a trace.
+        Some((outcome, said)) if !outcome.is_success() || said.lines().all(|line| line != "true") => {
             let mut error = failed(format!("\"{}\" is not in a work tree of git", cwd.display()))
                 .hint("name the folder with --cwd, or start it without --fetch");
             // There may be one that git does not trust, because it is another user's.

@@ -156,9 +156,18 @@ impl ProjectFile {
             let kept = project.char_indices().take_while(|(at, c)| at + c.len_utf8() <= room).map(|(_, c)| c);
             Name::parse(&format!("{}.{}", kept.collect::<String>().trim_end(), job.name)).ok()
         };
-        let names = std::iter::once(Some(job.name.clone())).chain((1..SAME_NAMES).map(full)).flatten();
-        let mut free = names.filter(|name| !bgo.store.record_path(name).exists());
-        free.next().ok_or_else(|| {
+        let is_of_another = |name: &Name| self.file.jobs.iter().any(|other| other.name == *name);
+        let full = (1..SAME_NAMES).filter_map(full).filter(|name| !is_of_another(name));
+        // Another command may have registered it since it was looked for: one look tells whether a name is free or its own.
+        let is_ours = |name: &Name| match bgo.store.read(name) {
+            Ok(None) => true,
+            Ok(Some(record)) => {
+                record.project.is_some_and(|of| of.root.as_path() == self.root && of.job == job.name.as_str())
+            }
+            Err(_) => false,
+        };
+        let mut names = std::iter::once(job.name.clone()).chain(full).filter(is_ours);
+        names.next().ok_or_else(|| {
             Error::new(ErrorKind::Conflict, format!("no free name for the job \"{}\"", job.name))
                 .hint("bgo clean frees some")
         })
@@ -260,11 +269,15 @@ fn not_understood(path: &Path, problems: &[Problem]) -> Error {
 /// Refuses a file that somebody else has put in the way: whoever can write it decides what is run.
 fn check_owner(path: &Path) -> Result<()> {
     let me = nix::unistd::geteuid().as_raw();
-    let metadata = std::fs::metadata(path)
-        .map_err(|e| Error::new(ErrorKind::Io, format!("cannot look at {}", path.display())).because(describe(&e)))?;
-    let why = match metadata.uid() {
-        owner if owner != me && owner != 0 => format!("it belongs to the user with id {owner}"),
-        _ if metadata.mode() & 0o002 != 0 => "everybody can write to it".to_owned(),
+    let cannot =
+        |e: io::Error| Error::new(ErrorKind::Io, format!("cannot look at {}", path.display())).because(describe(&e));
+    let metadata = std::fs::metadata(path).map_err(cannot)?;
+    // Who puts a link to our own file into a folder of theirs decides what `./server` in it is.
+    let link = std::fs::symlink_metadata(path).map_err(cannot)?;
+    let foreign = [&metadata, &link].into_iter().map(MetadataExt::uid).find(|&owner| owner != me && owner != 0);
+    let why = match foreign {
+        Some(owner) => format!("it belongs to the user with id {owner}"),
+        None if metadata.mode() & 0o002 != 0 => "everybody can write to it".to_owned(),
         _ => return Ok(()),
     };
     Err(Error::new(ErrorKind::Foreign, format!("{} is not used", path.display()))

@@ -173,6 +173,12 @@ pub fn free_port(bgo: &Bgo, port: u16, holders: &[Holder]) -> Result<Vec<Freed>>
                 .hint(format!("from elsewhere: bgo free-port {port}")));
         }
     }
+    let above = managed(own, &running_records(bgo));
+    if let Some(holder) = holders.iter().find(|holder| above.is_some() && holder.of == above) {
+        let name = above.as_ref().map(Name::shell).unwrap_or_default();
+        return Err(cannot(format!("{} holds it, which is of {name}, and so is this command", holder.shown()))
+            .hint(format!("bgo stop {name} ends all of it; kill {} that one", holder.process.pid)));
+    }
     let mut freed = Vec::new();
     for name in holders.iter().filter_map(|holder| holder.of.as_ref()) {
         if !freed.contains(&Freed::Stopped(name.clone())) {

@@ -15,7 +15,7 @@ use super::preflight::{
 };
 use super::recover::recover;
 use super::resurrect::attach;
-use super::stop::{StopRequest, stop};
+use super::stop::{StopRequest, stop_run};
 use super::{Bgo, Run, run};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
@@ -57,6 +57,8 @@ pub struct StartRequest {
     pub if_not_running: bool,
     /// Whether a process that runs already is replaced.
     pub force: bool,
+    /// The run that is replaced, by its id: one that another command has started since is as good as wanted. Default: any.
+    pub replaced_run: Option<Box<str>>,
     /// Whether a name that is registered already is refused, even if nothing of it runs.
     pub unregistered: bool,
     /// The project it is started for. Default: none, also if it had one before.
@@ -75,6 +77,7 @@ impl StartRequest {
             settle: SETTLE,
             if_not_running: false,
             force: false,
+            replaced_run: None,
             unregistered: false,
             project: None,
         }
@@ -123,14 +126,16 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
         match taken {
             Taken::Free(_, Some(_)) if request.unregistered => return Err(registered(&request.name)),
             Taken::Free(ownership, record) => return start_owned(bgo, request, spec, ownership, record.map(|r| *r)),
-            Taken::Running(Some(pid), _) if request.if_not_running => match present_run(bgo, &request.name) {
-                // Another command is about to write the record, or has removed it and is about to let go of the name.
-                Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
-                run => return Ok(Started { pid, outcome: StartOutcome::AlreadyRunning, run: run? }),
-            },
+            Taken::Running(Some(pid), _) if request.if_not_running || is_replaced(bgo, request) => {
+                match present_run(bgo, &request.name) {
+                    // Another command is about to write the record, or has removed it and is about to let go of the name.
+                    Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
+                    run => return Ok(Started { pid, outcome: StartOutcome::AlreadyRunning, run: run? }),
+                }
+            }
             Taken::Running(..) if request.force => {
                 let held = HeldPorts::look(bgo, &request.name);
-                match stop(bgo, &request.name, &StopRequest::default()) {
+                match stop_run(bgo, &request.name, request.replaced_run.as_deref(), &StopRequest::default()) {
                     Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
                     stopped => _ = stopped?,
                 }
@@ -141,6 +146,12 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     }
     Err(Error::new(ErrorKind::Conflict, format!("cannot start \"{}\"", request.name))
         .because("other commands keep starting or deleting it"))
+}
+
+/// Whether the run that the start is to replace has been replaced by another command already.
+fn is_replaced(bgo: &Bgo, request: &StartRequest) -> bool {
+    let Some(run) = &request.replaced_run else { return false };
+    bgo.store.read(&request.name).is_ok_and(|record| record.is_some_and(|record| record.run_id != *run))
 }
 
 /// Checks that the name is not that of a process outside of the project, if the start is one of a project's job.
@@ -199,7 +210,9 @@ fn take_settled_name(bgo: &Bgo, request: &StartRequest) -> Result<Taken> {
     loop {
         match take_name(bgo, request)? {
             Taken::Running(None, state)
-                if request.if_not_running && state != State::Backoff && platform::boot_clock() < until =>
+                if (request.if_not_running || is_replaced(bgo, request))
+                    && !matches!(state, State::Backoff | State::Waiting)
+                    && platform::boot_clock() < until =>
             {
                 a_moment();
             }

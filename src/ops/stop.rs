@@ -57,6 +57,11 @@ pub enum StopOutcome {
 /// # Errors
 /// Unknown name, unreadable record, or something that cannot be ended: what, and why.
 pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome> {
+    stop_run(bgo, name, None, request)
+}
+
+/// As [`stop`], but what has been started since `run` (default: the present one) goes on.
+pub(super) fn stop_run(bgo: &Bgo, name: &Name, run: Option<&str>, request: &StopRequest) -> Result<StopOutcome> {
     match bgo.store.read(name) {
         Err(e) if e.kind == ErrorKind::Corrupt => {
             return match rescue::stop(bgo, name)? {
@@ -66,7 +71,8 @@ pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome
         }
         _ => {}
     }
-    let run = bgo.record_of_running(name)?.run_id;
+    let present = bgo.record_of_running(name)?.run_id;
+    let run = run.map_or(present, Box::from);
     let mut stopped = None;
     // A sidecar that dies while it is waited for leaves the rest to us, so there is a second look; a hung one is
     // ended in the first, so there may be a third.

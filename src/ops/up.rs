@@ -173,7 +173,10 @@ fn with_needs<'p>(project: &'p ProjectFile, request: &UpRequest) -> Result<Vec<&
 pub fn verify(bgo: &Bgo, project: &ProjectFile) -> Vec<Error> {
     let refused = |job: &Job| {
         let name = project.process_name(bgo, job).ok()?;
-        let mut error = super::start::spec(bgo, &project.request(job, name, str::to_owned)).err()?;
+        let mut request = project.request(job, name, str::to_owned);
+        // Its order is known to be good; that of the records is about to be another.
+        request.supervision.settings.after = None;
+        let mut error = super::start::spec(bgo, &request).err()?;
         error.what = format!("{}:{}: [jobs.{}]: {}", project.path.display(), job.line, job.name, error.what);
         Some(error)
     };
@@ -186,11 +189,13 @@ fn start_job(bgo: &Bgo, request: &StartRequest, force_recreate: bool) -> Result<
     let is_up = super::is_up(bgo, &request.name).unwrap_or(false);
     let record = bgo.store.read(&request.name)?.filter(|_| is_up);
     // What waits for its restart is started now.
-    let is_waiting = record.as_ref().is_some_and(|record| record.state == State::Backoff);
+    let is_waiting = record.as_ref().is_some_and(|record| matches!(record.state, State::Backoff | State::Waiting));
     let config = |project: &Project| project.config.clone();
     let is_as_written = |record: Record| record.project.as_ref().map(config) == request.project.as_ref().map(config);
+    let run = record.as_ref().map(|record| record.run_id.clone());
     let replaces = record.is_some_and(|record| is_waiting || force_recreate || !is_as_written(record));
-    let request = StartRequest { if_not_running: !replaces, force: replaces, ..request.clone() };
+    let replaced_run = run.filter(|_| replaces);
+    let request = StartRequest { if_not_running: !replaces, force: replaces, replaced_run, ..request.clone() };
     let started = start(bgo, &request)?;
     let done = match started.outcome {
         StartOutcome::AlreadyRunning => Done::Unchanged,

@@ -163,3 +163,11 @@ fn git_is_told_not_to_ask_and_what_it_leaves_behind_is_not_waited_for() {
     assert!(told.stderr.contains("ended with SIGKILL\n") && told.stderr.contains("the last\n"), "{}", told.stderr);
     assert!(told.stderr.lines().count() < 15, "{}", told.stderr);
 }
+
+#[test]
+fn what_git_says_besides_does_not_hide_its_answer() {
+    let env = TestEnv::new();
+    let Some(repository) = repository(&env) else { return };
+    let start = bgo(&env, &repository, &["start", "web", "--fetch", "--", "sh", "say"]);
+    start.var("GIT_TRACE", "1").run().ok();
+}

@@ -574,3 +574,15 @@ fn a_run_in_the_foreground_goes_on_over_its_restarts() {
         env.assert_all_gone();
     }
 }
+
+#[test]
+fn a_change_among_thousands_of_temporary_files_is_not_missed() {
+    let web = Watched::new(&["--watch-files"]);
+    web.restarts("src/app.py", || {
+        for n in 0..2500 {
+            web.write(&format!("src/t{n}"), "x");
+            fs::remove_file(web.path(&format!("src/t{n}"))).unwrap();
+        }
+        web.write("src/app.py", "2");
+    });
+}

@@ -262,3 +262,17 @@ fn several_are_followed_where_no_file_can_be_watched() {
         assert_eq!(lines_of(&shown, "b | "), ["three"], "{call}");
     }
 }
+
+#[test]
+fn a_line_without_an_end_is_told_when_its_process_waits_for_a_change() {
+    let env = TestEnv::new();
+    pipe(&env, "end");
+    fs::create_dir(env.work().join("src")).unwrap();
+    env.start_with(&["--watch-files=src"], "asks", &["sh", "-c", "printf half; read x < end"]);
+    env.start("talks", &["sh", "-c", "echo up; exec sleep 300"]);
+    let follower = env.cmd(&["follow", "asks", "talks"]).spawn();
+    follower.wait_for("talks | up\n");
+    go(&env, "end");
+    follower.wait_for("asks  | half\n");
+    interrupt(follower);
+}

@@ -258,3 +258,17 @@ fn a_holder_that_cannot_be_seen_is_told_of() {
     assert_eq!(told.stderr, format!("{why}hint: sudo bgo free-port {port} looks as root\n"));
     assert!(alive(server.pid));
 }
+
+#[test]
+fn free_port_does_not_stop_the_process_that_it_is_a_part_of() {
+    let (env, port) = home();
+    let bgo = crate::env::BGO;
+    let script = format!(
+        "agent 'listen 127.0.0.1:{port}' 'sleep 300' & while [ ! -e go ]; do sleep 0.05; done; {bgo} free-port {port} --yes; echo done $?; wait"
+    );
+    env.start("ci", &["sh", "-c", &script]);
+    wait_until("the server to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    std::fs::write(env.work().join("go"), "").unwrap();
+    wait_until("free-port to end", || env.log("ci", "out").contains("done 1"));
+    assert_eq!(env.row("ci")["status"], "online");
+}

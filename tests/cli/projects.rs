@@ -293,3 +293,49 @@ fn a_command_gets_a_shell_only_if_it_needs_one() {
     assert_eq!(command("list"), ["-c", "exec sleep 602", "$HOME"]);
     wait_until("the shell to have become sleep", || env.copies("sleep 601").len() == 1);
 }
+
+#[test]
+fn a_link_that_somebody_else_has_put_in_the_way_is_not_used() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", ONE);
+    let other = env.work().join("other");
+    fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink(root.join("bgo.toml"), other.join("bgo.toml")).unwrap();
+    bgo_in(&env, &other, &["check"]).ok();
+    // Only root can give it away.
+    if std::os::unix::fs::lchown(other.join("bgo.toml"), Some(12345), None).is_ok() {
+        let refused = bgo_in(&env, &other, &["up"]).code(1);
+        assert!(refused.stderr.contains("is not used: it belongs to the user with id 12345"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn two_jobs_never_come_to_one_name() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", "[jobs.web]\ncmd = 'sleep 600'\n[jobs.'shop.web']\ncmd = 'sleep 601'\n");
+    env.start("web", &["sleep", "599"]);
+    bgo_in(&env, &root, &["up"]).ok();
+    assert_eq!(env.names(), ["shop-2.web", "shop.web", "web"]);
+}
+
+#[test]
+fn a_restart_says_that_a_broken_file_was_not_heeded() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", ONE);
+    bgo_in(&env, &root, &["up"]).ok();
+    fs::write(root.join("bgo.toml"), "[jobs.server]\ncmd = 'sleep 601'\nbad\n").unwrap();
+    let said = bgo_in(&env, &root, &["restart", "server"]).ok();
+    assert!(said.stderr.contains("bgo.toml:3:") && said.stderr.contains("runs as it did before"), "{}", said.stderr);
+}
+
+#[test]
+fn a_check_is_about_the_file_and_not_about_what_ran_before() {
+    let env = TestEnv::new();
+    let jobs = |first, second| {
+        format!("[jobs.{first}]\ncmd = 'sleep 600'\n[jobs.{second}]\ncmd = 'sleep 600'\nafter = '{first}'\n")
+    };
+    let root = project(&env, "shop", &jobs("db", "web"));
+    bgo_in(&env, &root, &["up"]).ok();
+    fs::write(root.join("bgo.toml"), jobs("web", "db")).unwrap();
+    bgo_in(&env, &root, &["check"]).ok();
+}

@@ -459,3 +459,43 @@ fn a_job_is_not_started_alone_while_what_it_needs_is_down() {
     );
     assert!(env.names().is_empty());
 }
+
+#[test]
+fn two_ups_at_once_restart_what_has_changed_once() {
+    let env = TestEnv::new();
+    let file = |seconds| format!("[jobs.a]\ncmd = 'exec sleep {seconds}'\nready-when-cmd = 'sleep 0.2'\n");
+    let root = project(&env, "shop", &file(600));
+    bgo_in(&env, &root, &["up"]).ok();
+    fs::write(root.join("bgo.toml"), file(601)).unwrap();
+    let ups: Vec<_> = (0..4).map(|_| env.cmd(&["up"]).cwd(&root).spawn()).collect();
+    let said: Vec<String> = ups.into_iter().map(|up| up.finish().ok().stdout).collect();
+    assert_eq!(said.iter().filter(|said| said.starts_with("restarted")).count(), 1, "{said:?}");
+    assert_eq!(env.copies("sleep 601").len(), 1);
+}
+
+#[test]
+fn an_abort_does_not_wait_for_what_is_not_ready() {
+    let env = TestEnv::new();
+    let root = project(
+        &env,
+        "shop",
+        "[jobs.slow]\ncmd = 'sleep 600'\nready-when = 'never'\n[jobs.bad]\ncmd = 'sleep 0.3; exit 4'\noneshot = true\n",
+    );
+    let said = bgo_in(&env, &root, &["up", "--abort-on-failure"]).code(1);
+    assert!(said.stdout.contains("stopped \"slow\"") && said.stderr.contains("exit code 4"), "{said:?}");
+}
+
+#[test]
+fn a_job_that_waits_for_a_change_is_started_by_up_and_good_enough_for_what_needs_it() {
+    let env = TestEnv::new();
+    let jobs = "[jobs.build]\ncmd = 'echo built >> log'\noneshot = true\nwatch-files = 'src'\n[jobs.web]\ncmd = 'sleep 600'\nafter = 'build'\n";
+    let root = project(&env, "shop", jobs);
+    fs::create_dir(root.join("src")).unwrap();
+    bgo_in(&env, &root, &["up"]).ok();
+    env.wait_state("build", "waiting");
+    bgo_in(&env, &root, &["up"]).ok();
+    assert_eq!(fs::read_to_string(root.join("log")).unwrap(), "built\nbuilt\n");
+    bgo_in(&env, &root, &["stop", "web"]).ok();
+    bgo_in(&env, &root, &["start", "web"]).ok();
+    assert_eq!(env.row("web")["status"], "online");
+}

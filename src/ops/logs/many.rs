@@ -257,7 +257,10 @@ impl<'a> FollowAll<'a> {
                 Ok(Some(record)) => {
                     process.registered = true;
                     self.go_where_it_goes(&name, &record, tell)?;
-                    if matches!(record.state, State::Exited | State::Stopped | State::Errored | State::Backoff) {
+                    if matches!(
+                        record.state,
+                        State::Exited | State::Stopped | State::Errored | State::Backoff | State::Waiting
+                    ) {
                         self.finish(&name, tell)?;
                     }
                 }

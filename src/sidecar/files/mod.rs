@@ -59,6 +59,8 @@ enum Way {
 struct Burst {
     /// Which files, in order, and whether they came up in this burst.
     files: Vec<(PathBuf, bool)>,
+    /// The first of those that are not told apart any more.
+    more: Option<PathBuf>,
     /// When the first and the last change was noticed.
     span: Option<(Moment, Moment)>,
 }
@@ -70,8 +72,16 @@ impl Burst {
         self.span = Some((first, now));
         // Of most files several events come one after the other.
         let known = self.files.iter().rev().any(|(known, _)| known.as_os_str() == path.as_os_str());
-        if !known && self.files.len() < TOLD_APART {
+        if known {
+            return;
+        }
+        if self.files.len() >= TOLD_APART && self.more.is_none() {
+            self.files.retain(is_left);
+        }
+        if self.files.len() < TOLD_APART {
             self.files.push((path, came));
+        } else {
+            self.more.get_or_insert(path);
         }
     }
 
@@ -84,13 +94,25 @@ impl Burst {
     /// went within it (an editor's temporary file) leaves nothing.
     fn take(&mut self) -> Option<(PathBuf, usize)> {
         self.span = None;
-        let mut files = std::mem::take(&mut self.files);
-        let there = |path: &Path| path.symlink_metadata().is_ok();
-        files.retain(|(path, came)| !came || there(path));
-        let first = files.iter().position(|(path, _)| there(path)).unwrap_or(0);
+        let (mut files, more) = (std::mem::take(&mut self.files), self.more.take());
+        files.retain(is_left);
+        if files.is_empty() {
+            // What was not told apart may have left something.
+            return more.map(|path| (path, 1));
+        }
+        let first = files.iter().position(|(path, _)| is_there(path)).unwrap_or(0);
         let count = files.len();
-        (count > 0).then(|| (files.swap_remove(first).0, count))
+        Some((files.swap_remove(first).0, count))
     }
+}
+
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Whether it is a change still: what came and went is none.
+fn is_left((path, came): &(PathBuf, bool)) -> bool {
+    !came || is_there(path)
 }
 
 impl Files {
