@@ -262,9 +262,13 @@ impl RestartFlags {
     }
 }
 
-/// A list, if anything is in it.
+/// A flag that may be repeated: what was given takes the place of what was.
 fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
+}
+
+fn raws(paths: Vec<OsString>) -> Option<Vec<Raw>> {
+    given(paths.into_iter().map(Raw::from).collect())
 }
 
 impl SettingsFlags {
@@ -297,7 +301,7 @@ impl SettingsFlags {
             limit_nofile: self.limit_nofile.map(Some),
             umask: self.umask.map(Some),
             user: self.user.map(Some),
-            env_file: some_of(self.env_file),
+            env_file: raws(self.env_file),
             config_env: self.config_env.then_some(true),
             allocate_port: self.allocate_port.map(Some),
             log_max_size: self.log_max_size,
@@ -307,7 +311,7 @@ impl SettingsFlags {
             stderr: self.stderr.map(|path| Some(Raw::from(path))),
             merge_logs: self.merge_logs.then_some(true),
             oneshot: self.oneshot.then_some(true),
-            watch_files: given(self.watch_files.into_iter().map(Raw::from).collect()),
+            watch_files: raws(self.watch_files),
             watch_ignore: given(self.watch_ignore),
             watch_poll: self.watch_poll.then_some(true),
             watch_signal: self.watch_signal.map(Some),
@@ -315,7 +319,7 @@ impl SettingsFlags {
             on_ready: self.on_ready.map(Some),
             on_errored: self.on_errored.map(Some),
             group: self.group.map(Some),
-            after: (!self.after.is_empty()).then_some(self.after),
+            after: given(self.after),
             restart_with_dependency: self.restart_with_dependency.then_some(true),
             ..policy.settings
         };
@@ -325,9 +329,4 @@ impl SettingsFlags {
 
 fn process_name(text: &str) -> Result<String, String> {
     Name::parse(text).map(|name| name.as_str().to_owned()).map_err(|why| why.to_string())
-}
-
-/// A flag that may be repeated: what was given takes the place of what was.
-fn some_of(given: Vec<OsString>) -> Option<Vec<Raw>> {
-    (!given.is_empty()).then(|| given.into_iter().map(Raw::from).collect())
 }

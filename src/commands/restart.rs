@@ -1,6 +1,6 @@
 //! `restart`
 
-use super::before::await_ready;
+use super::before::{await_ready, before_start};
 use super::output::{note, print_error, say};
 use super::select::{Selected, each, each_in_time, select, select_running};
 use crate::cli::RestartArgs;
@@ -23,24 +23,26 @@ pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
             None
         }
     };
-    let in_order = match &selected {
-        Selected::Listed(names) => ops::needed_first(bgo, names)?,
-        Selected::Typed(_) => None,
-    };
-    if let Some(order) = in_order {
-        return each(bgo, &Selected::Listed(order.iter().map(|(name, _)| name.clone()).collect()), &mut |name| {
-            let needed = order.iter().find(|(other, _)| other == name).map(|(_, needed)| needed.as_slice());
-            let what = format!("cannot restart \"{name}\"");
-            if !await_ready(bgo, &what, needed.unwrap_or_default(), ops::AFTER_TIMEOUT)? {
-                return Err(Error::new(ErrorKind::TimedOut, what).because("interrupted"));
-            }
-            restart(bgo, name, request)
-        });
+    if let Selected::Listed(names) = &selected {
+        let order = ops::needed_first(bgo, names)?;
+        if !order.is_empty() {
+            return restart_in_order(bgo, &order, request);
+        }
     }
     let restarted = Mutex::new(Vec::new());
     let worst = each_in_time(bgo, &selected, "restarting", &|name| {
         let (name, said) = match project.as_ref().and_then(|project| changed(bgo, project, name)) {
-            Some(changed) => (changed.name.clone(), told(&changed.name, ops::start(bgo, &changed)?)),
+            Some(changed) => {
+                // One that never ran has not waited for what it needs.
+                if bgo.store.read(&changed.name)?.is_none()
+                    && before_start(bgo, &changed, false, ops::AFTER_TIMEOUT)?.is_some()
+                {
+                    return Err(
+                        Error::new(ErrorKind::Conflict, format!("\"{name}\" was not started")).because("interrupted")
+                    );
+                }
+                (changed.name.clone(), told(&changed.name, ops::start(bgo, &changed)?))
+            }
             None => (name.clone(), restart(bgo, name, request)?),
         };
         restarted.lock().unwrap_or_else(PoisonError::into_inner).push(name);
@@ -53,6 +55,19 @@ pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
     Ok(worst.max(restart_dependents(bgo, &restarted)?))
 }
 
+/// Restarts each when those that it needs are ready again.
+fn restart_in_order(bgo: &Bgo, order: &[(Name, Vec<Name>)], request: RestartRequest) -> Result<ExitCode> {
+    let names = order.iter().map(|(name, _)| name.clone()).collect();
+    each(bgo, &Selected::Listed(names), &mut |name| {
+        let needed = order.iter().find(|(other, _)| other == name).map(|(_, needed)| needed.as_slice());
+        let what = format!("cannot restart \"{name}\"");
+        if !await_ready(bgo, &what, needed.unwrap_or_default(), ops::AFTER_TIMEOUT)? {
+            return Err(Error::new(ErrorKind::Conflict, what).because("interrupted"));
+        }
+        restart(bgo, name, request)
+    })
+}
+
 /// A start as the file of the project says, if that has changed since the process was started, or if it never was.
 fn changed(bgo: &Bgo, project: &ProjectFile, name: &Name) -> Option<StartRequest> {
     let request = |job, name| project.request(job, name, |need| project.name_of(bgo, need));
@@ -62,7 +77,7 @@ fn changed(bgo: &Bgo, project: &ProjectFile, name: &Name) -> Option<StartRequest
             let job = project.file.job(&recorded.job)?;
             let request = request(job, name.clone());
             let is_changed = request.project.as_ref().is_some_and(|project| project.config != recorded.config);
-            return is_changed.then_some(StartRequest { force: true, ..request });
+            is_changed.then_some(StartRequest { force: true, ..request })
         }
         None => {
             let job = project.file.job(name.as_str())?;

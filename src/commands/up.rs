@@ -8,8 +8,8 @@ use crate::domain::plan::Step;
 use crate::domain::progress::Done;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::jobs::{ProjectFile, no_project};
-use crate::ops::up::{Outcome, Progress, UpRequest, processes};
-use crate::ops::{self, Bgo, StopRequest};
+use crate::ops::up::{Outcome, Progress, UpRequest};
+use crate::ops::{self, Bgo, Common, StopRequest};
 use crate::platform::{self, SignalQueue};
 use crate::view::style::Style;
 use crate::view::{json_jobs, progress};
@@ -148,7 +148,11 @@ fn down_as_json(bgo: &Bgo, args: &DownArgs) -> Result<ExitCode> {
 /// The processes of the jobs that were named; without names all of the project.
 fn chosen(bgo: &Bgo, args: &DownArgs) -> Result<Vec<Name>> {
     let root = bgo.project_root()?.ok_or_else(no_project)?;
-    let of_project = processes(bgo, &root)?;
+    let members = ops::members(bgo, &Common::Project(root))?;
+    for (name, error) in members.unreadable.iter().filter(|_| args.names.is_empty()) {
+        note(&format!("bgo: cannot tell whether \"{name}\" is of this project: {}", error.message()));
+    }
+    let of_project = members.names;
     if args.names.is_empty() {
         return Ok(of_project);
     }
@@ -188,7 +192,8 @@ fn warn(project: &ProjectFile) {
 
 /// What runs for a job that the file no longer has is nobody's to stop unasked, and easily forgotten.
 fn tell_of_others(bgo: &Bgo, project: &ProjectFile) {
-    let names = processes(bgo, &project.root).unwrap_or_default();
+    let members = ops::members(bgo, &Common::Project(project.root.clone()));
+    let names = members.map(|members| members.names).unwrap_or_default();
     let known: Vec<Name> =
         project.file.jobs.iter().filter_map(|job| bgo.process_of(&project.root, job.name.as_str())).collect();
     for name in names.iter().filter(|name| !known.contains(name) && ops::is_up(bgo, name).unwrap_or(false)) {

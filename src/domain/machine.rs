@@ -469,12 +469,18 @@ fn rest(policy: &Policy, mut m: Machine, end: End) -> Step {
     if !policy.watches_files() || m.leave_at.is_some() {
         return over(policy, m, end);
     }
+    // A save that breaks it is for whoever saved to see; that it was given up for another reason is to be heard.
+    let hook = has_hook(policy, &m, &end) && !m.for_change;
     m.life = Life::Waiting { end };
-    (m, Vec::new())
+    (m, hook.then_some(Action::Hook(Hook::Errored)).into_iter().collect())
+}
+
+fn has_hook(policy: &Policy, m: &Machine, end: &End) -> bool {
+    matches!(end, End::Errored(_)) && m.ran && policy.settings.on_errored.is_some()
 }
 
 fn over(policy: &Policy, mut m: Machine, end: End) -> Step {
-    let hook = matches!(end, End::Errored(_)) && m.ran && policy.settings.on_errored.is_some();
+    let hook = has_hook(policy, &m, &end);
     m.life = Life::Over(end);
     m.leave_at = None;
     let hook = hook.then_some(Action::Hook(Hook::Errored));

@@ -65,27 +65,27 @@ pub fn stop_order(bgo: &Bgo, names: &[Name]) -> Result<Vec<Name>> {
     Ok(order)
 }
 
-/// `names`, each after those of them that it needs and with them, if any needs another.
+/// `names`, each after those of them that it needs and with them; nothing if none needs another.
 ///
 /// # Errors
 /// The records cannot be listed.
-pub fn needed_first(bgo: &Bgo, names: &[Name]) -> Result<Option<Vec<(Name, Vec<Name>)>>> {
+pub fn needed_first(bgo: &Bgo, names: &[Name]) -> Result<Vec<(Name, Vec<Name>)>> {
     let mut list = needs(bgo)?;
     list.retain(|(name, _)| names.iter().any(|chosen| chosen.as_str() == name));
     let is_chosen = |need: &String| names.iter().any(|chosen| chosen.as_str() == need);
     list.iter_mut().for_each(|(_, needs)| needs.retain(is_chosen));
     if list.iter().all(|(_, needs)| needs.is_empty()) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     // Records may lead in a circle; then any order is as good.
-    let Ok(order) = Graph::new(&list).order() else { return Ok(None) };
+    let Ok(order) = Graph::new(&list).order() else { return Ok(Vec::new()) };
     let needs_of =
         |name: &Name| list.iter().find(|(other, _)| other == name.as_str()).map(|(_, needs)| needs.as_slice());
     let with = |name: Name| {
         let needs = needs_of(&name).unwrap_or_default().iter().filter_map(|need| Name::parse(need).ok()).collect();
         (name, needs)
     };
-    Ok(Some(parsed(order).into_iter().map(with).collect()))
+    Ok(parsed(order).into_iter().map(with).collect())
 }
 
 /// What runs and names `name` as something it needs.

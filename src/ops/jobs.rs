@@ -47,8 +47,12 @@ impl Bgo {
             let Ok(here) = std::env::current_dir() else { return Ok(None) };
             return find_file(&here).map(|path| check_owner(&path).map(|()| path)).transpose();
         };
-        let real = std::fs::canonicalize(path)
-            .and_then(|real| if real.is_file() { Ok(real) } else { Err(io::Error::other("it is no regular file")) });
+        // The folder is the root, also of a file that is a link: it is the same project when it is found from inside.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let real = std::fs::metadata(path).and_then(|there| match path.file_name() {
+            Some(name) if there.is_file() => Ok(std::fs::canonicalize(folder)?.join(name)),
+            _ => Err(io::Error::other("it is no regular file")),
+        });
         real.map(Some)
             .map_err(|e| Error::new(ErrorKind::Usage, format!("--config \"{}\"", path.display())).because(describe(&e)))
     }
@@ -84,23 +88,25 @@ impl Bgo {
     /// The process that `name` stands for where the caller is: the job of the project, else what is registered so.
     ///
     /// # Errors
-    /// It is a job that is not registered, while another project has a process of that name.
+    /// It is a job that is not registered, while a process of that name is none of this project.
     pub fn resolve(&self, name: &Name) -> Result<Name> {
         // A file of somebody else is not obeyed; that is no reason to refuse a stop.
         let Ok(Some(root)) = self.project_root() else { return Ok(name.clone()) };
         if let Some(own) = self.process_of(&root, name.as_str()) {
             return Ok(own);
         }
-        let other = self.look(name).and_then(|record| record.project).filter(|other| other.root.as_path() != root);
-        let Some(other) = other else { return Ok(name.clone()) };
+        let Some(record) = self.look(name) else { return Ok(name.clone()) };
         // A file that cannot be understood may have that job.
         if self.project().is_ok_and(|project| project.is_some_and(|project| project.file.job(name.as_str()).is_none()))
         {
             return Ok(name.clone());
         }
         Err(Error::new(ErrorKind::NotFound, format!("the job \"{name}\" of this project is not registered"))
-            .because(format!("the process \"{name}\" is of the project \"{}\"", other.root.lossy()))
-            .hint(format!("bgo up {shell} starts it here; cd there to act on that one", shell = name.shell())))
+            .because(match record.project {
+                Some(other) => format!("the process \"{name}\" is of the project \"{}\"", other.root.lossy()),
+                None => format!("the process \"{name}\" is of no project"),
+            })
+            .hint(format!("bgo up {shell} starts it; act on the other from another folder", shell = name.shell())))
     }
 
     /// The registered process that is the job `job` of the project at `root`.
@@ -147,6 +153,8 @@ impl ProjectFile {
     /// # Errors
     /// No name is free.
     pub fn process_name(&self, bgo: &Bgo, job: &Job) -> Result<Name> {
+        // What cannot be read may be its own.
+        bgo.store.read(&job.name)?;
         if let Some(own) = bgo.process_of(&self.root, job.name.as_str()) {
             return Ok(own);
         }

@@ -12,7 +12,7 @@ use super::stop::unproven;
 use super::{Bgo, legacy};
 use crate::domain::name::Name;
 use crate::domain::record::{Ask, Record, State, Watch};
-use crate::domain::settings::{NAMES, Restart};
+use crate::domain::settings::{HEALTH, NAMES, READINESS, Restart};
 use crate::domain::spec::Supervision;
 use crate::error::{Error, ErrorKind, Result};
 use std::time::Duration;
@@ -48,20 +48,6 @@ pub fn watch(bgo: &Bgo, name: &Name, given: &Supervision, reset: bool) -> Result
     apply(bgo, name, &set, &taken_up, true)
 }
 
-/// The ways to tell readiness.
-const READY_SETTINGS: [&str; 7] = [
-    "ready_when",
-    "ready_when_regex",
-    "ready_when_port",
-    "ready_when_url",
-    "ready_when_file",
-    "ready_when_cmd",
-    "ready_when_notify",
-];
-
-/// The ways to check health.
-const HEALTH_SETTINGS: [&str; 3] = ["health_url", "health_port", "health_cmd"];
-
 /// What `watch --reset` gives its default again.
 const RESTART_SETTINGS: [&str; 8] = [
     "restart_on",
@@ -91,7 +77,7 @@ pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Res
             watch.apply(&given.watch);
         }
         // One way to tell readiness, one health check: what is given takes the place of what was.
-        for kind in [&READY_SETTINGS[..], &HEALTH_SETTINGS] {
+        for kind in [READINESS, HEALTH] {
             if given.settings.names().iter().any(|name| kind.contains(&name.replace('-', "_").as_str())) {
                 kind.iter().for_each(|setting| {
                     record.spec.reset(setting);

@@ -154,10 +154,15 @@ fn is_replaced(bgo: &Bgo, request: &StartRequest) -> bool {
     bgo.store.read(&request.name).is_ok_and(|record| record.is_some_and(|record| record.run_id != *run))
 }
 
-/// Checks that the name is not that of a process outside of the project, if the start is one of a project's job.
+/// Checks that the process of the name is of the same project as the start, or of none as the start is.
 fn check_project(bgo: &Bgo, request: &StartRequest) -> Result<()> {
-    let Some(project) = &request.project else { return Ok(()) };
     let Some(record) = bgo.store.read(&request.name)? else { return Ok(()) };
+    let Some(project) = &request.project else {
+        return match record.project {
+            Some(of) if !request.force => Err(of_project(&request.name, &of)),
+            _ => Ok(()),
+        };
+    };
     if record.project.as_ref().is_some_and(|other| (&other.root, &other.job) == (&project.root, &project.job)) {
         return Ok(());
     }
@@ -168,6 +173,14 @@ fn check_project(bgo: &Bgo, request: &StartRequest) -> Result<()> {
         format!("the name \"{}\" was taken meanwhile by a process of {whose}", request.name),
     )
     .hint("try again: it gets another name then"))
+}
+
+/// A start that has nothing to do with the project would take its process away from it.
+fn of_project(name: &Name, project: &Project) -> Error {
+    let root = project.root.lossy();
+    Error::new(ErrorKind::Conflict, format!("\"{name}\" is of the project \"{root}\""))
+        .because(format!("its job \"{}\" has that name", project.job))
+        .hint(format!("cd there and bgo start {}; or take another name; --force takes this one", project.job))
 }
 
 fn already_running(name: &Name, pid: Option<u32>, state: State) -> Error {

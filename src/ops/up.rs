@@ -23,7 +23,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, Interest, SignalQueue};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
 use std::time::Duration;
@@ -252,19 +251,6 @@ impl Default for UpRequest {
     }
 }
 
-/// The registered processes of the project at `root`, in order of name.
-///
-/// # Errors
-/// The records cannot be listed.
-pub fn processes(bgo: &Bgo, root: &Path) -> Result<Vec<Name>> {
-    let mut names = bgo.store.names()?;
-    names.retain(|name| {
-        let project = bgo.store.read(name).ok().flatten().and_then(|record| record.project);
-        project.is_some_and(|project| project.root.as_path() == root)
-    });
-    Ok(names)
-}
-
 /// Jobs under way.
 struct Course<'c> {
     jobs: Vec<Progress>,
@@ -444,12 +430,22 @@ impl Course<'_> {
         for skipped in self.plan.failed(index) {
             let Step::Skipped(cause) = self.plan.step(skipped) else { continue };
             let name = self.jobs[skipped].name.clone();
-            let error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" was not started"))
-                .because(format!("it needs \"{cause}\", which failed"));
+            let error =
+                Error::new(ErrorKind::StartFailed, format!("\"{name}\" was not started")).because(self.why_not(cause));
             (self.jobs[skipped].error, self.jobs[skipped].settled) = (Some(error), Some(now));
         }
         if self.request.abort_on_failure {
             self.plan.halt();
+        }
+    }
+
+    /// Why a job cannot be started that needs the job `cause`.
+    fn why_not(&self, cause: &str) -> String {
+        let cause_of = self.jobs.iter().find(|job| job.job == cause);
+        match cause_of.filter(|job| !matches!(job.step, Step::Skipped(_))).and_then(|job| job.error.as_ref()) {
+            Some(error) if error.what.contains("was not started") => format!("it needs \"{cause}\", which was not"),
+            Some(error) => format!("it needs \"{cause}\": {}", error.message()),
+            None => format!("it needs \"{cause}\", which was not"),
         }
     }
 

@@ -105,7 +105,6 @@ impl Supervisor {
             LaunchFailure { stage: Stage::Record, errno }
         };
         let environment = self.store.environment(&self.name).map_err(broken)?.unwrap_or_default();
-        let held = self.gather(&record)?;
         let usual = self.store.logs(&self.name);
         let mut logs = record.spec.logs(usual.clone(), &record.cwd);
         let (out, err) = match output::open(&mut logs, &usual) {
@@ -131,6 +130,8 @@ impl Supervisor {
         self.listen(given.uid()).map_err(at(Stage::Notify))?;
         self.keep_logs(logs);
         self.watch_files(&record.cwd);
+        // After that, so that a change of a file of variables is either read or told of.
+        let held = self.gather(&record)?;
         // Where the output is lost, it begins at the end of what was written before.
         let from = |log: &Path, file: &File| end_of_own(log, file).unwrap_or_else(|_| end_of(log));
         self.logs_from = [from(&self.logs.out, &out), from(&self.logs.err, &err)];

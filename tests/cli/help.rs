@@ -97,14 +97,18 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no such process, 124 timed out, 130 int
 const STOP: &str = "\
 Stop processes and everything they started
 
-Usage: bgo stop [OPTIONS] [NAME]...
+Usage: bgo stop [OPTIONS] <NAME|--group <GROUP>|--project|--all>
 
 Arguments:
   [NAME]...  Names of the processes
 
 Options:
-  -a, --all              Stop every process that runs
       --color <WHEN>     Colour the output: auto, always, never [default: auto]
+      --group <GROUP>    All processes of this group [aliases: --workspace, --filter]
+      --config <PATH>    Project file [default: the nearest bgo.toml]
+      --project          All processes of the project of this folder: that of the nearest bgo.toml
+  -a, --all              Stop every process that runs
+      --cascade          Stop what needs them (--after) first
   -f, --force            SIGKILL at once
       --signal <SIGNAL>  Signal that asks it to end [default: its stop signal]
       --timeout <TIME>   Time it then has before SIGKILL [default: its stop timeout]
@@ -234,52 +238,63 @@ Without --for it exits with the exit code of the process, 128+n for signal n, 12
 several, the highest. With --timeout, a NAME that is not registered yet is waited for.
 ";
 const LOGS: &str = "\
-Show the output of a process
+Show the output of processes
 
-Usage: bgo logs [OPTIONS] <NAME>
+Usage: bgo logs [OPTIONS] <NAME|--group <GROUP>|--project>
 
 Arguments:
-  <NAME>  Name of the process
+  [NAME]...  Names of the processes
 
 Options:
-      --color <WHEN>  Colour the output: auto, always, never [default: auto]
-  -f, --follow        Go on with what is written from now on, until Ctrl-C
-      --until-exit    With --follow: end when the process is down for good; restarts by its policy go on
-  -n, --lines <N>     Only the last N lines of each stream [default: 50; all with --since-start, --run, --all or --grep]
-      --since-start   Only what the present or last run wrote
-      --all           Everything that is kept, rotated files included
-      --grep <RE>     Only lines that match this regular expression, rotated files included; colours do not count
-      --run <N>       Only what this run wrote: 0 is the present or last, -1 the one before, as far back as -10
-      --stdout        Only standard output
-      --stderr        Only standard error
-      --watcher       What the sidecar saw and did: starts, exits, restarts
-  -h, --help          Print help
+      --color <WHEN>   Colour the output: auto, always, never [default: auto]
+      --group <GROUP>  All processes of this group [aliases: --workspace, --filter]
+      --config <PATH>  Project file [default: the nearest bgo.toml]
+      --project        All processes of the project of this folder: that of the nearest bgo.toml
+  -f, --follow         Go on with what is written from now on, until Ctrl-C
+      --until-exit     With --follow: end when all are down for good; restarts by its policy go on
+  -n, --lines <N>      Only the last N lines of each stream [default: 50; all with --since-start, --run, --all or
+                       --grep]
+      --since-start    Only what the present or last run wrote
+      --all            Everything that is kept, rotated files included
+      --grep <RE>      Only lines that match this regular expression, rotated files included; colours do not count
+      --run <N>        Only what this run wrote: 0 is the present or last, -1 the one before, as far back as -10
+      --stdout         Only standard output
+      --stderr         Only standard error
+      --watcher        What the sidecar saw and did: starts, exits, restarts
+  -h, --help           Print help
 
-With --grep it exits with 1 if no line matches, and a line longer than 64 KiB counts as several. A follow goes on over
-rotations and restarts; it ends with 0 when the process is deleted or, with --until-exit, down for good.
+Of several processes each line stands behind the name of its process, and a line of standard error has ! there instead
+of |. With --grep it exits with 1 if no line matches. A line longer than 64 KiB counts as several, where lines count. A
+follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0 when all have
+been deleted or, with --until-exit, are down for good.
 ";
 const FOLLOW: &str = "\
-Follow the output of a process (logs -f -n 10)
+Follow the output of processes (logs -f -n 10)
 
-Usage: bgo follow [OPTIONS] <NAME>
+Usage: bgo follow [OPTIONS] <NAME|--group <GROUP>|--project>
 
 Arguments:
-  <NAME>  Name of the process
+  [NAME]...  Names of the processes
 
 Options:
-      --color <WHEN>  Colour the output: auto, always, never [default: auto]
-      --until-exit    End when the process is down for good; restarts by its policy go on
-  -n, --lines <N>     How many lines of each stream to begin with [default: 10; all with --since-start or --all]
-      --since-start   Only what the present or last run wrote
-      --all           Everything that is kept, rotated files included
-      --grep <RE>     Only lines that match this regular expression, rotated files included; colours do not count
-      --stdout        Only standard output
-      --stderr        Only standard error
-      --watcher       What the sidecar sees and does
-  -h, --help          Print help
+      --color <WHEN>   Colour the output: auto, always, never [default: auto]
+      --group <GROUP>  All processes of this group [aliases: --workspace, --filter]
+      --config <PATH>  Project file [default: the nearest bgo.toml]
+      --project        All processes of the project of this folder: that of the nearest bgo.toml
+      --until-exit     End when all are down for good; restarts by its policy go on
+  -n, --lines <N>      How many lines of each stream to begin with [default: 10; all with --since-start or --all]
+      --since-start    Only what the present or last run wrote
+      --all            Everything that is kept, rotated files included
+      --grep <RE>      Only lines that match this regular expression, rotated files included; colours do not count
+      --stdout         Only standard output
+      --stderr         Only standard error
+      --watcher        What the sidecar sees and does
+  -h, --help           Print help
 
-With --grep it exits with 1 if no line matches, and a line longer than 64 KiB counts as several. A follow goes on over
-rotations and restarts; it ends with 0 when the process is deleted or, with --until-exit, down for good.
+Of several processes each line stands behind the name of its process, and a line of standard error has ! there instead
+of |. With --grep it exits with 1 if no line matches. A line longer than 64 KiB counts as several, where lines count. A
+follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0 when all have
+been deleted or, with --until-exit, are down for good.
 ";
 const START: &str = "\
 Start a process

@@ -250,7 +250,7 @@ fn the_process_of_another_project_is_not_stopped_by_a_short_name() {
     refused.says(
         "",
         &format!(
-            "bgo: the job \"server\" of this project is not registered: the process \"server\" is of the project \"{}\"\nhint: bgo up server starts it here; cd there to act on that one\n",
+            "bgo: the job \"server\" of this project is not registered: the process \"server\" is of the project \"{}\"\nhint: bgo up server starts it; act on the other from another folder\n",
             shop.display()
         ),
     );
@@ -338,4 +338,78 @@ fn a_check_is_about_the_file_and_not_about_what_ran_before() {
     bgo_in(&env, &root, &["up"]).ok();
     fs::write(root.join("bgo.toml"), jobs("web", "db")).unwrap();
     bgo_in(&env, &root, &["check"]).ok();
+}
+
+#[test]
+fn a_process_of_no_project_is_not_reached_by_the_name_of_a_job() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", ONE);
+    let pid = env.start("server", &["sleep", "599"]);
+    for verb in ["stop", "restart", "delete"] {
+        let refused = bgo_in(&env, &root, &[verb, "server"]).code(3);
+        assert!(refused.stderr.contains("the process \"server\" is of no project"), "{verb}: {}", refused.stderr);
+    }
+    assert_eq!(env.pid("server"), pid);
+}
+
+#[test]
+fn a_start_from_outside_does_not_take_a_process_from_its_project() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", ONE);
+    bgo_in(&env, &root, &["up"]).ok();
+    bgo_in(&env, &root, &["stop", "server"]).ok();
+    let refused = env.bgo(&["start", "server", "--", "sleep", "599"]).code(1);
+    refused.says(
+        "",
+        &format!(
+            "bgo: \"server\" is of the project \"{}\": its job \"server\" has that name\nhint: cd there and bgo start server; or take another name; --force takes this one\n",
+            root.display()
+        ),
+    );
+    assert_eq!(env.record("server")["project"]["job"], "server");
+}
+
+#[test]
+fn what_was_started_with_flags_is_made_what_the_file_says_by_up() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", ONE);
+    bgo_in(&env, &root, &["start", "server", "-e", "A=1"]).ok();
+    let said = bgo_in(&env, &root, &["up"]).ok();
+    assert!(said.stdout.starts_with("restarted \"server\""), "{}", said.stdout);
+    assert!(bgo_in(&env, &root, &["up"]).ok().stdout.starts_with("\"server\" runs already"));
+}
+
+#[test]
+fn a_change_in_a_file_of_variables_is_a_change_of_the_job() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", "[jobs.server]\ncmd = 'sleep 600'\ncwd = '/'\nenv-file = '.env'\n");
+    fs::write(root.join(".env"), "A=1\n").unwrap();
+    bgo_in(&env, &root, &["up"]).ok();
+    assert!(bgo_in(&env, &root, &["up"]).ok().stdout.starts_with("\"server\" runs already"));
+    fs::write(root.join(".env"), "A=2\n").unwrap();
+    assert!(bgo_in(&env, &root, &["up"]).ok().stdout.starts_with("restarted \"server\""));
+}
+
+#[test]
+fn a_record_that_cannot_be_read_does_not_make_a_job_run_twice() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", ONE);
+    bgo_in(&env, &root, &["up"]).ok();
+    env.put_record("server", "{");
+    bgo_in(&env, &root, &["up"]).code(1);
+    assert_eq!(env.copies("sleep 600").len(), 1);
+    let said = bgo_in(&env, &root, &["down"]).stderr;
+    assert!(said.contains("cannot tell whether \"server\" is of this project"), "{said}");
+    env.bgo(&["stop", "server"]);
+}
+
+#[test]
+fn a_linked_file_is_of_the_folder_that_the_link_is_in() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", ONE);
+    fs::rename(root.join("bgo.toml"), env.work().join("jobs.toml")).unwrap();
+    std::os::unix::fs::symlink("../jobs.toml", root.join("bgo.toml")).unwrap();
+    bgo_in(&env, &root, &["up"]).ok();
+    let said = env.bgo(&["up", "--config", "shop/bgo.toml"]).ok();
+    assert!(said.stdout.starts_with("\"server\" runs already"), "{}", said.stdout);
 }

@@ -102,8 +102,13 @@ fn a_job_that_crashes_fails_what_needs_it_with_the_reason() {
     assert!(said.stdout.starts_with("started \"other\""), "what was started stays up: {}", said.stdout);
     assert!(said.stderr.contains("\"db\" ended before it was ready: exit code 3"), "{}", said.stderr);
     assert!(said.stderr.contains("no disk"), "the last lines of its log: {}", said.stderr);
-    assert!(said.stderr.contains("bgo: \"web\" was not started: it needs \"db\", which failed\n"), "{}", said.stderr);
-    assert!(said.stderr.contains("bgo: \"mail\" was not started: it needs \"web\", which failed\n"), "{}", said.stderr);
+    let why = "bgo: \"web\" was not started: it needs \"db\": \"db\" ended before it was ready: exit code 3";
+    assert!(said.stderr.contains(why), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("bgo: \"mail\" was not started: it needs \"web\", which was not\n"),
+        "{}",
+        said.stderr
+    );
     assert_eq!(env.names(), ["db", "other"]);
     let json = bgo_in(&env, &root, &["up", "--json"]).code(1).json();
     assert_eq!((&json["outcome"], &json["total"], &json["error_count"]), (&"failure".into(), &4.into(), &3.into()));
@@ -160,7 +165,11 @@ fn a_job_that_does_not_get_ready_in_time_fails_what_needs_it_and_goes_on() {
     let root = project(&env, "shop", THREE);
     let said = bgo_in(&env, &root, &["up", "--after-timeout", "300ms"]).code(1);
     assert!(said.stderr.contains("bgo: \"db\" is not ready after 300ms: starting"), "{}", said.stderr);
-    assert!(said.stderr.contains("\"server\" was not started: it needs \"db\", which failed"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("\"server\" was not started: it needs \"db\": \"db\" is not ready"),
+        "{}",
+        said.stderr
+    );
     assert_eq!(env.row("db")["status"], "online");
 }
 
@@ -498,4 +507,49 @@ fn a_job_that_waits_for_a_change_is_started_by_up_and_good_enough_for_what_needs
     bgo_in(&env, &root, &["stop", "web"]).ok();
     bgo_in(&env, &root, &["start", "web"]).ok();
     assert_eq!(env.row("web")["status"], "online");
+}
+
+#[test]
+fn a_job_that_dies_while_others_are_waited_for_is_a_failure() {
+    let env = TestEnv::new();
+    let root = project(
+        &env,
+        "shop",
+        "[jobs.brief]\ncmd = 'sleep 0.3; echo no module >&2; exit 9'\n[jobs.slow]\ncmd = 'sleep 0.8; echo up; exec sleep 600'\nready-when = 'up'\n",
+    );
+    let said = bgo_in(&env, &root, &["up"]).code(1);
+    assert!(said.stderr.contains("\"brief\" ended soon after it was started: exit code 9"), "{}", said.stderr);
+    assert!(said.stderr.contains("no module"), "{}", said.stderr);
+}
+
+#[test]
+fn a_second_ctrl_c_kills_what_does_not_stop() {
+    let env = TestEnv::new();
+    let root = project(
+        &env,
+        "shop",
+        "[jobs.deaf]\ncmd = \"trap '' TERM; echo up; while :; do sleep 0.05; done\"\nready-when = 'up'\nstop-timeout = '1h'\n",
+    );
+    bgo_in(&env, &root, &["up"]).ok();
+    let down = env.cmd(&["down"]).cwd(&root).spawn();
+    env.wait_state("deaf", "stopping");
+    signal(down.pid, Signal::SIGINT);
+    signal(down.pid, Signal::SIGINT);
+    wait_until("the second one to be heard", || {
+        signal(down.pid, Signal::SIGINT);
+        !alive(down.pid) || env.row("deaf")["status"] == "stopped"
+    });
+    down.finish().code(130);
+    env.assert_all_gone();
+}
+
+#[test]
+fn restarting_a_project_keeps_the_order_of_its_jobs() {
+    let env = TestEnv::new();
+    let root = project(&env, "shop", THREE);
+    go(&root);
+    bgo_in(&env, &root, &["up"]).ok();
+    fs::remove_file(root.join("order")).unwrap();
+    bgo_in(&env, &root, &["restart", "--project"]).ok();
+    assert_eq!(fs::read_to_string(root.join("order")).unwrap(), "db\nserver\nworker\n");
 }
