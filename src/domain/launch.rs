@@ -90,8 +90,7 @@ impl LaunchFailure {
     /// Whether the same launch may succeed a little later.
     pub fn is_transient(self) -> bool {
         let shortage = matches!(self.errno, libc::EAGAIN | libc::ENOMEM | libc::ETXTBSY | libc::EMFILE | libc::ENFILE);
-        // A file of variables may be away for the moment of a deployment.
-        shortage || self.errno == libc::EIO || self.stage == Stage::EnvFile
+        shortage || self.errno == libc::EIO
     }
 }
 

@@ -47,7 +47,8 @@ fn bgo_toml_comes_before_bgrun_toml() {
     fs::remove_file(root.join("bgo.toml")).unwrap();
     // What this machine does not have is found out, too.
     let refused = bgo_in(&env, &root, &["check"]).code(1);
-    refused.says("", "bgo: cannot start \"old\": \"x\": command not found\n");
+    let file = root.join("bgrun.toml").display().to_string();
+    refused.says("", &format!("bgo: {file}:1: [jobs.old]: cannot start \"old\": \"x\": command not found\n"));
 }
 
 #[test]
@@ -393,7 +394,7 @@ fn a_change_in_a_file_of_variables_is_a_change_of_the_job() {
 #[test]
 fn a_record_that_cannot_be_read_does_not_make_a_job_run_twice() {
     let env = TestEnv::new();
-    let root = project(&env, "shop", ONE);
+    let root = project(&env, "shop", "[jobs.server]\ncmd = 'exec sleep 600'\n");
     bgo_in(&env, &root, &["up"]).ok();
     env.put_record("server", "{");
     bgo_in(&env, &root, &["up"]).code(1);
