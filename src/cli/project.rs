@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 
 /// What is said below the help of `up`.
 pub const UP_NOTES: &str = "\
-Starts each job when all that it needs is ready, or has ended well. What runs as the file says is left alone, what has
+Starts each job when all that it needs is ready, or has ended well. What runs as the file says is left alone, what has \
 changed in it is restarted. Returns when all is ready; 1 if anything failed.";
 
 // `up`

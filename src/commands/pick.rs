@@ -2,7 +2,7 @@
 
 use super::output::{awaiting, known_name, print, print_error, say};
 use super::restart;
-use super::select::{Selected, each_in_time};
+use super::select::{Selected, each, each_in_time};
 use crate::cli::PickArgs;
 use crate::domain::name::Name;
 use crate::domain::record::State;
@@ -43,9 +43,15 @@ pub fn run(bgo: &Bgo, args: &PickArgs, order: Order) -> Result<ExitCode> {
         return Ok(ExitCode::Done);
     }
     let names = picked.into_iter().filter_map(|index| down.get(index)).filter_map(|row| Name::parse(&row.name).ok());
-    each_in_time(bgo, &Selected::Listed(names.collect()), "restarting", &|name| {
-        restart::restart(bgo, name, RestartRequest::default())
-    })
+    let selected = Selected::Listed(names.collect());
+    let restart = |name: &Name| restart::restart(bgo, name, RestartRequest::default());
+    match order {
+        Order::Name => each_in_time(bgo, &selected, "restarting", &restart),
+        // The order was asked for.
+        Order::LastStoppedFirst => {
+            each(bgo, &selected, &mut |name| awaiting(&format!("restarting {name}"), || restart(name)))
+        }
+    }
 }
 
 /// Down, and not about to be restarted anyway.

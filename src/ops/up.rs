@@ -123,7 +123,8 @@ pub fn up(
         tell(&jobs);
     }
     let mut aborted = Vec::new();
-    if request.abort_on_failure && ascent.failed && !interrupted {
+    let failed = jobs.iter().any(|job| job.error.is_some());
+    if request.abort_on_failure && failed && !interrupted {
         let started = |job: &&Progress| matches!(job.done, Some(Done::Started | Done::Recreated));
         let names: Vec<Name> = jobs.iter().filter(started).map(|job| job.name.clone()).collect();
         let down = down(bgo, names, &StopRequest::default(), signals, &mut |_| {})?;

@@ -156,3 +156,17 @@ fn ctrl_c_in_the_menu_restarts_nothing_and_leaves_the_terminal_as_it_was() {
     assert!(ended.stdout.ends_with("\x1b[?25h") || ended.stdout.contains("\x1b[?25h"), "the cursor is shown again");
     assert_eq!(online(&env), ["aa"]);
 }
+
+#[test]
+fn what_was_stopped_last_is_started_first() {
+    let env = TestEnv::new();
+    for name in ["a", "b", "c"] {
+        env.start_script(&[], name, &format!("echo {name} >> order; echo ready; exec sleep 600"));
+    }
+    for name in ["a", "c", "b"] {
+        env.bgo(&["stop", name]).ok();
+    }
+    std::fs::remove_file(env.work().join("order")).unwrap();
+    env.bgo(&["restart-last", "--all"]).ok();
+    assert_eq!(std::fs::read_to_string(env.work().join("order")).unwrap(), "b\nc\na\n");
+}
