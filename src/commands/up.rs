@@ -251,9 +251,8 @@ impl Screen {
     }
 
     fn clear(&mut self) {
-        if self.drawn > 0 {
-            let _ = write!(io::stderr(), "\x1b[{}A\x1b[J", self.drawn);
-            self.drawn = 0;
-        }
+        // Line by line: a multiplexer that is told to erase the whole screen keeps what was on it as history.
+        let _ = io::stderr().write_all("\x1b[A\x1b[2K".repeat(self.drawn).as_bytes());
+        self.drawn = 0;
     }
 }
