@@ -18,6 +18,7 @@ mod legacy;
 mod link;
 pub mod logs;
 mod members;
+mod names;
 mod output;
 mod ports;
 mod preflight;

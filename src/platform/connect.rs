@@ -4,13 +4,13 @@
 //! side does, so that a sidecar's one thread may call it.
 
 use super::boot_clock;
+use super::loopback::{Address, socket};
 use super::poll::{Interest, wait};
 use nix::errno::Errno;
 use std::ffi::c_int;
 use std::io;
-use std::mem::{size_of, zeroed};
-use std::net::{Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
 /// The loopback device delivers within the very call, and a connection is made or refused when it returns; but a busy
@@ -61,32 +61,14 @@ enum Attempt {
 }
 
 fn begin(v4: bool, port: u16) -> Result<Attempt, Errno> {
-    let family = if v4 { libc::AF_INET } else { libc::AF_INET6 };
-    // SAFETY: socket takes numbers and returns a new descriptor or -1; fcntl changes only that one.
-    let socket = unsafe {
-        let socket = OwnedFd::from_raw_fd(Errno::result(libc::socket(family, libc::SOCK_STREAM, 0))?);
-        Errno::result(libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC))?;
-        Errno::result(libc::fcntl(socket.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK))?;
-        socket
-    };
-    // SAFETY: zeroed addresses are valid ones; the kernel reads as many bytes as each has.
-    let done = unsafe {
-        if v4 {
-            let mut address: libc::sockaddr_in = zeroed();
-            address.sin_family = libc::AF_INET as libc::sa_family_t;
-            address.sin_port = port.to_be();
-            address.sin_addr.s_addr = u32::from(Ipv4Addr::LOCALHOST).to_be();
-            let size = size_of::<libc::sockaddr_in>() as libc::socklen_t;
-            libc::connect(socket.as_raw_fd(), (&raw const address).cast(), size)
-        } else {
-            let mut address: libc::sockaddr_in6 = zeroed();
-            address.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-            address.sin6_port = port.to_be();
-            address.sin6_addr.s6_addr = Ipv6Addr::LOCALHOST.octets();
-            let size = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
-            libc::connect(socket.as_raw_fd(), (&raw const address).cast(), size)
-        }
-    };
+    let socket = socket(v4)?;
+    // SAFETY: fcntl changes only this descriptor.
+    let done = unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+    Errno::result(done)?;
+    let address = Address::new(v4, port);
+    let (raw, size) = address.raw();
+    // SAFETY: the kernel reads `size` bytes of `address`.
+    let done = unsafe { libc::connect(socket.as_raw_fd(), raw, size) };
     match Errno::result(done) {
         Ok(_) => Ok(Attempt::Connected),
         Err(Errno::EINPROGRESS | Errno::EINTR) => Ok(Attempt::UnderWay(socket)),

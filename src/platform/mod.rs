@@ -10,6 +10,7 @@ mod account;
 mod attributes;
 mod connect;
 mod entry;
+mod loopback;
 #[cfg(target_os = "linux")]
 #[path = "linux/mod.rs"]
 mod os;

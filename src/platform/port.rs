@@ -4,12 +4,13 @@
 //! gives its number to nobody who asks for any; nobody can connect to it, so that who waits for the process is not
 //! fooled (std's `TcpListener` would accept connections).
 
+use super::loopback::{Address, socket};
 use nix::errno::Errno;
 use std::ffi::c_int;
 use std::io;
-use std::mem::{size_of, zeroed};
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::mem::size_of;
+use std::net::TcpListener;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// A port of the loopback addresses that is ours as long as this lives.
 #[derive(Debug)]
@@ -66,13 +67,7 @@ impl HeldPort {
 
 /// A socket with this port of the loopback address. Without `again` nobody else can have another.
 fn bind(v4: bool, port: u16, again: bool) -> Result<OwnedFd, Errno> {
-    let family = if v4 { libc::AF_INET } else { libc::AF_INET6 };
-    // SAFETY: socket takes numbers and returns a new descriptor or -1; fcntl changes only that one.
-    let socket = unsafe {
-        let socket = OwnedFd::from_raw_fd(Errno::result(libc::socket(family, libc::SOCK_STREAM, 0))?);
-        Errno::result(libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC))?;
-        socket
-    };
+    let socket = socket(v4)?;
     let reuse = c_int::from(again);
     let size = size_of::<c_int>() as libc::socklen_t;
     // SAFETY: the kernel reads `size` bytes of `reuse`.
@@ -81,24 +76,10 @@ fn bind(v4: bool, port: u16, again: bool) -> Result<OwnedFd, Errno> {
         libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, value, size)
     };
     Errno::result(done)?;
-    // SAFETY: zeroed addresses are valid ones; the kernel reads as many bytes as each has.
-    let done = unsafe {
-        if v4 {
-            let mut address: libc::sockaddr_in = zeroed();
-            address.sin_family = libc::AF_INET as libc::sa_family_t;
-            address.sin_port = port.to_be();
-            address.sin_addr.s_addr = u32::from(Ipv4Addr::LOCALHOST).to_be();
-            let size = size_of::<libc::sockaddr_in>() as libc::socklen_t;
-            libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size)
-        } else {
-            let mut address: libc::sockaddr_in6 = zeroed();
-            address.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-            address.sin6_port = port.to_be();
-            address.sin6_addr.s6_addr = Ipv6Addr::LOCALHOST.octets();
-            let size = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
-            libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size)
-        }
-    };
+    let address = Address::new(v4, port);
+    let (raw, size) = address.raw();
+    // SAFETY: the kernel reads `size` bytes of `address`.
+    let done = unsafe { libc::bind(socket.as_raw_fd(), raw, size) };
     Errno::result(done)?;
     Ok(socket)
 }

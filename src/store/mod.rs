@@ -33,6 +33,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+pub use trust::why_not_ours;
 use trust::{Folder, foreign_file, me, refusal};
 
 const FOLDERS: [&str; 3] = ["procs", "logs", "run"];

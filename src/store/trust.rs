@@ -127,6 +127,23 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
     if mode & 0o700 == 0o700 { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(mode | 0o700)) }
 }
 
+/// Why what the file at `path` says is not ours: it, or the link that it is, belongs to another user (root aside), or
+/// everybody can write to it. `None`: it is.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn why_not_ours(path: &Path) -> io::Result<Option<String>> {
+    let there = fs::metadata(path)?;
+    // Who puts a link to our own file into a folder of theirs decides what `./server` in it is.
+    let link = fs::symlink_metadata(path)?;
+    let foreign = [&there, &link].into_iter().map(MetadataExt::uid).find(|&owner| owner != me() && owner != 0);
+    Ok(match foreign {
+        Some(owner) => Some(format!("it belongs to {}", user(owner))),
+        None if there.mode() & 0o002 != 0 => Some("everybody can write to it".to_owned()),
+        None => None,
+    })
+}
+
 /// A file of the state folder that is another user's.
 pub(super) fn foreign_file(path: &Path, owner: u32) -> Error {
     Error::new(ErrorKind::Foreign, format!("cannot use {}", path.display()))
