@@ -306,7 +306,7 @@ fn a_link_that_somebody_else_has_put_in_the_way_is_not_used() {
     // Only root can give it away.
     if std::os::unix::fs::lchown(other.join("bgo.toml"), Some(12345), None).is_ok() {
         let refused = bgo_in(&env, &other, &["up"]).code(1);
-        assert!(refused.stderr.contains("is not used: it belongs to the user with id 12345"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("is not used: it belongs to user 12345"), "{}", refused.stderr);
     }
 }
 
