@@ -2,7 +2,7 @@
 
 use super::before::{await_ready, before_start};
 use super::output::{note, print_error, say};
-use super::select::{Selected, each, each_in_time, select, select_running};
+use super::select::{Selected, each_in_time, select, select_running};
 use crate::cli::RestartArgs;
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
@@ -23,49 +23,72 @@ pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
             None
         }
     };
-    if let Selected::Listed(names) = &selected {
-        let order = ops::needed_first(bgo, names)?;
-        if !order.is_empty() {
-            return restart_in_order(bgo, &order, request);
-        }
-    }
     let restarted = Mutex::new(Vec::new());
-    let worst = each_in_time(bgo, &selected, "restarting", &|name| {
-        let (name, said) = match project.as_ref().and_then(|project| changed(bgo, project, name)) {
-            Some(changed) => {
-                // One that never ran has not waited for what it needs.
-                if bgo.store.read(&changed.name)?.is_none()
-                    && before_start(bgo, &changed, false, ops::AFTER_TIMEOUT)?.is_some()
-                {
-                    return Err(
-                        Error::new(ErrorKind::Conflict, format!("\"{name}\" was not started")).because("interrupted")
-                    );
-                }
-                (changed.name.clone(), told(&changed.name, ops::start(bgo, &changed)?))
-            }
-            None => (name.clone(), restart(bgo, name, request)?),
-        };
+    let one = |name: &Name| {
+        let (name, said) = restart_as_written(bgo, project.as_ref(), name, request)?;
         restarted.lock().unwrap_or_else(PoisonError::into_inner).push(name);
         Ok(said)
-    })?;
-    if args.all {
+    };
+    let order = match &selected {
+        Selected::Listed(names) => ops::needed_first(bgo, names)?,
+        Selected::Typed(_) => Vec::new(),
+    };
+    let worst = match order.as_slice() {
+        [] => each_in_time(bgo, &selected, "restarting", &one)?,
+        order => in_order(bgo, order, &one)?,
+    };
+    if args.all || worst == ExitCode::Interrupted {
         return Ok(worst);
     }
-    let restarted = restarted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(worst.max(restart_dependents(bgo, &restarted)?))
+    // Those that want to be restarted with what they need.
+    let done = restarted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let dependents = ops::restart_order(bgo, &done)?;
+    let also = |name: &Name| {
+        // What the command line asks for is for those that it names.
+        restart_as_written(bgo, project.as_ref(), name, RestartRequest::default()).map(|(_, said)| said)
+    };
+    Ok(worst.max(in_order(bgo, &dependents, &also)?))
 }
 
-/// Restarts each when those that it needs are ready again.
-fn restart_in_order(bgo: &Bgo, order: &[(Name, Vec<Name>)], request: RestartRequest) -> Result<ExitCode> {
-    let names = order.iter().map(|(name, _)| name.clone()).collect();
-    each(bgo, &Selected::Listed(names), &mut |name| {
-        let needed = order.iter().find(|(other, _)| other == name).map(|(_, needed)| needed.as_slice());
+/// Does `act` for each when those that it needs are ready again.
+fn in_order(bgo: &Bgo, order: &[(Name, Vec<Name>)], act: &dyn Fn(&Name) -> Result<String>) -> Result<ExitCode> {
+    let mut worst = ExitCode::Done;
+    for (name, needed) in order {
         let what = format!("cannot restart \"{name}\"");
-        if !await_ready(bgo, &what, needed.unwrap_or_default(), ops::AFTER_TIMEOUT)? {
-            return Err(Error::new(ErrorKind::Conflict, what).because("interrupted"));
+        let done = await_ready(bgo, &what, needed, ops::AFTER_TIMEOUT).and_then(|ready| match ready {
+            true => act(name).map(Some),
+            false => Ok(None),
+        });
+        match done {
+            Ok(Some(said)) => say(&said),
+            Ok(None) => return Ok(ExitCode::Interrupted),
+            // One that another command has deleted since it was listed needs nothing more.
+            Err(_) if !bgo.store.record_path(name).exists() => {}
+            Err(error) => {
+                print_error(&error);
+                worst = worst.max(error.kind.exit_code());
+            }
         }
-        restart(bgo, name, request)
-    })
+    }
+    Ok(worst)
+}
+
+/// Restarts one, as the file of its project says now; its name, and what came of it.
+fn restart_as_written(
+    bgo: &Bgo,
+    project: Option<&ProjectFile>,
+    name: &Name,
+    request: RestartRequest,
+) -> Result<(Name, String)> {
+    let Some(changed) = project.and_then(|project| changed(bgo, project, name)) else {
+        return Ok((name.clone(), restart(bgo, name, request)?));
+    };
+    // One that never ran has not waited for what it needs.
+    if bgo.store.read(&changed.name)?.is_none() && before_start(bgo, &changed, false, ops::AFTER_TIMEOUT)?.is_some() {
+        return Err(Error::new(ErrorKind::Conflict, format!("\"{name}\" was not started")).because("interrupted"));
+    }
+    let said = told(&changed.name, ops::start(bgo, &changed)?);
+    Ok((changed.name, said))
 }
 
 /// A start as the file of the project says, if that has changed since the process was started, or if it never was.
@@ -85,27 +108,6 @@ fn changed(bgo: &Bgo, project: &ProjectFile, name: &Name) -> Option<StartRequest
             Some(StartRequest { force: true, ..request(job, name) })
         }
     }
-}
-
-/// Restarts what runs, needs one of `restarted` and wants to be restarted with it, each when what it needs is ready again.
-fn restart_dependents(bgo: &Bgo, restarted: &[Name]) -> Result<ExitCode> {
-    let mut worst = ExitCode::Done;
-    for (name, needed) in ops::restart_order(bgo, restarted)? {
-        let what = format!("cannot restart \"{name}\"");
-        let done = await_ready(bgo, &what, &needed, ops::AFTER_TIMEOUT).and_then(|ready| match ready {
-            true => restart(bgo, &name, RestartRequest::default()).map(Some),
-            false => Ok(None),
-        });
-        match done {
-            Ok(Some(said)) => say(&said),
-            Ok(None) => return Ok(ExitCode::Interrupted),
-            Err(error) => {
-                print_error(&error);
-                worst = worst.max(error.kind.exit_code());
-            }
-        }
-    }
-    Ok(worst)
 }
 
 /// Restarts one and says what came of it.

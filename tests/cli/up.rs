@@ -554,3 +554,16 @@ fn restarting_a_project_keeps_the_order_of_its_jobs() {
     bgo_in(&env, &root, &["restart", "--project"]).ok();
     assert_eq!(fs::read_to_string(root.join("order")).unwrap(), "db\nserver\nworker\n");
 }
+
+#[test]
+fn restarting_a_project_takes_what_its_file_says_now() {
+    let env = TestEnv::new();
+    let file = "[jobs.db]\ncmd = 'sleep 600'\n[jobs.web]\ncmd = 'sleep 600'\nafter = 'db'\n";
+    let root = project(&env, "shop", file);
+    bgo_in(&env, &root, &["up"]).ok();
+    fs::write(root.join("bgo.toml"), file.replace("sleep 600", "sleep 599")).unwrap();
+    bgo_in(&env, &root, &["restart", "--project"]).ok();
+    for name in ["db", "web"] {
+        assert_eq!(env.record(name)["command"][1], "599", "{name}");
+    }
+}
