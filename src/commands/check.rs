@@ -49,7 +49,7 @@ fn as_error(file: &str, problem: &Problem) -> Error {
 /// Prints a schema.
 pub fn schema(args: &SchemaArgs) -> Result<ExitCode> {
     match args.topic {
-        Topic::Project => print(&json::pretty(&jobs::schema())),
+        Topic::Project => print(&json::document(&jobs::schema())),
     }
     Ok(ExitCode::Done)
 }

@@ -56,7 +56,7 @@ pub fn run(bgo: &Bgo, args: &PickArgs, order: Order) -> Result<ExitCode> {
 
 /// Down, and not about to be restarted anyway.
 fn is_down(row: &Row) -> bool {
-    !row.online && matches!(row.state, State::Stopped | State::Exited | State::Errored | State::Unknown)
+    !row.online && (row.state.is_settled() || row.state == State::Unknown)
 }
 
 fn named(bgo: &Bgo, args: &PickArgs) -> Result<ExitCode> {

@@ -6,7 +6,7 @@ use crate::cli::{ProcessFlags, StartFlags};
 use crate::domain::duration::Span;
 use crate::domain::jobs::Job;
 use crate::domain::name::Name;
-use crate::domain::settings::{Restart, Settings};
+use crate::domain::settings::Restart;
 use crate::domain::spec::Supervision;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::jobs::ProjectFile;
@@ -36,9 +36,7 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
         Some(Restart::OnFailure) => ", restarted when it fails",
         Some(Restart::Always) => ", restarted when it dies",
     };
-    let mut settings = Settings::default();
-    settings.apply(&request.supervision.settings);
-    let awaits_readiness = settings.ready_when().is_some();
+    let awaits_readiness = request.supervision.settings.awaits_readiness();
     let before = before_start(bgo, &request, flags.fetch, flags.after_timeout.0);
     let before = before.map_err(|error| match (&request.project, error.kind) {
         (Some(project), ErrorKind::NotFound | ErrorKind::NotRunning) => {

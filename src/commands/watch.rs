@@ -52,7 +52,7 @@ pub fn set(bgo: &Bgo, args: SetArgs) -> Result<ExitCode> {
         let awaited = record.state == State::Starting;
         let is_later = |name: &&str| counts_from_next_start(name) && !(awaited && name.starts_with("ready-when"));
         let later: Vec<&str> = names.iter().map(String::as_str).filter(is_later).collect();
-        let runs = !matches!(record.state, State::Exited | State::Stopped | State::Errored);
+        let runs = !record.state.is_settled();
         let note = match later.as_slice() {
             _ if !runs => " from its next start on".to_owned(),
             [] => String::new(),

@@ -271,7 +271,15 @@ pub const READINESS: &[&str] = &[
 ];
 
 /// The settings that are ways to tell health, of which there can be one.
-pub const HEALTH: &[&str] = &["health_url", "health_port", "health_cmd"];
+const HEALTH: &[&str] = &["health_url", "health_port", "health_cmd"];
+
+/// The settings that give way to those `given` (named as on the command line): there is one way to tell readiness and one
+/// to tell health, and what is given takes the place of what was.
+pub fn displaced_by(given: &[String]) -> impl Iterator<Item = &'static str> {
+    let is_given = |way: &&str| given.contains(&way.replace('_', "-"));
+    let displaced = [READINESS, HEALTH].into_iter().filter(move |ways| ways.iter().any(is_given));
+    displaced.flatten().copied()
+}
 
 /// What takes effect at the next start of the process only.
 const FROM_NEXT_START: [&str; 18] = [

@@ -6,7 +6,7 @@
 use super::duration::Span;
 use super::machine::Grace;
 use super::raw::Raw;
-use super::settings::{Change, HEALTH, READINESS, Restart, RestartOn, Settings};
+use super::settings::{Change, Restart, RestartOn, Settings, displaced_by};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -113,12 +113,7 @@ impl Supervision {
 
     /// Puts what `other` gives on top of this. Another way to tell readiness, or health, takes the place of this one's.
     pub fn overlay(&mut self, other: Supervision) {
-        for ways in [READINESS, HEALTH] {
-            let given = other.settings.names();
-            if ways.iter().any(|way| given.contains(&way.replace('_', "-"))) {
-                ways.iter().for_each(|way| self.settings.withdraw(way));
-            }
-        }
+        displaced_by(&other.settings.names()).for_each(|way| self.settings.withdraw(way));
         self.restart = other.restart.or(self.restart);
         self.watch.interval = other.watch.interval.or(self.watch.interval);
         self.watch.min_uptime = other.watch.min_uptime.or(self.watch.min_uptime);

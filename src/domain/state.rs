@@ -61,6 +61,18 @@ states! {
     Corrupt = "corrupt",
 }
 
+impl State {
+    /// Whether it is down, and stays so until somebody asks.
+    pub fn is_settled(self) -> bool {
+        matches!(self, State::Exited | State::Stopped | State::Errored)
+    }
+
+    /// Whether no process of it runs, and its sidecar is to start one again: in time, or when a file changes.
+    pub fn is_between_runs(self) -> bool {
+        matches!(self, State::Backoff | State::Waiting)
+    }
+}
+
 impl Serialize for State {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(self)

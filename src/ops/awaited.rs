@@ -131,7 +131,8 @@ impl Awaited {
     pub fn look(&mut self, bgo: &Bgo, goal: Goal) -> Result<Look> {
         let Some((record, phase)) = self.observe(bgo)? else { return Ok(self.without_record(goal)) };
         self.reason.clone_from(&record.reason);
-        self.state = Some(if phase == Phase::Down && !is_settled(&record) { State::Exited } else { record.state });
+        self.state =
+            Some(if phase == Phase::Down && !record.state.is_settled() { State::Exited } else { record.state });
         let is_first = self.first.is_none();
         if is_first && goal != Goal::Ready && never_ran(&record) {
             // It is about to be withdrawn.
@@ -160,7 +161,7 @@ impl Awaited {
                 if !is_free(bgo, &self.name) {
                     return Ok(Look::Pending(Some(platform::boot_clock() + UNREGISTERED)));
                 }
-                let settled = is_settled(&record) && !self.bound;
+                let settled = record.state.is_settled() && !self.bound;
                 let exit = if settled { last_exit(&record, phase) } else { self.last_exit(&record) };
                 Some(Ok(Reached::Down(exit)))
             }
@@ -192,7 +193,7 @@ impl Awaited {
             let phase = self.phase(bgo, &record)?;
             // A sidecar writes its last facts before it ends: what was read before it was found dead may be old.
             if written_by_the_living
-                || is_settled(&record)
+                || record.state.is_settled()
                 || bgo.store.look(&self.name, None)?.as_ref() == Some(&record)
             {
                 return Ok(Some((record, phase)));
@@ -220,13 +221,13 @@ impl Awaited {
     }
 
     fn phase(&mut self, bgo: &Bgo, record: &Record) -> Result<Phase> {
-        if is_settled(record) {
+        if record.state.is_settled() {
             return Ok(Phase::Down);
         }
         let leader_lives = record.identity.is_some() && self.leader.lives();
         if record.sidecar.is_some() && self.sidecar.lives() {
             return Ok(match record.state {
-                State::Backoff | State::Waiting => Phase::Backoff,
+                state if state.is_between_runs() => Phase::Backoff,
                 State::Starting if record.identity.is_none() => Phase::Unsettled(None),
                 _ if record.identity.is_none() => Phase::Lingering,
                 _ if leader_lives => Phase::Up { orphan: false },
@@ -436,11 +437,6 @@ fn is_ready(record: &Record) -> bool {
     }
 }
 
-/// Whether the record says that it is down.
-fn is_settled(record: &Record) -> bool {
-    matches!(record.state, State::Exited | State::Stopped | State::Errored)
-}
-
 /// Whether it is the record of a first start that failed.
 fn never_ran(record: &Record) -> bool {
     record.state == State::Errored && record.started_at.is_none() && record.exits.is_empty()
@@ -468,8 +464,7 @@ fn ends_since(record: &Record, mark: Option<Timestamp>) -> &[Exit] {
 
 /// How the last run of a process that is down ended.
 fn last_exit(record: &Record, phase: Phase) -> Exit {
-    let noted =
-        is_settled(record) || phase == Phase::Backoff || matches!(record.state, State::Backoff | State::Waiting);
+    let noted = record.state.is_settled() || phase == Phase::Backoff || record.state.is_between_runs();
     // One that was noted before the last start is that of an earlier run: the last ended unseen.
     let of_this_run = |exit: &&Exit| record.started_at.is_none_or(|started| exit.at >= started);
     record.exits.last().filter(|_| noted).filter(of_this_run).cloned().unwrap_or_else(unseen)

@@ -6,7 +6,7 @@
 use super::legacy;
 use crate::domain::machine::Grace;
 use crate::domain::outcome::{Exit, Outcome};
-use crate::domain::record::{Record, State};
+use crate::domain::record::Record;
 use crate::domain::row::Logs;
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
@@ -58,7 +58,7 @@ pub fn find(record: &Record, logs: &Logs) -> Result<Orphan> {
 /// Whether processes of this run may exist that the record does not name: its life was cut off in this boot.
 fn may_have_left_something(record: &Record) -> bool {
     // In a backoff too: a sidecar that dies between the next start and the writing of it leaves that state behind.
-    let open_end = !matches!(record.state, State::Exited | State::Stopped | State::Errored);
+    let open_end = !record.state.is_settled();
     let boot = record.identity.as_ref().map(|i| &i.boot_id).or(record.sidecar.as_ref().map(|s| &s.boot_id));
     open_end && boot.is_none_or(|boot| platform::boot_id().is_ok_and(|now| now == *boot))
 }

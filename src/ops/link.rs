@@ -6,7 +6,7 @@
 
 use super::Bgo;
 use crate::domain::name::Name;
-use crate::domain::record::{Record, State};
+use crate::domain::record::Record;
 use crate::domain::signal::Signal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, FileWatch, Interest, ProcessHandle};
@@ -94,37 +94,28 @@ pub fn own_any(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
 /// yet, or never will: the sidecar of a start that was killed before it wrote its own finds nothing to do and leaves. It
 /// is not told of, and soon done.
 fn own_when_left(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
-    let deadline = platform::boot_clock() + LEFT_WITHIN;
-    let is_down = |record: Record| {
-        record.sidecar.is_none() && matches!(record.state, State::Exited | State::Stopped | State::Errored)
-    };
-    loop {
-        if let Some(ownership) = bgo.store.try_own(name)? {
-            return Ok(Some(ownership));
-        }
-        let is_left = bgo.store.read(name).is_ok_and(|record| record.is_some_and(is_down));
-        if !is_left || platform::boot_clock() >= deadline {
-            return Ok(None);
-        }
-        a_moment();
-    }
+    own_while(bgo, name, LEFT_WITHIN, &|record| record.sidecar.is_none() && record.state.is_settled())
 }
 
 /// Takes the ownership of `name` from a registered sidecar that was killed while it was starting a command: until that
 /// executes, it has a copy of the lock. Nothing tells of that moment; it is a short one.
 fn own_after_death(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
-    let deadline = platform::boot_clock() + EXECUTED_WITHIN;
-    let is_dead = |record: Record| record.sidecar.is_some() && Link::of(&record).handle.is_none();
-    while bgo.store.read(name).is_ok_and(|record| record.is_some_and(is_dead)) {
+    own_while(bgo, name, EXECUTED_WITHIN, &|record| record.sidecar.is_some() && Link::of(&record).handle.is_none())
+}
+
+/// Tries to take the ownership of `name` again and again, while its record says that it is about to be free.
+fn own_while(bgo: &Bgo, name: &Name, within: Duration, is_left: &dyn Fn(Record) -> bool) -> Result<Option<Ownership>> {
+    let deadline = platform::boot_clock() + within;
+    loop {
         if let Some(ownership) = bgo.store.try_own(name)? {
             return Ok(Some(ownership));
         }
-        if platform::boot_clock() >= deadline {
-            break;
+        let goes_on = bgo.store.read(name).is_ok_and(|record| record.is_some_and(is_left));
+        if !goes_on || platform::boot_clock() >= deadline {
+            return Ok(None);
         }
         a_moment();
     }
-    Ok(None)
 }
 
 /// Waits a moment, because another is at work on a name and nothing will tell when that is over.

@@ -12,7 +12,7 @@ use super::stop::unproven;
 use super::{Bgo, legacy};
 use crate::domain::name::Name;
 use crate::domain::record::{Ask, Record, State, Watch};
-use crate::domain::settings::{HEALTH, NAMES, READINESS, Restart};
+use crate::domain::settings::{NAMES, Restart, displaced_by};
 use crate::domain::spec::Supervision;
 use crate::error::{Error, ErrorKind, Result};
 use std::time::Duration;
@@ -76,13 +76,8 @@ pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Res
             watch.enabled = given.restart.map_or(watch.enabled, |restart| restart != Restart::No);
             watch.apply(&given.watch);
         }
-        // One way to tell readiness, one health check: what is given takes the place of what was.
-        for kind in [READINESS, HEALTH] {
-            if given.settings.names().iter().any(|name| kind.contains(&name.replace('-', "_").as_str())) {
-                kind.iter().for_each(|setting| {
-                    record.spec.reset(setting);
-                });
-            }
+        for way in displaced_by(&given.settings.names()) {
+            record.spec.reset(way);
         }
         record.spec.apply(&given.settings);
         check_settings(name.as_str(), &record.spec, given, record.is_watched())?;

@@ -150,8 +150,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
     let inherited = record.sidecar.as_ref().filter(|s| seen.sidecar_lives && s.parent).map(|s| s.pid);
     let tree = if seen.online { platform::tree(seen.leader.as_ref(), inherited, &record.run_id) } else { Vec::new() };
     let usage = seen.online.then(|| percentages(platform::usage(&tree), uptime, machine));
-    let ended_seen =
-        matches!(record.state, State::Exited | State::Errored | State::Backoff | State::Waiting | State::Stopped);
+    let ended_seen = record.state.is_settled() || record.state.is_between_runs();
     let end = record.exits.last().filter(|_| ended_seen && !seen.online).cloned();
     let restarts_left = record.restarts_left(SystemTime::now());
     Row {
@@ -273,8 +272,7 @@ fn sidecar_lives(record: &Record, leader: Option<&ProcStat>, machine: &Machine) 
 
 /// Its life was cut off: something of it may still run, or it ended unseen.
 fn without_sidecar(record: &Record, logs: &crate::domain::row::Logs, seen: &mut Observed) {
-    let settled = matches!(record.state, State::Exited | State::Stopped | State::Errored);
-    if record.schema > 0 && settled {
+    if record.schema > 0 && record.state.is_settled() {
         return;
     }
     match end::find(record, logs) {

@@ -122,7 +122,10 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     bgo.store.ensure()?;
     for _ in 0..ATTEMPTS {
         let taken = take_settled_name(bgo, request)?;
-        check_project(bgo, request)?;
+        match &taken {
+            Taken::Free(_, record) => check_project(request, record.as_deref())?,
+            Taken::Running(..) => check_project(request, bgo.store.read(&request.name)?.as_ref())?,
+        }
         match taken {
             Taken::Free(_, Some(_)) if request.unregistered => return Err(registered(&request.name)),
             Taken::Free(ownership, record) => return start_owned(bgo, request, spec, ownership, record.map(|r| *r)),
@@ -155,19 +158,21 @@ fn is_replaced(bgo: &Bgo, request: &StartRequest) -> bool {
 }
 
 /// Checks that the process of the name is of the same project as the start, or of none as the start is.
-fn check_project(bgo: &Bgo, request: &StartRequest) -> Result<()> {
-    let Some(record) = bgo.store.read(&request.name)? else { return Ok(()) };
+fn check_project(request: &StartRequest, record: Option<&Record>) -> Result<()> {
+    let Some(record) = record else { return Ok(()) };
     let Some(project) = &request.project else {
-        return match record.project {
-            Some(of) if !request.force => Err(of_project(&request.name, &of)),
+        return match &record.project {
+            Some(of) if !request.force => Err(of_project(&request.name, of)),
             _ => Ok(()),
         };
     };
     if record.project.as_ref().is_some_and(|other| (&other.root, &other.job) == (&project.root, &project.job)) {
         return Ok(());
     }
-    let whose =
-        record.project.map_or_else(|| "no project".to_owned(), |of| format!("the project \"{}\"", of.root.lossy()));
+    let whose = record
+        .project
+        .as_ref()
+        .map_or_else(|| "no project".to_owned(), |of| format!("the project \"{}\"", of.root.lossy()));
     Err(Error::new(
         ErrorKind::Conflict,
         format!("the name \"{}\" was taken meanwhile by a process of {whose}", request.name),
@@ -224,7 +229,7 @@ fn take_settled_name(bgo: &Bgo, request: &StartRequest) -> Result<Taken> {
         match take_name(bgo, request)? {
             Taken::Running(None, state)
                 if (request.if_not_running || is_replaced(bgo, request))
-                    && !matches!(state, State::Backoff | State::Waiting)
+                    && !state.is_between_runs()
                     && platform::boot_clock() < until =>
             {
                 a_moment();

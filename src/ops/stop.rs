@@ -82,7 +82,7 @@ pub(super) fn stop_run(bgo: &Bgo, name: &Name, run: Option<&str>, request: &Stop
             // What was to be stopped is over, and somebody has started it again since: that is not ours to end.
             return Ok(stopped.unwrap_or(StopOutcome::AlreadyDown));
         }
-        let was_up = record.status == Status::Running || matches!(record.state, State::Backoff | State::Waiting);
+        let was_up = record.status == Status::Running || record.state.is_between_runs();
         match own(bgo, name)? {
             Some(ownership) => {
                 let outcome = stop_orphan(bgo, name, request, &ownership)?;
@@ -165,7 +165,7 @@ pub(super) fn refused(name: &Name, now: &Record) -> Error {
 }
 
 fn is_down(record: &Record) -> bool {
-    record.status == Status::Stopped && matches!(record.state, State::Stopped | State::Exited | State::Errored)
+    record.status == Status::Stopped && record.state.is_settled()
 }
 
 /// Without a sidecar: ends what runs, and writes down the wish in any case.

@@ -18,7 +18,7 @@ use crate::domain::name::Name;
 use crate::domain::plan::{Plan, Step};
 pub use crate::domain::progress::{Done, Progress};
 use crate::domain::project::Project;
-use crate::domain::record::{Record, State};
+use crate::domain::record::Record;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, Interest, SignalQueue};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -189,7 +189,7 @@ fn start_job(bgo: &Bgo, request: &StartRequest, force_recreate: bool) -> Result<
     let is_up = super::is_up(bgo, &request.name).unwrap_or(false);
     let record = bgo.store.read(&request.name)?.filter(|_| is_up);
     // What waits for its restart is started now.
-    let is_waiting = record.as_ref().is_some_and(|record| matches!(record.state, State::Backoff | State::Waiting));
+    let is_waiting = record.as_ref().is_some_and(|record| record.state.is_between_runs());
     let config = |project: &Project| project.config.clone();
     let is_as_written = |record: Record| record.project.as_ref().map(config) == request.project.as_ref().map(config);
     let run = record.as_ref().map(|record| record.run_id.clone());
@@ -442,9 +442,11 @@ impl Course<'_> {
 
     /// Why a job cannot be started that needs the job `cause`.
     fn why_not(&self, cause: &str) -> String {
-        let cause_of = self.jobs.iter().find(|job| job.job == cause);
-        match cause_of.filter(|job| !matches!(job.step, Step::Skipped(_))).and_then(|job| job.error.as_ref()) {
-            Some(error) if error.what.contains("was not started") => format!("it needs \"{cause}\", which was not"),
+        let failed = self.jobs.iter().enumerate().find(|(index, job)| {
+            // One that was skipped itself has no reason of its own.
+            job.job == cause && *self.plan.step(*index) == Step::Failed
+        });
+        match failed.and_then(|(_, job)| job.error.as_ref()) {
             Some(error) => format!("it needs \"{cause}\": {}", error.message()),
             None => format!("it needs \"{cause}\", which was not"),
         }

@@ -56,12 +56,8 @@ impl<'a> From<&'a Error> for Failure<'a> {
     }
 }
 
-/// Any value, as text.
-pub fn pretty(value: &impl Serialize) -> String {
-    document(value)
-}
-
-pub(super) fn document(value: &impl Serialize) -> String {
+/// Any value, as text that a terminal can be shown.
+pub fn document(value: &impl Serialize) -> String {
     // Serializing fails for map keys that are no strings and for errors of the types themselves; there are none here.
     let mut json = text::clean_json(serde_json::to_string_pretty(value).unwrap_or_default());
     json.push('\n');

@@ -3,7 +3,7 @@
 //! Why it exists: a script that brings up a project reads what became of each job. Invariant: a batch has one shape,
 //! whatever was done: what came of the whole, how many of which, and each with its place, its name, and data or error.
 
-use super::json::{Failure, pretty};
+use super::json::{Failure, document};
 use crate::domain::jobs::Problem;
 use crate::domain::outcome::Exit;
 use crate::domain::progress::{Done, Progress};
@@ -65,7 +65,7 @@ pub fn batch(jobs: &[Progress], interrupted: bool) -> String {
         (false, 0) => "success",
         (false, _) => "failure",
     };
-    pretty(&Batch { outcome, total: jobs.len(), success_count, error_count, results })
+    document(&Batch { outcome, total: jobs.len(), success_count, error_count, results })
 }
 
 fn action(done: Option<Done>) -> &'static str {
@@ -111,5 +111,5 @@ pub fn checked(file: &str, jobs: &[String], warnings: &[Problem], problems: &[Pr
     }
     let ok = problems.is_empty() && refused.is_empty();
     let refused = refused.iter().map(Failure::from).collect();
-    pretty(&Checked { file, ok, jobs, warnings: found(warnings), problems: found(problems), refused })
+    document(&Checked { file, ok, jobs, warnings: found(warnings), problems: found(problems), refused })
 }

@@ -7,7 +7,7 @@ use super::super::graph::Graph;
 use super::super::kind::Kind;
 use super::super::name::Name;
 use super::super::near::nearest;
-use super::super::settings::{HEALTH, READINESS, Restart, Settings};
+use super::super::settings::{READINESS, Restart, Settings, displaced_by};
 use super::super::shell;
 use super::super::spec::Supervision;
 use super::keys::{self, ALIASES, TERMINAL, Unit};
@@ -421,11 +421,9 @@ fn meant(word: &str, known: &[String]) -> String {
 /// The keys of a job on top of those of `[defaults]`. Its own way to tell readiness or health takes the place of another.
 fn with_defaults(own: Entries, defaults: &Entries) -> Entries {
     let mut entries: Entries = defaults.clone();
-    for ways in [READINESS, HEALTH] {
-        let is_way = |name: &String| ways.contains(&name.replace('-', "_").as_str());
-        if own.keys().any(is_way) {
-            entries.retain(|name, _| !is_way(name));
-        }
+    let given: Vec<String> = own.keys().cloned().collect();
+    for way in displaced_by(&given) {
+        entries.remove(&way.replace('_', "-"));
     }
     for (name, mut entry) in own {
         if let ("env", Some(Value::Object(given)), Value::Object(env)) =

@@ -8,7 +8,7 @@
 use super::lines::Grep;
 use super::{FollowRequest, Followed, LogRequest, Stream, select, streams};
 use crate::domain::name::Name;
-use crate::domain::record::{Record, State};
+use crate::domain::record::Record;
 use crate::error::{Error, ErrorKind, Result};
 use crate::logs::{LogReader, end_of};
 use crate::ops::growing::Growing;
@@ -257,10 +257,7 @@ impl<'a> FollowAll<'a> {
                 Ok(Some(record)) => {
                     process.registered = true;
                     self.go_where_it_goes(&name, &record, tell)?;
-                    if matches!(
-                        record.state,
-                        State::Exited | State::Stopped | State::Errored | State::Backoff | State::Waiting
-                    ) {
+                    if record.state.is_settled() || record.state.is_between_runs() {
                         self.finish(&name, tell)?;
                     }
                 }
