@@ -177,8 +177,8 @@ pub struct StartFlags {
     /// Wait until it is ready or has ended, for TIME at most
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, conflicts_with = "settle")]
     pub wait: Option<Option<Span>>,
-    /// Succeed if it runs already
-    #[arg(long, conflicts_with = "force")]
+    /// Succeed if it runs already as asked for; with --force, replace it if not
+    #[arg(long)]
     pub if_not_running: bool,
     /// Replace it if it runs already
     #[arg(long)]

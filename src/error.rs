@@ -76,6 +76,8 @@ pub enum ErrorKind {
     NeedsAnswer,
     /// It took longer than allowed.
     TimedOut,
+    /// The process belongs to another owner than the caller (`BGO_OWNER`).
+    OtherOwner,
     /// Another command changed the same process meanwhile.
     Conflict,
     /// Output that was asked for is not known or not kept any more.
@@ -99,6 +101,7 @@ impl ErrorKind {
             ErrorKind::Io => "io",
             ErrorKind::NeedsAnswer => "needs_answer",
             ErrorKind::TimedOut => "timed_out",
+            ErrorKind::OtherOwner => "other_owner",
             ErrorKind::Conflict => "conflict",
             ErrorKind::NotKept => "not_kept",
             ErrorKind::FetchFailed => "fetch_failed",

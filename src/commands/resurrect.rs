@@ -14,6 +14,7 @@ pub fn run(bgo: &Bgo) -> Result<ExitCode> {
             Ok(Resurrected::Attached(pid)) => {
                 say(&format!("\"{name}\" still runs (pid {pid}); it has a sidecar again"))
             }
+            Ok(Resurrected::Outlived(reason)) => say(&format!("\"{name}\" was left down: {reason}")),
             Ok(Resurrected::LeftAlone) => continue,
             Err(error) => {
                 print_error(&error);

@@ -19,6 +19,7 @@ use std::time::Duration;
 pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -> Result<ExitCode> {
     let name = name(text)?;
     refuse_time_as_name(&name, &flags)?;
+    let explicit = flags.process.supervision();
     let project = project_with(bgo, &name, !command.is_empty())?;
     let request = match project.as_ref().and_then(|project| Some((project, project.file.job(name.as_str())?))) {
         Some((project, job)) => job_request(bgo, project, job, flags.process, command)?,
@@ -28,6 +29,8 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
     let request = StartRequest {
         settle: if flags.wait.is_some() { Duration::ZERO } else { flags.settle.0 },
         if_not_running: flags.if_not_running,
+        // The file of a project says all of its jobs explicitly.
+        only_same: Some(if request.project.is_some() { request.supervision.clone() } else { explicit }),
         force: flags.force,
         ..request
     };

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::dice::Dice;
 use crate::domain::duration::Span;
+use crate::domain::lease::Term;
 use crate::domain::run::Readiness;
 use crate::domain::settings::{OnReadyTimeout, RestartOn, Settings};
 use crate::domain::signal::Signal;
@@ -18,7 +19,8 @@ fn policy(watch: bool) -> Policy {
 
 fn supervised(watch: bool, settings: Settings) -> Policy {
     let (min_uptime, interval) = (Duration::from_secs(2), Duration::from_secs(3));
-    Policy { wanted: true, watch, min_uptime, on_fast_crash: FastCrash::Backoff, interval, settings }
+    let (on_fast_crash, term) = (FastCrash::Backoff, Term::default());
+    Policy { wanted: true, watch, min_uptime, on_fast_crash, interval, settings, term }
 }
 
 fn at(secs: u64) -> Moment {

@@ -78,6 +78,9 @@ mod sample {
             allocated_port: None,
             degraded: None,
             project: None,
+            git_root: None,
+            parent: None,
+            lease: None,
             logs: Logs { out: log("out"), err: log("err"), watcher: log("watcher") },
         }
     }
