@@ -2,6 +2,7 @@
 
 use super::before::before_start;
 use super::output::{Output, name};
+use super::owners::Guard;
 use crate::cli::{ProcessFlags, StartFlags};
 use crate::domain::duration::Span;
 use crate::domain::jobs::Job;
@@ -50,6 +51,11 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>, o
     })?;
     if let Some(interrupted) = before {
         return Ok(interrupted);
+    }
+    let is_up = || ops::is_up(bgo, &name).unwrap_or(false);
+    let is_replaced = request.force && is_up() && !ops::runs_as_asked(bgo, &request)?;
+    if is_replaced {
+        Guard::new(flags.owners)?.check(bgo, &name)?;
     }
     let started = ops::start(bgo, &request)?;
     let pid = started.pid;

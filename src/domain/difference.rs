@@ -107,7 +107,11 @@ mod tests {
     use super::*;
 
     fn spec(command: &[&str], cwd: &str) -> Spec {
-        Spec { command: command.iter().map(|&word| word.into()).collect(), cwd: cwd.into(), settings: Settings::default() }
+        Spec {
+            command: command.iter().map(|&word| word.into()).collect(),
+            cwd: cwd.into(),
+            settings: Settings::default(),
+        }
     }
 
     /// `sleep 300` in /srv with a limit and a variable, restarted when it fails.
@@ -153,13 +157,41 @@ mod tests {
     fn each_difference_is_told_of() {
         let watch = WatchChange { on_fast_crash: Some(FastCrash::Stop), ..WatchChange::default() };
         for (spec, given, asked, expected) in [
-            (spec(&["/bin/sleep", "30 0"], "/srv"), Supervision::default(), &[][..], "command: /bin/sleep 300 -> /bin/sleep '30 0'"),
+            (
+                spec(&["/bin/sleep", "30 0"], "/srv"),
+                Supervision::default(),
+                &[][..],
+                "command: /bin/sleep 300 -> /bin/sleep '30 0'",
+            ),
             (spec(&["/bin/sleep", "300"], "/opt"), Supervision::default(), &[], "cwd: /srv -> /opt"),
-            (same(), Supervision { restart: Some(Restart::Always), ..settings(Change { restart_on: Some(RestartOn::Always), ..Change::default() }) }, &[], "restart: on-failure -> always"),
-            (same(), Supervision { restart: Some(Restart::No), ..Supervision::default() }, &[], "restart: on-failure -> no"),
+            (
+                same(),
+                Supervision {
+                    restart: Some(Restart::Always),
+                    ..settings(Change { restart_on: Some(RestartOn::Always), ..Change::default() })
+                },
+                &[],
+                "restart: on-failure -> always",
+            ),
+            (
+                same(),
+                Supervision { restart: Some(Restart::No), ..Supervision::default() },
+                &[],
+                "restart: on-failure -> no",
+            ),
             (same(), Supervision { watch, ..Supervision::default() }, &[], "on-fast-crash: backoff -> stop"),
-            (same(), settings(Change { max_rss: Some(Some(Size(1 << 30))), ..Change::default() }), &[], "max-rss: 500M -> 1G"),
-            (same(), settings(Change { ttl: Some(Some(Span::secs(60))), ..Change::default() }), &[], "ttl: default -> 1m"),
+            (
+                same(),
+                settings(Change { max_rss: Some(Some(Size(1 << 30))), ..Change::default() }),
+                &[],
+                "max-rss: 500M -> 1G",
+            ),
+            (
+                same(),
+                settings(Change { ttl: Some(Some(Span::secs(60))), ..Change::default() }),
+                &[],
+                "ttl: default -> 1m",
+            ),
             (same(), Supervision::default(), &[("MODE", "b")], "env MODE: a -> b"),
             (same(), Supervision::default(), &[("NEW", "1")], "env NEW: unset -> 1"),
             (same(), Supervision::default(), &[("API_TOKEN", "two")], "env API_TOKEN: *** -> ***"),

@@ -383,7 +383,14 @@ fn follow(policy: &Policy, m: &mut Machine, death: Death<'_>, now: Moment) -> Op
     }
 }
 
-pub(super) fn begin_stop(mut m: Machine, mut was: Life, then: Then, why: Option<Cause>, grace: Grace, now: Moment) -> Step {
+pub(super) fn begin_stop(
+    mut m: Machine,
+    mut was: Life,
+    then: Then,
+    why: Option<Cause>,
+    grace: Grace,
+    now: Moment,
+) -> Step {
     let signal = grace.signal;
     let mut held = false;
     if let Life::Up(run) | Life::Detached(run) = &mut was {

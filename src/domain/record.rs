@@ -50,7 +50,7 @@ pub enum Want {
 }
 
 /// What no two processes ever share: a pid, when that process started, and in which boot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
     /// The process id.
     pub pid: u32,

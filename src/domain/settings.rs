@@ -465,7 +465,8 @@ impl Settings {
         if self.ready_when.as_deref() == Some("") || self.ready_when_regex.as_deref() == Some("") {
             return Some("an empty text to wait for is in every line: give --ready-when something to look for".into());
         }
-        let odd = |word: &String| word.trim().is_empty() || word.len() > LONGEST_WORD || word.contains(char::is_control);
+        let odd =
+            |word: &String| word.trim().is_empty() || word.len() > LONGEST_WORD || word.contains(char::is_control);
         for (flag, word) in [("--owner", self.owner.as_ref()), ("--tag", self.tags.iter().find(|tag| odd(tag)))] {
             if let Some(word) = word.filter(|word| odd(word)) {
                 return Some(format!(

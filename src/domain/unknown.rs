@@ -150,8 +150,8 @@ impl<'de, const SPEC_BLOCK: bool> Deserialize<'de> for Block<SPEC_BLOCK> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::project::Project;
     use crate::domain::lease::Lease;
+    use crate::domain::project::Project;
     use crate::domain::record::{Health, Parent, Ready, Watch};
     use crate::domain::settings::Settings;
     use crate::domain::spec::Spec;

@@ -5,8 +5,8 @@
 //! that is, when the wish is on disk. Invariant: if the launch fails, the record is what it was before.
 
 use super::Bgo;
-use super::lease;
 use super::end::{self, Orphan};
+use super::lease;
 use super::preflight::{cannot_start, not_runnable};
 use super::remove::log_files;
 use crate::domain::launch::{LaunchFailure, Report, Stage};

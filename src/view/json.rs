@@ -6,7 +6,9 @@
 
 use super::{end_of, text};
 use crate::domain::duration::Span;
+use crate::domain::lease::Lease;
 use crate::domain::outcome::Exit;
+use crate::domain::parent::Parent;
 use crate::domain::record::{Health, State, Watch};
 use crate::domain::row::Row;
 use crate::domain::settings::Settings;
@@ -144,6 +146,11 @@ pub struct JsonRow<'a> {
     group: Option<&'a str>,
     project: Option<JsonProject<'a>>,
     allocated_port: Option<u16>,
+    owner: Option<&'a str>,
+    tags: &'a [String],
+    git_root: Option<Cow<'a, str>>,
+    parent: Option<&'a Parent>,
+    lease: Option<&'a Lease>,
     spec: &'a Settings,
 }
 
@@ -223,6 +230,11 @@ impl<'a> From<&'a Row> for JsonRow<'a> {
             group: row.group(),
             project: row.project.as_ref().map(|project| JsonProject { root: project.root.lossy(), job: &project.job }),
             allocated_port: row.allocated_port,
+            owner: row.settings.owner.as_deref(),
+            tags: &row.settings.tags,
+            git_root: row.git_root.as_ref().map(|root| root.lossy()),
+            parent: row.parent.as_ref(),
+            lease: row.lease.as_ref(),
             spec: &row.settings,
         }
     }
@@ -258,6 +270,7 @@ mod tests {
                 "record_path": "/h/procs/web.json", "stop_signal": "SIGTERM", "stop_timeout": 5, "degraded": null, "ready_at": null,
                 "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null, "group": null, "project": null,
                 "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null, "allocated_port": null,
+                "owner": null, "tags": [], "git_root": null, "parent": null, "lease": null,
                 "spec": {"stop_signal": "SIGTERM", "stop_timeout": 5},
             })
         );
