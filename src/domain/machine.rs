@@ -105,7 +105,7 @@ pub fn step(policy: &Policy, mut m: Machine, event: Event, now: Moment) -> Step 
     if m.leave_at.is_some_and(|at| at <= now) && event == Event::Timer {
         return over(policy, m, End::Left);
     }
-    if event == Event::Timer {
+    if matches!(event, Event::Timer | Event::FilesChanged(_)) {
         m = match m.expire(policy, now) {
             Ok(step) => return step,
             Err(unchanged) => unchanged,

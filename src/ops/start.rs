@@ -176,7 +176,7 @@ fn is_good_enough(bgo: &Bgo, request: &StartRequest, spec: &Spec) -> Result<bool
     if differences.is_empty() || request.force {
         return Ok(differences.is_empty());
     }
-    let lines: Vec<String> = differences.iter().map(|difference| format!("  {difference}")).collect();
+    let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
     let pid = record.pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
     let mut error = Error::new(ErrorKind::AlreadyRunning, format!("\"{name}\" runs already{pid}"))
         .because("not as it was asked for")
