@@ -146,20 +146,24 @@ impl Machine {
         at.filter(|_| self.is_leased())
     }
 
-    /// Sees to the end of the lease. `Err`: nothing is to be done that would not be done anyway.
-    pub(super) fn expire(mut self, policy: &Policy, now: Moment) -> Result<Step, Machine> {
-        let Some(reason) = policy.outlived(now).filter(|_| self.is_leased()) else { return Err(self) };
-        match &mut self.life {
-            Life::Stopping { then, .. } => {
-                *then = Then::Expire { reason };
-                Err(self)
-            }
-            Life::Backoff { .. } | Life::Waiting { .. } => Ok(over(policy, self, End::Expired(reason))),
-            life => {
-                let was = std::mem::take(life);
-                let why = Some(Cause::lease_over(reason.clone()));
-                Ok(begin_stop(self, was, Then::Expire { reason }, why, policy.grace(), now))
-            }
+    /// Why the process has to be ended now, if its lease is over and nothing has ended it yet. What is being ended to be
+    /// started again is not.
+    pub(super) fn end_of_lease(&mut self, policy: &Policy, now: Moment) -> Option<String> {
+        let reason = policy.outlived(now).filter(|_| self.is_leased())?;
+        if let Life::Stopping { then, .. } = &mut self.life {
+            *then = Then::Expire { reason };
+            return None;
         }
+        Some(reason)
     }
+}
+
+/// Ends a process whose lease is over.
+pub(super) fn expire(policy: &Policy, mut m: Machine, reason: String, now: Moment) -> Step {
+    if let Life::Backoff { .. } | Life::Waiting { .. } = m.life {
+        return over(policy, m, End::Expired(reason));
+    }
+    let was = std::mem::take(&mut m.life);
+    let why = Some(Cause::lease_over(reason.clone()));
+    begin_stop(m, was, Then::Expire { reason }, why, policy.grace(), now)
 }

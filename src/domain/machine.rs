@@ -42,6 +42,7 @@
 use super::backoff::{Budget, Death, Verdict};
 pub use super::change::Answer;
 use super::change::changed;
+use super::lease::expire;
 pub use super::life::{Action, End, Event, Grace, Hook, Life, Moment, Then};
 use super::outcome::Outcome;
 use super::run::{Cause, Due, Run};
@@ -105,11 +106,10 @@ pub fn step(policy: &Policy, mut m: Machine, event: Event, now: Moment) -> Step 
     if m.leave_at.is_some_and(|at| at <= now) && event == Event::Timer {
         return over(policy, m, End::Left);
     }
-    if matches!(event, Event::Timer | Event::FilesChanged(_)) {
-        m = match m.expire(policy, now) {
-            Ok(step) => return step,
-            Err(unchanged) => unchanged,
-        };
+    if matches!(event, Event::Timer | Event::FilesChanged(_))
+        && let Some(reason) = m.end_of_lease(policy, now)
+    {
+        return expire(policy, m, reason, now);
     }
     let hook = matches!(event, Event::Exited { .. }) && policy.settings.on_exit.is_some() && m.leave_at.is_none();
     let (m, mut actions) = match std::mem::take(&mut m.life) {
