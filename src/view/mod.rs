@@ -5,12 +5,14 @@
 //! character of a name, command or log reaches the output raw.
 
 pub mod batch;
+pub mod capabilities;
 pub mod detail;
 pub mod environment;
 pub mod json;
 pub mod json_jobs;
 pub mod progress;
 pub mod reply;
+pub mod schemas;
 pub mod style;
 pub mod table;
 pub mod text;
