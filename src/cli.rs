@@ -4,6 +4,7 @@
 //! of bgo-cli 0.2.0 is a subset.
 
 mod acts;
+mod discovery;
 mod env;
 mod logs;
 mod project;
@@ -17,9 +18,10 @@ use crate::domain::spec::Supervision;
 pub use acts::{CleanArgs, DeleteArgs, ReapArgs, RestartArgs, SetArgs, SignalArgs, StopArgs};
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use discovery::{CapabilitiesArgs, ExamplesArgs, SchemaArgs};
 pub use env::{EnvArgs, Syntax};
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
-pub use project::{DownArgs, SchemaArgs, Topic, UpArgs};
+pub use project::{DownArgs, UpArgs};
 pub use selector::{Chosen, Owners, Selector};
 pub use settings::{RestartFlags, SettingsFlags};
 use std::ffi::OsString;
@@ -150,8 +152,12 @@ pub enum Command {
     Clean(CleanArgs),
     /// End what has outlived its lease: --ttl is over, or the process of --until-pid has ended
     Reap(ReapArgs),
-    /// Print the JSON Schema of a file, for editors
+    /// Print what bgo can do, as JSON: commands, effects, errors, states
+    Capabilities(CapabilitiesArgs),
+    /// Print the JSON Schema of an answer or of a file
     Schema(SchemaArgs),
+    /// Print commands to try, each of them tested
+    Examples(ExamplesArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
 }
