@@ -90,7 +90,7 @@ fn status() -> Value {
     #[expect(dead_code, reason = "only its schema is used")]
     enum Status<'a> {
         All(Vec<JsonRow<'a>>),
-        One(JsonRow<'a>),
+        One(Box<JsonRow<'a>>),
         Several(Batch<'a, JsonRow<'a>>),
     }
     of::<Status<'_>>()
