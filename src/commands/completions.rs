@@ -315,6 +315,7 @@ mod tests {
             "TOPIC",
             "URL",
             "VAR",
+            "VERB",
             "WHAT",
             "WHEN",
         ];

@@ -19,6 +19,7 @@ mod groups;
 mod health;
 mod help;
 mod hooks;
+mod json;
 mod legacy;
 mod limits;
 mod logs;
