@@ -135,14 +135,15 @@ fn argument(argument: &Arg) -> ArgumentInfo {
         Some(_) => argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
         None => Vec::new(),
     };
+    let default = argument.get_default_values().first();
     let many = argument.get_num_args().is_some_and(|range| range.max_values() > 1);
     ArgumentInfo {
         name,
         aliases: short.into_iter().chain(others.iter().map(|alias| format!("--{alias}"))).collect(),
         summary: argument.get_help().map(ToString::to_string).unwrap_or_default(),
-        value,
+        value: value.clone(),
         values,
-        default: argument.get_default_values().first().map(|value| value.to_string_lossy().into_owned()),
+        default: default.filter(|_| value.is_some()).map(|default| default.to_string_lossy().into_owned()),
         required: argument.is_required_set(),
         repeatable: many || matches!(argument.get_action(), ArgAction::Append | ArgAction::Count),
     }

@@ -317,6 +317,7 @@ mod tests {
             "TOPIC",
             "URL",
             "VAR",
+            "VERB",
             "WHAT",
             "WHEN",
         ];

@@ -20,6 +20,7 @@ mod health;
 mod help;
 mod hooks;
 mod if_not_running;
+mod json;
 mod lease;
 mod legacy;
 mod limits;
