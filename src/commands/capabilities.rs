@@ -38,6 +38,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("resume", Effect::Write, "replies", false),
     ("delete", Effect::Destructive, "replies", false),
     ("clean", Effect::Destructive, "batch", false),
+    ("reap", Effect::Destructive, "reap", false),
     ("capabilities", Effect::Read, "capabilities", false),
     ("schema", Effect::Read, "schemas", false),
     ("examples", Effect::Read, "examples", false),
@@ -48,6 +49,10 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
 const VARIABLES: &[(&str, &str)] = &[
     ("BGO_HOME", "the folder of the state; default: .bgo in the home folder"),
     ("BGO_GROUP", "the group of what is started without --group"),
+    (
+        "BGO_OWNER",
+        "who calls: the owner of what is started without --owner; processes of other owners are left alone without --any-owner",
+    ),
     ("BGO_TABLE", "the form of tables: plain, normal, fancy"),
     ("NO_COLOR", "set and not empty: no colour"),
 ];

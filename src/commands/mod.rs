@@ -17,7 +17,9 @@ mod free_port;
 mod logs;
 mod logs_many;
 mod output;
+mod owners;
 mod pick;
+mod reap;
 mod restart;
 mod resurrect;
 mod run;
@@ -105,7 +107,8 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Pause(args) => watch::pause(&bgo, &args, out),
         Command::Resume(args) => watch::resume(&bgo, &args, out),
         Command::Delete(args) => delete::run(&bgo, &args, out),
-        Command::Clean => clean::run(&bgo, out),
+        Command::Clean(args) => clean::run(&bgo, &args, out),
+        Command::Reap(args) => reap::run(&bgo, &args, out),
         Command::Completions(args) => completions::run(args.shell, out),
     };
     done.map(ExitStatus::from)

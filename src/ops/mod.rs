@@ -6,6 +6,7 @@
 //! runs.
 
 mod awaited;
+mod caller;
 mod dependencies;
 mod end;
 mod environment;
@@ -14,6 +15,7 @@ mod fetch;
 mod foreground;
 mod growing;
 pub mod jobs;
+mod lease;
 mod legacy;
 mod link;
 pub mod logs;
@@ -38,12 +40,14 @@ pub mod up;
 mod wait;
 mod watched;
 
+pub use caller::{check_owner, owner_of_environment};
 pub use dependencies::{
     AFTER_TIMEOUT, await_dependencies, check_after, needed_first, restart_order, running_dependents, stop_order,
 };
 pub use environment::{ProcessEnvironment, environment};
 pub use fetch::{Fetched, fetch};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
+pub use lease::{ReapRequest, Reaped, ReapedBy, reap};
 pub use members::{Common, Members, members, nobody};
 pub use output::RunOutput;
 pub use ports::{Freed, Holder, free_port, holders, look_at_ports};
@@ -55,7 +59,7 @@ pub use resurrect::{Resurrected, resurrect};
 pub use settings::{is_watched, pause, resume, set, unwatch, watch};
 pub use signal::{Signalled, signal};
 pub use snapshot::{snapshot, snapshot_of};
-pub use start::{StartOutcome, StartRequest, Started, start};
+pub use start::{StartOutcome, StartRequest, Started, runs_as_asked, start};
 pub use stop::{StopOutcome, StopRequest, stop};
 pub use wait::{Goal, Pending, Reached, Run, Step, Waiter, shell_status};
 

@@ -116,6 +116,9 @@ fn corrupt_row(bgo: &Bgo, name: &Name, error: &Error) -> Row {
         allocated_port: None,
         degraded: None,
         project: None,
+        git_root: None,
+        parent: None,
+        lease: None,
         logs: bgo.store.logs(name),
     }
 }
@@ -191,6 +194,9 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         allocated_port: record.allocated_port,
         degraded: record.degraded,
         project: record.project,
+        git_root: record.git_root,
+        parent: record.parent,
+        lease: record.lease,
         logs: record.logs.map_or(logs.clone(), |output| output.logs(logs)),
     }
 }

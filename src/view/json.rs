@@ -6,7 +6,9 @@
 
 use super::{end_of, text};
 use crate::domain::duration::Span;
+use crate::domain::lease::Lease;
 use crate::domain::outcome::Exit;
+use crate::domain::parent::Parent;
 use crate::domain::record::{Health, State, Watch};
 use crate::domain::row::Row;
 use crate::domain::settings::Settings;
@@ -183,6 +185,16 @@ pub struct JsonRow<'a> {
     project: Option<JsonProject<'a>>,
     /// The TCP port that was found for it.
     allocated_port: Option<u16>,
+    /// Who it belongs to, as whoever started it said.
+    owner: Option<&'a str>,
+    /// Its tags.
+    tags: &'a [String],
+    /// The folder of the git repository that it was started in.
+    git_root: Option<Cow<'a, str>>,
+    /// The process that started it.
+    parent: Option<&'a Parent>,
+    /// How long it may live; null: for ever.
+    lease: Option<&'a Lease>,
     /// Its settings, as far as they differ from their defaults.
     spec: &'a Settings,
 }
@@ -269,6 +281,11 @@ impl<'a> From<&'a Row> for JsonRow<'a> {
             group: row.group(),
             project: row.project.as_ref().map(|project| JsonProject { root: project.root.lossy(), job: &project.job }),
             allocated_port: row.allocated_port,
+            owner: row.settings.owner.as_deref(),
+            tags: &row.settings.tags,
+            git_root: row.git_root.as_ref().map(|root| root.lossy()),
+            parent: row.parent.as_ref(),
+            lease: row.lease.as_ref(),
             spec: &row.settings,
         }
     }
@@ -304,6 +321,7 @@ mod tests {
                 "record_path": "/h/procs/web.json", "stop_signal": "SIGTERM", "stop_timeout": 5, "degraded": null, "ready_at": null,
                 "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null, "group": null, "project": null,
                 "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null, "allocated_port": null,
+                "owner": null, "tags": [], "git_root": null, "parent": null, "lease": null,
                 "spec": {"stop_signal": "SIGTERM", "stop_timeout": 5},
             })
         );

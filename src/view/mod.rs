@@ -10,6 +10,7 @@ pub mod detail;
 pub mod environment;
 pub mod json;
 pub mod json_jobs;
+pub mod json_owner;
 pub mod progress;
 pub mod reply;
 pub mod schemas;
@@ -82,6 +83,9 @@ mod sample {
             allocated_port: None,
             degraded: None,
             project: None,
+            git_root: None,
+            parent: None,
+            lease: None,
             logs: Logs { out: log("out"), err: log("err"), watcher: log("watcher") },
         }
     }
