@@ -12,6 +12,7 @@ pub mod dice;
 pub mod dotenv;
 pub mod duration;
 pub mod env_file;
+pub mod event;
 pub mod flatten;
 pub mod graph;
 pub mod ignore;

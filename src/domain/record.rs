@@ -5,6 +5,7 @@
 //! written by commands, facts (all the rest) by whoever holds the ownership lock.
 
 use super::backoff::Budget;
+use super::event::History;
 use super::machine::{Grace, Moment};
 use super::outcome::Exit;
 use super::output::Output;
@@ -204,6 +205,9 @@ pub struct Record {
     /// The project it was started for; null: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<Project>,
+    /// How many events of it there have been; null before the first, and in records of an older bgo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<History>,
     /// What a newer bgo wrote here; kept when rewriting.
     #[serde(flatten, skip_deserializing)]
     pub extra: Map<String, Value>,
@@ -253,6 +257,7 @@ impl Record {
             next_restart_at: None,
             degraded: None,
             project: None,
+            events: None,
             extra: Map::new(),
         }
     }

@@ -43,6 +43,8 @@ const RECORD: &[&str] = &[
     "refused",
     "project",
     "allocated_port",
+    // Events.
+    "events",
 ];
 /// Those of its `watch` block.
 const WATCH: &[&str] = &[
@@ -167,6 +169,7 @@ mod tests {
             refused: 1,
             project: Some(Project { root: "/".into(), job: String::new(), config: String::new() }),
             allocated_port: Some(1),
+            events: Some(crate::domain::event::History::default()),
             ..Record::new("web", spec)
         };
         let value: Value = serde_json::from_slice(&record.to_json()).unwrap();

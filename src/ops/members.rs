@@ -26,7 +26,8 @@ impl Common {
         self.is_of(row.group(), row.project.as_ref().map(|project| &project.root))
     }
 
-    fn has_record(&self, record: &Record) -> bool {
+    /// Whether the process of `record` is one of them.
+    pub(super) fn has_record(&self, record: &Record) -> bool {
         self.is_of(record.spec.group.as_deref(), record.project.as_ref().map(|project| &project.root))
     }
 

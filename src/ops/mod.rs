@@ -9,6 +9,7 @@ mod awaited;
 mod dependencies;
 mod end;
 mod environment;
+pub mod events;
 mod failure;
 mod fetch;
 mod foreground;
