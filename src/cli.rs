@@ -4,6 +4,7 @@
 //! of bgo-cli 0.2.0 is a subset.
 
 mod env;
+mod events;
 mod logs;
 mod project;
 mod selector;
@@ -17,6 +18,7 @@ use crate::domain::spec::Supervision;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use env::{EnvArgs, Syntax};
+pub use events::EventsArgs;
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
 pub use project::{DownArgs, SchemaArgs, Topic, UpArgs};
 pub use selector::Selector;
@@ -132,6 +134,9 @@ pub enum Command {
     /// Follow the output of processes (logs -f -n 10)
     #[command(visible_alias = "tail", after_help = logs::NOTES)]
     Follow(FollowArgs),
+    /// Tell what has happened to processes, or what happens: one JSON object a line
+    #[command(after_help = events::NOTES)]
+    Events(EventsArgs),
     /// Restart a running process from now on when it dies
     Watch(WatchArgs),
     /// Leave a process down from now on when it dies

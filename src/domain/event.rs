@@ -85,7 +85,6 @@ pub struct Data {
     pub code: Option<i32>,
     /// `exited`: the signal that ended it, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
     pub signal: Option<Signal>,
     /// `exited`: whether the kernel's OOM killer did it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,11 +97,9 @@ pub struct Data {
     pub reason: Option<String>,
     /// `exited`: the state after it: backoff, exited, stopped, errored, detached …
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
     pub state: Option<State>,
     /// `restarting`: when; absent: at once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
     pub next_restart_at: Option<Timestamp>,
     /// `restarting`: how many fast crashes in a row there have been.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -309,7 +306,8 @@ impl Telling<'_> {
                 reason: self.after.reason.as_deref().filter(|_| waits).map(bounded),
                 ..Data::default()
             };
-            self.push(self.now, Kind::Restarting, data);
+            let at = self.events.last().map_or(self.now, |(at, ..)| *at);
+            self.push(at, Kind::Restarting, data);
         }
     }
 

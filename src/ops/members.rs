@@ -27,7 +27,7 @@ impl Common {
     }
 
     /// Whether the process of `record` is one of them.
-    pub(super) fn has_record(&self, record: &Record) -> bool {
+    pub fn has_record(&self, record: &Record) -> bool {
         self.is_of(record.spec.group.as_deref(), record.project.as_ref().map(|project| &project.root))
     }
 

@@ -59,8 +59,7 @@ pub(super) fn note(store: &Store, name: &Name, before: Option<&Mark>, after: &Re
     let mut lines = Vec::new();
     for (time, kind, data) in happened {
         history.sequence = history.sequence.saturating_add(1);
-        let event =
-            Event { registration: history.registration.clone(), sequence: history.sequence, time, kind, data };
+        let event = Event { registration: history.registration.clone(), sequence: history.sequence, time, kind, data };
         // Writing to memory cannot fail, and every type here has a JSON form.
         lines.extend(serde_json::to_vec(&event).unwrap_or_default());
         lines.push(b'\n');

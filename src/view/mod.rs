@@ -8,6 +8,7 @@ pub mod batch;
 pub mod detail;
 pub mod environment;
 pub mod json;
+pub mod json_events;
 pub mod json_jobs;
 pub mod progress;
 pub mod reply;

@@ -12,6 +12,7 @@ mod dependencies;
 mod direct;
 mod env;
 mod environment;
+mod events;
 mod faults;
 mod fetch;
 mod files;
