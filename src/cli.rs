@@ -6,6 +6,7 @@
 mod acts;
 mod discovery;
 mod env;
+mod events;
 mod logs;
 mod project;
 mod selector;
@@ -20,6 +21,7 @@ use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use discovery::{CapabilitiesArgs, ExamplesArgs, SchemaArgs};
 pub use env::{EnvArgs, Syntax};
+pub use events::EventsArgs;
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
 pub use project::{DownArgs, UpArgs};
 pub use selector::{Chosen, Owners, Selector};
@@ -135,6 +137,9 @@ pub enum Command {
     /// Follow the output of processes (logs -f -n 10)
     #[command(visible_alias = "tail", after_help = logs::NOTES)]
     Follow(FollowArgs),
+    /// Tell what has happened to processes, or what happens: one JSON object a line
+    #[command(after_help = events::NOTES)]
+    Events(EventsArgs),
     /// Restart a running process from now on when it dies
     Watch(WatchArgs),
     /// Leave a process down from now on when it dies

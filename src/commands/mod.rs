@@ -12,6 +12,7 @@ mod completions;
 mod delete;
 mod direct;
 mod env;
+mod events;
 mod examples;
 mod free_port;
 mod logs;
@@ -101,6 +102,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Env(args) => env::run(&bgo, &args, out),
         Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
         Command::Follow(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
+        Command::Events(args) => events::run(&bgo, &args, out),
         Command::Watch(args) => watch::watch(&bgo, args, out),
         Command::Unwatch(args) => watch::unwatch(&bgo, &args, out),
         Command::Set(args) => watch::set(&bgo, args, out),

@@ -14,6 +14,7 @@ pub mod difference;
 pub mod dotenv;
 pub mod duration;
 pub mod env_file;
+pub mod event;
 pub mod filter;
 pub mod flatten;
 pub mod graph;

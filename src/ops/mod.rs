@@ -10,6 +10,7 @@ mod caller;
 mod dependencies;
 mod end;
 mod environment;
+pub mod events;
 mod failure;
 mod fetch;
 mod foreground;

@@ -9,6 +9,7 @@ pub mod capabilities;
 pub mod detail;
 pub mod environment;
 pub mod json;
+pub mod json_events;
 pub mod json_jobs;
 pub mod json_owner;
 pub mod progress;

@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::capabilities::{Capabilities, Example, Meaning};
 use super::environment::EnvReply;
 use super::json::{FailureReply, JsonRow};
+use super::json_events::{EventLine, EventsReply};
 use super::json_jobs::{CheckReply, JobReply};
 use super::json_owner::ReapReply;
 use super::reply::{PortReply, Reply, RunReply, ScriptReply, WaitReply};
@@ -56,6 +57,9 @@ pub const TOPICS: &[Topic] = &[
     Topic { name: "reap", about: "what has outlived its lease", schema: of::<Batch<'_, ReapReply<'_>>> },
     Topic { name: "port", about: "a port that was freed", schema: of::<PortReply> },
     Topic { name: "env", about: "the environment of a process", schema: of::<EnvReply<'_>> },
+    // Events and doctor.
+    Topic { name: "events", about: "what has happened to processes", schema: of::<EventsReply<'_>> },
+    Topic { name: "event", about: "what happens to a process: one line of a stream", schema: of::<EventLine<'_>> },
     Topic { name: "capabilities", about: "what bgo can do", schema: of::<Capabilities> },
     Topic { name: "schemas", about: "what there is a schema of", schema: of::<Vec<Meaning>> },
     Topic { name: "examples", about: "commands to try", schema: of::<Vec<Example>> },
