@@ -13,6 +13,7 @@ use crate::domain::settings::Settings;
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::Error;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::path::Path;
@@ -37,11 +38,15 @@ pub fn error(error: &Error) -> String {
 }
 
 /// A failure, wherever it is told of.
-#[derive(Serialize)]
-pub(super) struct Failure<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Failure<'a> {
+    /// What kind of failure.
     r#type: &'static str,
+    /// What failed and why, in one line.
     message: String,
+    /// A command to type, or a sentence; null if there is nothing to advise.
     hint: Option<&'a str>,
+    /// Whether the same command may succeed when simply tried again.
     retryable: bool,
 }
 
