@@ -8,6 +8,7 @@ mod logs;
 mod project;
 mod selector;
 mod settings;
+mod spec;
 
 use crate::domain::duration::Span;
 use crate::domain::raw::Raw;
@@ -21,6 +22,7 @@ pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
 pub use project::{CheckArgs, DownArgs, SchemaArgs, Topic, UpArgs};
 pub use selector::Selector;
 pub use settings::{RestartFlags, SettingsFlags};
+pub use spec::StartArgs;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -87,7 +89,7 @@ pub enum Color {
 #[command(defer = true)]
 pub enum Command {
     /// Start a process
-    #[command(visible_alias = "open", override_usage = "bgo start [OPTIONS] <NAME> -- <COMMAND>...")]
+    #[command(visible_alias = "open", override_usage = spec::USAGE, after_help = spec::NOTES)]
     Start(StartArgs),
     /// Run a command in the foreground, supervised and logged
     #[command(override_usage = "bgo run [OPTIONS] -- <COMMAND>...", after_help = RUN_NOTES)]
@@ -148,20 +150,6 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
-}
-
-// `start`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct StartArgs {
-    /// Name of the process
-    pub name: OsString,
-    /// How to start it.
-    #[command(flatten)]
-    pub flags: StartFlags,
-    /// The command and its arguments
-    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
 }
 
 // Flags of `start` and of the direct forms.

@@ -15,6 +15,7 @@ mod free_port;
 mod logs;
 mod logs_many;
 mod output;
+mod payload;
 mod pick;
 mod restart;
 mod resurrect;
@@ -70,7 +71,7 @@ fn run(arguments: &[OsString]) -> Result<ExitStatus> {
         Command::Run(args) => return run::run(&bgo, args),
         Command::Wait(args) => return wait::run(&bgo, &args),
         Command::Signal(args) => signal::run(&bgo, &args),
-        Command::Start(args) => start::run(&bgo, &args.name, args.flags, args.command),
+        Command::Start(args) => payload::run(&bgo, args),
         Command::Up(args) => up::up(&bgo, &args, &out),
         Command::Down(args) => up::down(&bgo, &args, &out),
         Command::Check(args) => check::check(&bgo, &args),

@@ -10,7 +10,7 @@ use crate::domain::settings::Restart;
 use crate::domain::spec::Supervision;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::jobs::ProjectFile;
-use crate::ops::{self, Bgo, Goal, Reached, Run, StartOutcome, StartRequest, Step, Waiter};
+use crate::ops::{self, BatchStart, Bgo, Goal, Reached, Run, StartOutcome, StartRequest, Step, Waiter};
 use crate::platform::SignalQueue;
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
@@ -24,20 +24,27 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
         Some((project, job)) => job_request(bgo, project, job, flags.process, command)?,
         None => request(&name, flags.process, command)?,
     };
-    let name = request.name.clone();
     let request = StartRequest {
         settle: if flags.wait.is_some() { Duration::ZERO } else { flags.settle.0 },
         if_not_running: flags.if_not_running,
         force: flags.force,
         ..request
     };
+    let wait = flags.wait.map(|timeout| timeout.map(|timeout| timeout.0));
+    perform(bgo, &BatchStart { request, fetch: flags.fetch, after_timeout: flags.after_timeout.0, wait })
+}
+
+/// Starts one, and tells of it.
+pub fn perform(bgo: &Bgo, item: &BatchStart) -> Result<ExitCode> {
+    let request = &item.request;
+    let name = &request.name;
     let restarted = match request.supervision.restart {
         None | Some(Restart::No) => "",
         Some(Restart::OnFailure) => ", restarted when it fails",
         Some(Restart::Always) => ", restarted when it dies",
     };
     let awaits_readiness = request.supervision.settings.awaits_readiness();
-    let before = before_start(bgo, &request, flags.fetch, flags.after_timeout.0);
+    let before = before_start(bgo, request, item.fetch, item.after_timeout);
     let before = before.map_err(|error| match (&request.project, error.kind) {
         (Some(project), ErrorKind::NotFound | ErrorKind::NotRunning) => {
             error.hint(format!("bgo up {} starts what it needs, too", project.job))
@@ -47,7 +54,7 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
     if let Some(interrupted) = before {
         return Ok(interrupted);
     }
-    let started = ops::start(bgo, &request)?;
+    let started = ops::start(bgo, request)?;
     say(&match started.outcome {
         StartOutcome::Running => {
             format!("started \"{name}\" (pid {}){}", started.pid, restarted)
@@ -55,8 +62,8 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
         StartOutcome::Ended(exit) => format!("started \"{name}\" (pid {}); it ended with {exit}", started.pid),
         StartOutcome::AlreadyRunning => format!("\"{name}\" is already running (pid {})", started.pid),
     });
-    match flags.wait {
-        Some(timeout) => wait(bgo, &name, started.run, timeout, awaits_readiness),
+    match item.wait.map(|timeout| timeout.map(Span)) {
+        Some(timeout) => wait(bgo, name, started.run, timeout, awaits_readiness),
         None => Ok(ExitCode::Done),
     }
 }
@@ -127,7 +134,7 @@ pub fn request(name: &Name, flags: ProcessFlags, command: Vec<OsString>) -> Resu
 }
 
 /// The group that `$BGO_GROUP` names, if it is set and not empty.
-fn group_of_environment() -> Result<Option<String>> {
+pub fn group_of_environment() -> Result<Option<String>> {
     let Some(text) = std::env::var_os("BGO_GROUP").filter(|text| !text.is_empty()) else { return Ok(None) };
     let shown = text.to_string_lossy().into_owned();
     let why = match text.into_string().map(|text| Name::parse(&text)) {

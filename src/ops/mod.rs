@@ -6,6 +6,7 @@
 //! runs.
 
 mod awaited;
+mod batch;
 mod dependencies;
 mod end;
 mod environment;
@@ -38,6 +39,7 @@ pub mod up;
 mod wait;
 mod watched;
 
+pub use batch::{BatchStart, BatchStarted, start_batch};
 pub use dependencies::{
     AFTER_TIMEOUT, await_dependencies, check_after, needed_first, restart_order, running_dependents, stop_order,
 };

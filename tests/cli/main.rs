@@ -41,6 +41,7 @@ mod security;
 mod set;
 mod signal;
 mod soak;
+mod spec;
 mod start;
 mod states;
 mod status;

@@ -1,0 +1,160 @@
+//! `start`: of a name and a command, or of a payload.
+//!
+//! Why it exists: `--spec` starts what a document says, one process or many. Invariants: nothing is started of a payload
+//! that is not understood as a whole; flags beside it are what holds where a spec says nothing; each process of an array
+//! is told of once, as soon as it is known what came of it.
+
+use super::output::{after_interrupt, print_error, say};
+use super::start::{group_of_environment, perform};
+use crate::cli::{StartArgs, StartFlags};
+use crate::domain::payload::{self, Payload, PayloadProblem, PayloadSpec, Wait};
+use crate::domain::raw::Raw;
+use crate::error::{Error, ErrorKind, ExitCode, Result, describe};
+use crate::ops::{BatchStart, BatchStarted, Bgo, Reached, StartOutcome, StartRequest, start_batch};
+use crate::platform::SignalQueue;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// No payload is longer: it is held in memory, several times over.
+const LONGEST: u64 = 16 << 20;
+
+/// How many of an array are started at once, unless told otherwise.
+const AT_ONCE: usize = 8;
+
+/// Starts what the command line says.
+pub fn run(bgo: &Bgo, args: StartArgs) -> Result<ExitCode> {
+    let Some(spec) = args.spec else {
+        return super::start::run(bgo, &args.name.unwrap_or_default(), args.flags, args.command);
+    };
+    let text = read(&spec)?;
+    let supervision = args.flags.process.supervision();
+    let Payload { specs, is_array } =
+        payload::parse(&text, &supervision).map_err(|problems| not_understood(&problems))?;
+    let group = group_of_environment()?;
+    let items = specs.into_iter().map(|spec| item(spec, &args.flags, group.as_ref()));
+    let items: Vec<BatchStart> = items.collect();
+    match items.as_slice() {
+        [one] if !is_array => perform(bgo, one),
+        items => start_all(bgo, items, args.concurrency.map_or(AT_ONCE, usize::from)),
+    }
+}
+
+/// The text of the payload: itself, or `@` and a path, or `-`.
+fn read(spec: &OsStr) -> Result<String> {
+    let cannot = |what: String| {
+        move |e: io::Error| Error::new(ErrorKind::Io, format!("cannot read {what}")).because(describe(&e))
+    };
+    let (from, bytes) = match spec.as_bytes() {
+        b"-" => {
+            let from = "the payload on standard input".to_owned();
+            let bytes = bounded(io::stdin().lock()).map_err(cannot(from.clone()))?;
+            (from, bytes)
+        }
+        [b'@', path @ ..] => {
+            let path = Path::new(OsStr::from_bytes(path));
+            let from = format!("the payload {}", path.display());
+            let bytes = File::open(path).and_then(bounded).map_err(cannot(from.clone()))?;
+            (from, bytes)
+        }
+        inline => ("the payload".to_owned(), inline.to_vec()),
+    };
+    if bytes.len() as u64 > LONGEST {
+        return Err(Error::new(ErrorKind::Usage, format!("{from} is too long"))
+            .because(format!("more than {} MiB", LONGEST >> 20))
+            .hint("start it in several parts"));
+    }
+    String::from_utf8(bytes)
+        .map_err(|e| Error::new(ErrorKind::Usage, format!("{from} is not understood")).because(e.utf8_error()))
+}
+
+/// What `reader` has, and a byte more than may be.
+fn bounded(reader: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn not_understood(problems: &[PayloadProblem]) -> Error {
+    let hint = "bgo schema show spec prints what a payload may say";
+    let what = "the payload of --spec is not understood";
+    match problems {
+        [one] => Error::new(ErrorKind::Usage, what).because(one).hint(hint),
+        all => {
+            let mut error = Error::new(ErrorKind::Usage, what).because(format!("{} problems", all.len())).hint(hint);
+            error.details = all.iter().map(|problem| format!("{problem}\n")).collect();
+            error
+        }
+    }
+}
+
+/// The start that `spec` asks for; where it says nothing, `flags` do.
+fn item(spec: PayloadSpec, flags: &StartFlags, group: Option<&String>) -> BatchStart {
+    let PayloadSpec { name, command, cwd, env, supervision: given, start } = spec;
+    let mut supervision = flags.process.supervision();
+    supervision.overlay(given);
+    if supervision.settings.group.is_none() {
+        supervision.settings.group = group.cloned().map(Some);
+    }
+    let mut set = flags.process.env.clone();
+    set.extend(env.iter().map(|(key, value)| (Raw::from(key.as_str()), Raw::from(value.as_str()))));
+    // One of these takes the place of the other.
+    let force = start.force.unwrap_or(flags.force && start.if_not_running != Some(true));
+    let if_not_running = start.if_not_running.unwrap_or(flags.if_not_running && !force);
+    let wait = match (start.wait, start.settle) {
+        (Some(Wait::Within(timeout)), _) => Some(timeout),
+        (Some(Wait::No), _) | (None, Some(_)) => None,
+        (None, None) => flags.wait,
+    };
+    let settle = if wait.is_some() { Duration::ZERO } else { start.settle.unwrap_or(flags.settle).0 };
+    let request = StartRequest {
+        supervision,
+        cwd: cwd.map(Into::into).or_else(|| flags.process.cwd.clone()),
+        set,
+        settle,
+        if_not_running,
+        force,
+        ..StartRequest::new(name, command.into_iter().map(Into::into).collect())
+    };
+    BatchStart {
+        request,
+        fetch: start.fetch.unwrap_or(flags.fetch),
+        after_timeout: start.after_timeout.unwrap_or(flags.after_timeout).0,
+        wait: wait.map(|timeout| timeout.map(|timeout| timeout.0)),
+    }
+}
+
+fn start_all(bgo: &Bgo, items: &[BatchStart], at_once: usize) -> Result<ExitCode> {
+    bgo.store.ensure()?;
+    let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
+    let signals = signals.map_err(|e| Error::io("cannot wait", &e))?;
+    let mut code = ExitCode::Done;
+    let interrupted = start_batch(bgo, items, at_once, &signals, &mut |index, result| match result {
+        Ok(started) => say(&told(items[index].request.name.as_str(), &started)),
+        Err(error) => {
+            print_error(&error);
+            code = ExitCode::Failed;
+        }
+    });
+    if interrupted {
+        after_interrupt();
+        return Ok(ExitCode::Interrupted);
+    }
+    Ok(code)
+}
+
+fn told(name: &str, done: &BatchStarted) -> String {
+    let pid = done.started.pid;
+    match (&done.started.outcome, &done.reached) {
+        (StartOutcome::AlreadyRunning, _) => format!("\"{name}\" is already running (pid {pid})"),
+        (StartOutcome::Ended(exit), _) => format!("started \"{name}\" (pid {pid}); it ended with {exit}"),
+        (StartOutcome::Running, None) => format!("started \"{name}\" (pid {pid})"),
+        (StartOutcome::Running, Some(Reached::Ready)) => format!("started \"{name}\" (pid {pid}); it is ready"),
+        (StartOutcome::Running, Some(Reached::Ended(exit) | Reached::Down(exit) | Reached::Deleted(exit))) => {
+            format!("started \"{name}\" (pid {pid}); it ended with {exit}")
+        }
+    }
+}
