@@ -27,7 +27,7 @@ pub struct StartArgs {
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true, conflicts_with_all = ["name", "command"], help_heading = "Payloads")]
     pub spec: Option<OsString>,
     /// How many of an array are started at once [default: 8]
-    #[arg(long, value_name = "N", requires = "spec", value_parser = clap::value_parser!(u16).range(1..=MOST_AT_ONCE), help_heading = "Payloads")]
+    #[arg(long, value_name = "N", requires = "spec", conflicts_with = "name", value_parser = clap::value_parser!(u16).range(1..=MOST_AT_ONCE), help_heading = "Payloads")]
     pub concurrency: Option<u16>,
     /// How to start it.
     #[command(flatten)]
