@@ -4,14 +4,16 @@
 //! that is not understood as a whole; flags beside it are what holds where a spec says nothing; each process of an array
 //! is told of once, as soon as it is known what came of it.
 
-use super::output::{after_interrupt, print_error, say};
-use super::start::{group_of_environment, perform};
+use super::output::Output;
+use super::start::{self, group_of_environment, perform};
 use crate::cli::{StartArgs, StartFlags};
 use crate::domain::payload::{self, Payload, PayloadProblem, PayloadSpec, Wait};
 use crate::domain::raw::Raw;
 use crate::error::{Error, ErrorKind, ExitCode, Result, describe};
-use crate::ops::{BatchStart, BatchStarted, Bgo, Reached, StartOutcome, StartRequest, start_batch};
+use crate::ops::{BatchStart, BatchStarted, Bgo, Reached, StartRequest, start_batch};
 use crate::platform::SignalQueue;
+use crate::view::batch::Batch;
+use crate::view::reply::{Reply, Told};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -26,9 +28,9 @@ const LONGEST: u64 = 16 << 20;
 const AT_ONCE: usize = 8;
 
 /// Starts what the command line says.
-pub fn run(bgo: &Bgo, args: StartArgs) -> Result<ExitCode> {
+pub fn run(bgo: &Bgo, args: StartArgs, out: &Output) -> Result<ExitCode> {
     let Some(spec) = args.spec else {
-        return super::start::run(bgo, &args.name.unwrap_or_default(), args.flags, args.command);
+        return start::run(bgo, &args.name.unwrap_or_default(), args.flags, args.command, out);
     };
     let text = read(&spec)?;
     let supervision = args.flags.process.supervision();
@@ -38,8 +40,8 @@ pub fn run(bgo: &Bgo, args: StartArgs) -> Result<ExitCode> {
     let items = specs.into_iter().map(|spec| item(spec, &args.flags, group.as_ref()));
     let items: Vec<BatchStart> = items.collect();
     match items.as_slice() {
-        [one] if !is_array => perform(bgo, one),
-        items => start_all(bgo, items, args.concurrency.map_or(AT_ONCE, usize::from)),
+        [one] if !is_array => perform(bgo, out, one),
+        items => start_all(bgo, out, items, args.concurrency.map_or(AT_ONCE, usize::from)),
     }
 }
 
@@ -127,34 +129,51 @@ fn item(spec: PayloadSpec, flags: &StartFlags, group: Option<&String>) -> BatchS
     }
 }
 
-fn start_all(bgo: &Bgo, items: &[BatchStart], at_once: usize) -> Result<ExitCode> {
+fn start_all(bgo: &Bgo, out: &Output, items: &[BatchStart], at_once: usize) -> Result<ExitCode> {
     bgo.store.ensure()?;
     let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
     let signals = signals.map_err(|e| Error::io("cannot wait", &e))?;
-    let mut code = ExitCode::Done;
-    let interrupted = start_batch(bgo, items, at_once, &signals, &mut |index, result| match result {
-        Ok(started) => say(&told(items[index].request.name.as_str(), &started)),
-        Err(error) => {
-            print_error(&error);
-            code = ExitCode::Failed;
+    let mut results: Vec<Option<Result<Reply>>> = items.iter().map(|_| None).collect();
+    let interrupted = start_batch(bgo, items, at_once, &signals, &mut |index, result| {
+        let result = result.map(|done| told(&items[index].request, &done));
+        if !out.is_json() {
+            match &result {
+                Ok(told) => out.say(&told.line),
+                Err(error) => out.error(error),
+            }
         }
+        results[index] = Some(result.map(|told| told.data));
     });
+    let results = items
+        .iter()
+        .zip(&results)
+        .filter_map(|(item, result)| Some((item.request.name.as_str(), result.as_ref()?.as_ref())));
+    let batch = Batch::new(results, interrupted);
+    let code = if batch.error_count == 0 { ExitCode::Done } else { ExitCode::Failed };
+    if out.is_json() {
+        out.document(batch.to_json());
+    }
     if interrupted {
-        after_interrupt();
+        out.after_interrupt();
         return Ok(ExitCode::Interrupted);
     }
     Ok(code)
 }
 
-fn told(name: &str, done: &BatchStarted) -> String {
-    let pid = done.started.pid;
-    match (&done.started.outcome, &done.reached) {
-        (StartOutcome::AlreadyRunning, _) => format!("\"{name}\" is already running (pid {pid})"),
-        (StartOutcome::Ended(exit), _) => format!("started \"{name}\" (pid {pid}); it ended with {exit}"),
-        (StartOutcome::Running, None) => format!("started \"{name}\" (pid {pid})"),
-        (StartOutcome::Running, Some(Reached::Ready)) => format!("started \"{name}\" (pid {pid}); it is ready"),
-        (StartOutcome::Running, Some(Reached::Ended(exit) | Reached::Down(exit) | Reached::Deleted(exit))) => {
-            format!("started \"{name}\" (pid {pid}); it ended with {exit}")
+/// What came of one of an array, with how its wait came out.
+fn told(request: &StartRequest, done: &BatchStarted) -> Told {
+    let mut told = start::told(request, &done.started);
+    match &done.reached {
+        None => {}
+        Some(Reached::Ready) => {
+            told.data.ready = Some(true);
+            told.line.push_str("; it is ready");
+        }
+        Some(Reached::Ended(exit) | Reached::Down(exit) | Reached::Deleted(exit)) => {
+            told.data.ready = Some(false);
+            told.data.end = Some(exit.clone());
+            told.line.push_str(&format!("; it ended with {exit}"));
         }
     }
+    told
 }

@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod change;
 pub mod check;
 pub mod control;
+mod described;
 #[cfg(test)]
 pub mod dice;
 pub mod dotenv;

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod json;
 pub mod json_jobs;
 pub mod progress;
+pub mod reply;
 pub mod style;
 pub mod table;
 pub mod text;

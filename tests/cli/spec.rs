@@ -65,6 +65,43 @@ fn an_array_tells_of_each_and_fails_if_any_failed() {
 }
 
 #[test]
+fn in_json_an_array_is_answered_by_a_batch_and_a_spec_by_a_reply() {
+    let env = TestEnv::new();
+    let payload = json!([
+        {"name": "web", "cmd": "echo up; exec sleep 600", "ready_when": "up", "wait": "20s"},
+        {"name": "bad", "cmd": "no-such-program"},
+        {"name": "done", "cmd": "true"},
+    ]);
+    let said = env.bgo(&["start", "--json", "--spec", &payload.to_string()]).code(1);
+    assert_eq!(said.stderr, "");
+    let mut batch = said.json();
+    assert_eq!(batch["results"][0]["data"]["pid"].take(), env.pid("web"));
+    assert_eq!(batch["results"][2]["data"]["end"].take()["code"], 0);
+    batch["results"][2]["data"]["pid"].take();
+    let expected = json!({"outcome": "failure", "total": 3, "success_count": 2, "error_count": 1, "results": [
+        {"index": 0, "ok": true, "name": "web", "data": {
+            "name": "web", "action": "started", "pid": null, "already_running": false, "ready": true,
+        }},
+        {"index": 1, "ok": false, "name": "bad", "error": {
+            "type": "start_failed", "message": "cannot start \"bad\": \"no-such-program\": command not found",
+            "hint": null, "retryable": false, "details": [],
+        }},
+        {"index": 2, "ok": true, "name": "done", "data": {
+            "name": "done", "action": "started", "pid": null, "already_running": false, "end": null,
+        }},
+    ]});
+    assert_eq!(batch, expected);
+    let one = env.bgo(&["start", "--json", "--spec", r#"{"id": "web", "cmd": "true", "if_not_running": true}"#]).ok();
+    assert_eq!(
+        one.json(),
+        json!({"name": "web", "action": "unchanged", "pid": env.pid("web"), "already_running": true})
+    );
+    let wrong = env.bgo(&["start", "--json", "--spec", r#"[{"id": "x", "cmd": "true", "a": 1}, 7]"#]).code(2);
+    let error: Value = serde_json::from_str(&wrong.stderr).unwrap();
+    assert_eq!((&error["error"]["type"], error["error"]["details"].as_array().unwrap().len()), (&json!("usage"), 2));
+}
+
+#[test]
 fn nothing_is_started_of_a_payload_with_a_mistake() {
     let env = TestEnv::new();
     let said = start(
