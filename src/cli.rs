@@ -7,6 +7,7 @@ mod env;
 mod logs;
 mod project;
 mod selector;
+mod send;
 mod settings;
 mod spec;
 
@@ -21,6 +22,7 @@ pub use env::{EnvArgs, Syntax};
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
 pub use project::{DownArgs, SchemaArgs, Topic, UpArgs};
 pub use selector::Selector;
+pub use send::SendArgs;
 pub use settings::{RestartFlags, SettingsFlags};
 pub use spec::StartArgs;
 use std::ffi::OsString;
@@ -112,6 +114,9 @@ pub enum Command {
     Stop(StopArgs),
     /// Send a signal to a process
     Signal(SignalArgs),
+    /// Write to the standard input of a process that was started with --stdin
+    #[command(after_help = send::NOTES)]
+    Send(SendArgs),
     /// End whoever listens on a TCP port
     FreePort(FreePortArgs),
     /// Restart processes; those that are down are started

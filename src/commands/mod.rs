@@ -12,6 +12,7 @@ mod delete;
 mod direct;
 mod env;
 mod free_port;
+mod input;
 mod logs;
 mod logs_many;
 mod output;
@@ -21,6 +22,7 @@ mod restart;
 mod resurrect;
 mod run;
 mod select;
+mod send;
 mod signal;
 mod start;
 mod status;
@@ -81,6 +83,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Run(args) => return run::run(&bgo, args, out),
         Command::Wait(args) => return wait::run(&bgo, &args, out),
         Command::Signal(args) => signal::run(&bgo, &args, out),
+        Command::Send(args) => send::run(&bgo, args, out),
         Command::Start(args) => payload::run(&bgo, args, out),
         Command::Up(args) => up::up(&bgo, &args, out),
         Command::Down(args) => up::down(&bgo, &args, out),

@@ -4,25 +4,25 @@
 //! that is not understood as a whole; flags beside it are what holds where a spec says nothing; each process of an array
 //! is told of once, as soon as it is known what came of it.
 
+use super::input;
 use super::output::Output;
 use super::start::{self, group_of_environment, perform};
 use crate::cli::{StartArgs, StartFlags};
 use crate::domain::payload::{self, Payload, PayloadProblem, PayloadSpec, Wait};
 use crate::domain::raw::Raw;
-use crate::error::{Error, ErrorKind, ExitCode, Result, describe};
+use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{BatchStart, BatchStarted, Bgo, Reached, StartRequest, start_batch};
 use crate::platform::SignalQueue;
 use crate::view::batch::Batch;
 use crate::view::reply::{Reply, Told};
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::string::FromUtf8Error;
 use std::time::Duration;
 
-/// No payload is longer: it is held in memory, several times over.
-const LONGEST: u64 = 16 << 20;
+/// What is read.
+const WHAT: &str = "the payload of --spec";
 
 /// How many of an array are started at once, unless told otherwise.
 const AT_ONCE: usize = 8;
@@ -47,42 +47,19 @@ pub fn run(bgo: &Bgo, args: StartArgs, out: &Output) -> Result<ExitCode> {
 
 /// The text of the payload: itself, or `@` and a path, or `-`.
 fn read(spec: &OsStr) -> Result<String> {
-    let cannot = |what: String| {
-        move |e: io::Error| Error::new(ErrorKind::Io, format!("cannot read {what}")).because(describe(&e))
+    let bytes = match spec.as_bytes() {
+        b"-" => input::of_stdin(WHAT)?,
+        [b'@', path @ ..] => input::of_file(WHAT, Path::new(OsStr::from_bytes(path)))?,
+        inline => inline.to_vec(),
     };
-    let (from, bytes) = match spec.as_bytes() {
-        b"-" => {
-            let from = "the payload on standard input".to_owned();
-            let bytes = bounded(io::stdin().lock()).map_err(cannot(from.clone()))?;
-            (from, bytes)
-        }
-        [b'@', path @ ..] => {
-            let path = Path::new(OsStr::from_bytes(path));
-            let from = format!("the payload {}", path.display());
-            let bytes = File::open(path).and_then(bounded).map_err(cannot(from.clone()))?;
-            (from, bytes)
-        }
-        inline => ("the payload".to_owned(), inline.to_vec()),
-    };
-    if bytes.len() as u64 > LONGEST {
-        return Err(Error::new(ErrorKind::Usage, format!("{from} is too long"))
-            .because(format!("more than {} MiB", LONGEST >> 20))
-            .hint("start it in several parts"));
-    }
-    String::from_utf8(bytes)
-        .map_err(|e| Error::new(ErrorKind::Usage, format!("{from} is not understood")).because(e.utf8_error()))
-}
-
-/// What `reader` has, and a byte more than may be.
-fn bounded(reader: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    reader.take(LONGEST + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let no_text =
+        |e: FromUtf8Error| Error::new(ErrorKind::Usage, format!("{WHAT} is not understood")).because(e.utf8_error());
+    String::from_utf8(bytes).map_err(no_text)
 }
 
 fn not_understood(problems: &[PayloadProblem]) -> Error {
     let hint = "bgo schema show spec prints what a payload may say";
-    let what = "the payload of --spec is not understood";
+    let what = format!("{WHAT} is not understood");
     match problems {
         [one] => Error::new(ErrorKind::Usage, what).because(one).hint(hint),
         all => {

@@ -9,6 +9,7 @@ pub mod detail;
 pub mod environment;
 pub mod json;
 pub mod json_jobs;
+pub mod json_send;
 pub mod progress;
 pub mod reply;
 pub mod style;

@@ -38,6 +38,7 @@ mod resurrect;
 mod rotation;
 mod run;
 mod security;
+mod send;
 mod set;
 mod signal;
 mod soak;

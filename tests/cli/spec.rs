@@ -145,7 +145,7 @@ fn a_payload_comes_from_a_file_or_from_standard_input() {
     env.cmd(&["start", "--spec", "-"]).stdin(piped).run().ok();
     assert!(alive(env.pid("web")));
     let said = env.bgo(&["start", "--spec", "@missing.json"]).code(1);
-    assert_eq!(said.stderr, "bgo: cannot read the payload missing.json: No such file or directory\n");
+    assert_eq!(said.stderr, "bgo: cannot read the payload of --spec missing.json: No such file or directory\n");
     let long = vec![b' '; (16 << 20) + 1];
     assert!(env.cmd(&["start", "--spec", "-"]).stdin(long).run().code(2).stderr.contains("more than 16 MiB"));
 }
