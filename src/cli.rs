@@ -3,6 +3,7 @@
 //! Why it exists: help, parsing and completions cannot disagree. Invariant: every flag here is acted on; the grammar
 //! of bgo-cli 0.2.0 is a subset.
 
+mod discovery;
 mod env;
 mod logs;
 mod project;
@@ -18,9 +19,10 @@ use crate::domain::signal::Signal;
 use crate::domain::spec::Supervision;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use discovery::{CapabilitiesArgs, ExamplesArgs, SchemaArgs};
 pub use env::{EnvArgs, Syntax};
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
-pub use project::{DownArgs, SchemaArgs, Topic, UpArgs};
+pub use project::{DownArgs, UpArgs};
 pub use selector::Selector;
 pub use send::SendArgs;
 pub use settings::{RestartFlags, SettingsFlags};
@@ -154,8 +156,12 @@ pub enum Command {
     Delete(DeleteArgs),
     /// Forget every process that is not running, logs included
     Clean,
-    /// Print the JSON Schema of a file, for editors
+    /// Print what bgo can do, as JSON: commands, effects, errors, states
+    Capabilities(CapabilitiesArgs),
+    /// Print the JSON Schema of an answer or of a file
     Schema(SchemaArgs),
+    /// Print commands to try, each of them tested
+    Examples(ExamplesArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
 }

@@ -5,12 +5,14 @@
 
 mod ask;
 mod before;
+mod capabilities;
 mod check;
 mod clean;
 mod completions;
 mod delete;
 mod direct;
 mod env;
+mod examples;
 mod free_port;
 mod input;
 mod logs;
@@ -48,7 +50,7 @@ pub fn main() -> u8 {
         Ok(status) => status.number(),
         Err(error) => {
             out.error(&error);
-            error.kind.exit_code() as u8
+            error.kind.exit_code().value()
         }
     }
 }
@@ -88,7 +90,9 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Up(args) => up::up(&bgo, &args, out),
         Command::Down(args) => up::down(&bgo, &args, out),
         Command::Check => check::check(&bgo, out),
-        Command::Schema(args) => check::schema(&args),
+        Command::Capabilities(args) => capabilities::run(&bgo, &args, out),
+        Command::Schema(args) => capabilities::schema(&args, out),
+        Command::Examples(args) => examples::run(&args, out),
         Command::Stop(args) => stop::run(&bgo, &args, out),
         Command::FreePort(args) => free_port::run(&bgo, &args, out),
         Command::Restart(args) => restart::run(&bgo, &args, out),

@@ -59,7 +59,7 @@ pub struct Failure<'a> {
 impl<'a> From<&'a Error> for Failure<'a> {
     fn from(error: &'a Error) -> Failure<'a> {
         Failure {
-            r#type: error.kind.as_str(),
+            r#type: error.kind.value(),
             message: error.message(),
             hint: Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
             retryable: error.kind.is_retryable(),

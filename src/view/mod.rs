@@ -5,6 +5,7 @@
 //! character of a name, command or log reaches the output raw.
 
 pub mod batch;
+pub mod capabilities;
 pub mod detail;
 pub mod environment;
 pub mod json;
@@ -12,6 +13,7 @@ pub mod json_jobs;
 pub mod json_send;
 pub mod progress;
 pub mod reply;
+pub mod schemas;
 pub mod style;
 pub mod table;
 pub mod text;
