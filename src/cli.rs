@@ -10,7 +10,9 @@ mod events;
 mod logs;
 mod project;
 mod selector;
+mod send;
 mod settings;
+mod spec;
 
 use crate::domain::duration::Span;
 use crate::domain::raw::Raw;
@@ -25,7 +27,9 @@ pub use events::EventsArgs;
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
 pub use project::{DownArgs, UpArgs};
 pub use selector::{Chosen, Owners, Selector};
+pub use send::SendArgs;
 pub use settings::{RestartFlags, SettingsFlags};
+pub use spec::StartArgs;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -95,7 +99,7 @@ pub enum Color {
 #[command(defer = true)]
 pub enum Command {
     /// Start a process
-    #[command(visible_alias = "open", override_usage = "bgo start [OPTIONS] <NAME> -- <COMMAND>...")]
+    #[command(visible_alias = "open", override_usage = spec::USAGE, after_help = spec::NOTES)]
     Start(StartArgs),
     /// Run a command in the foreground, supervised and logged
     #[command(override_usage = "bgo run [OPTIONS] -- <COMMAND>...", after_help = RUN_NOTES)]
@@ -115,6 +119,9 @@ pub enum Command {
     Stop(StopArgs),
     /// Send a signal to a process
     Signal(SignalArgs),
+    /// Write to the standard input of a process that was started with --stdin
+    #[command(after_help = send::NOTES)]
+    Send(SendArgs),
     /// End whoever listens on a TCP port
     FreePort(FreePortArgs),
     /// Restart processes; those that are down are started
@@ -165,20 +172,6 @@ pub enum Command {
     Examples(ExamplesArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
-}
-
-// `start`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct StartArgs {
-    /// Name of the process
-    pub name: OsString,
-    /// How to start it.
-    #[command(flatten)]
-    pub flags: StartFlags,
-    /// The command and its arguments
-    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
 }
 
 // Flags of `start` and of the direct forms.

@@ -15,16 +15,19 @@ mod env;
 mod events;
 mod examples;
 mod free_port;
+mod input;
 mod logs;
 mod logs_many;
 mod output;
 mod owners;
+mod payload;
 mod pick;
 mod reap;
 mod restart;
 mod resurrect;
 mod run;
 mod select;
+mod send;
 mod signal;
 mod start;
 mod status;
@@ -85,7 +88,8 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Run(args) => return run::run(&bgo, args, out),
         Command::Wait(args) => return wait::run(&bgo, &args, out),
         Command::Signal(args) => signal::run(&bgo, &args, out),
-        Command::Start(args) => start::run(&bgo, &args.name, args.flags, args.command, out),
+        Command::Send(args) => send::run(&bgo, args, out),
+        Command::Start(args) => payload::run(&bgo, args, out),
         Command::Up(args) => up::up(&bgo, &args, out),
         Command::Down(args) => up::down(&bgo, &args, out),
         Command::Check => check::check(&bgo, out),

@@ -6,6 +6,7 @@
 //! runs.
 
 mod awaited;
+mod batch;
 mod caller;
 mod dependencies;
 mod end;
@@ -32,6 +33,7 @@ mod rescue;
 mod restart;
 mod resurrect;
 mod run;
+mod send;
 mod settings;
 mod signal;
 mod snapshot;
@@ -41,6 +43,7 @@ pub mod up;
 mod wait;
 mod watched;
 
+pub use batch::{BatchStart, BatchStarted, start_batch};
 pub use caller::{check_owner, owner_of_environment};
 pub use dependencies::{
     AFTER_TIMEOUT, await_dependencies, check_after, needed_first, restart_order, running_dependents, stop_order,
@@ -57,6 +60,7 @@ pub use recover::names;
 pub use remove::{Cleaned, clean, is_up, remove};
 pub use restart::{RestartRequest, restart};
 pub use resurrect::{Resurrected, resurrect};
+pub use send::{SEND_TIMEOUT, Sent, send};
 pub use settings::{is_watched, pause, resume, set, unwatch, watch};
 pub use signal::{Signalled, signal};
 pub use snapshot::{snapshot, snapshot_of};
