@@ -185,15 +185,15 @@ pub struct JsonRow<'a> {
     project: Option<JsonProject<'a>>,
     /// The TCP port that was found for it.
     allocated_port: Option<u16>,
-    /// Who it belongs to, as whoever started it said.
+    /// Whom it belongs to.
     owner: Option<&'a str>,
-    /// Its tags.
+    /// Words to find it by.
     tags: &'a [String],
-    /// The folder of the git repository that it was started in.
+    /// The git repository of its folder.
     git_root: Option<Cow<'a, str>>,
-    /// The process that started it.
+    /// Who called its start.
     parent: Option<&'a Parent>,
-    /// How long it may live; null: for ever.
+    /// Until when it may run; null: for ever.
     lease: Option<&'a Lease>,
     /// Its settings, as far as they differ from their defaults.
     spec: &'a Settings,

@@ -220,3 +220,24 @@ fn the_owner_survives_a_dead_sidecar() {
     wait_until("it to be gone", || !alive(env.pid("bob")));
     assert_eq!(env.row("bob")["owner"], "bob");
 }
+
+#[test]
+fn answers_about_owners_and_leases_are_as_their_schemas_say() {
+    let env = TestEnv::new();
+    let known = crate::json::Known::new(&env);
+    known.answers(0, &["reap", "--json"]);
+    let flags = ["--owner", "ann", "--tag", "ci", "--ttl", "1h", "--until-pid", &std::process::id().to_string()];
+    known.answers(0, &[&["start", "web", "--json"], &flags[..], &["--", "sleep", "300"]].concat());
+    known.answers(0, &["status", "--json", "--tag", "ci"]);
+    let row = known.answers(0, &["status", "--json", "web"]);
+    assert_eq!(row["lease"]["until"]["pid"], std::process::id());
+    known.answers(0, &["set", "web", "--ttl", "2h", "--json"]);
+    kill9(env.sidecar("web"));
+    env.edit_record("web", |record| record["lease"]["expires_ms"] = json!(1));
+    known.answers(0, &["reap", "--dry-run", "--json"]);
+    known.answers(0, &["reap", "--delete", "--json"]);
+    by(&env, "ann", &["start", "web", "--", "sleep", "300"]).ok();
+    let left = by(&env, "bob", &["stop", "--all", "--json"]).ok().json();
+    known.holds("replies", &left);
+    assert_eq!(left["notes"], json!(["\"web\" belongs to \"ann\": it was left alone; --any-owner includes it"]));
+}
