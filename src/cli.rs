@@ -4,6 +4,7 @@
 //! of bgo-cli 0.2.0 is a subset.
 
 mod discovery;
+mod doctor;
 mod env;
 mod events;
 mod logs;
@@ -19,6 +20,7 @@ use crate::domain::spec::Supervision;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use discovery::{CapabilitiesArgs, ExamplesArgs, SchemaArgs};
+pub use doctor::DoctorArgs;
 pub use env::{EnvArgs, Syntax};
 pub use events::EventsArgs;
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
@@ -154,6 +156,9 @@ pub enum Command {
     Delete(DeleteArgs),
     /// Forget every process that is not running, logs included
     Clean,
+    /// Check everything that bgo keeps and stands on, and mend it
+    #[command(after_help = doctor::NOTES)]
+    Doctor(DoctorArgs),
     /// Print what bgo can do, as JSON: commands, effects, errors, states
     Capabilities(CapabilitiesArgs),
     /// Print the JSON Schema of an answer or of a file

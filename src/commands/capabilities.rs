@@ -39,6 +39,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("resume", Effect::Write, "replies", false),
     ("delete", Effect::Destructive, "replies", false),
     ("clean", Effect::Destructive, "batch", false),
+    ("doctor", Effect::Write, "doctor", false),
     ("capabilities", Effect::Read, "capabilities", false),
     ("schema", Effect::Read, "schemas", false),
     ("examples", Effect::Read, "examples", false),

@@ -11,6 +11,7 @@ mod clean;
 mod completions;
 mod delete;
 mod direct;
+mod doctor;
 mod env;
 mod events;
 mod examples;
@@ -108,6 +109,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Resume(args) => watch::resume(&bgo, &args, out),
         Command::Delete(args) => delete::run(&bgo, &args, out),
         Command::Clean => clean::run(&bgo, out),
+        Command::Doctor(args) => doctor::run(&bgo, args, out),
         Command::Completions(args) => completions::run(args.shell, out),
     };
     done.map(ExitStatus::from)

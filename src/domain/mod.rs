@@ -14,6 +14,7 @@ pub mod dotenv;
 pub mod duration;
 pub mod env_file;
 pub mod event;
+pub mod finding;
 pub mod flatten;
 pub mod graph;
 pub mod ignore;

@@ -7,6 +7,7 @@
 
 mod awaited;
 mod dependencies;
+pub mod doctor;
 mod end;
 mod environment;
 pub mod events;
