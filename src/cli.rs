@@ -5,6 +5,7 @@
 
 mod acts;
 mod discovery;
+mod doctor;
 mod env;
 mod events;
 mod logs;
@@ -22,6 +23,7 @@ pub use acts::{CleanArgs, DeleteArgs, ReapArgs, RestartArgs, SetArgs, SignalArgs
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use discovery::{CapabilitiesArgs, ExamplesArgs, SchemaArgs};
+pub use doctor::DoctorArgs;
 pub use env::{EnvArgs, Syntax};
 pub use events::EventsArgs;
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
@@ -164,6 +166,9 @@ pub enum Command {
     Clean(CleanArgs),
     /// End what has outlived its lease: --ttl is over, or the process of --until-pid has ended
     Reap(ReapArgs),
+    /// Check everything that bgo keeps and stands on, and mend it
+    #[command(after_help = doctor::NOTES)]
+    Doctor(DoctorArgs),
     /// Print what bgo can do, as JSON: commands, effects, errors, states
     Capabilities(CapabilitiesArgs),
     /// Print the JSON Schema of an answer or of a file

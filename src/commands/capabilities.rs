@@ -40,6 +40,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("delete", Effect::Destructive, "replies", false),
     ("clean", Effect::Destructive, "batch", false),
     ("reap", Effect::Destructive, "reap", false),
+    ("doctor", Effect::Write, "doctor", false),
     ("capabilities", Effect::Read, "capabilities", false),
     ("schema", Effect::Read, "schemas", false),
     ("examples", Effect::Read, "examples", false),

@@ -11,6 +11,7 @@ mod clean;
 mod completions;
 mod delete;
 mod direct;
+mod doctor;
 mod env;
 mod events;
 mod examples;
@@ -115,6 +116,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Delete(args) => delete::run(&bgo, &args, out),
         Command::Clean(args) => clean::run(&bgo, &args, out),
         Command::Reap(args) => reap::run(&bgo, &args, out),
+        Command::Doctor(args) => doctor::run(&bgo, args, out),
         Command::Completions(args) => completions::run(args.shell, out),
     };
     done.map(ExitStatus::from)

@@ -16,6 +16,7 @@ pub mod duration;
 pub mod env_file;
 pub mod event;
 pub mod filter;
+pub mod finding;
 pub mod flatten;
 pub mod graph;
 pub mod ignore;

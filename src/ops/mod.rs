@@ -9,6 +9,7 @@ mod awaited;
 mod batch;
 mod caller;
 mod dependencies;
+pub mod doctor;
 mod end;
 mod environment;
 pub mod events;

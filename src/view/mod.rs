@@ -7,8 +7,10 @@
 pub mod batch;
 pub mod capabilities;
 pub mod detail;
+pub mod doctor;
 pub mod environment;
 pub mod json;
+pub mod json_doctor;
 pub mod json_events;
 pub mod json_jobs;
 pub mod json_owner;

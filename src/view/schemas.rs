@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::capabilities::{Capabilities, Example, Meaning};
 use super::environment::EnvReply;
 use super::json::{FailureReply, JsonRow};
+use super::json_doctor::DoctorReply;
 use super::json_events::{EventLine, EventsReply};
 use super::json_jobs::{CheckReply, JobReply};
 use super::json_owner::ReapReply;
@@ -58,6 +59,7 @@ pub const TOPICS: &[Topic] = &[
     Topic { name: "port", about: "a port that was freed", schema: of::<PortReply> },
     Topic { name: "env", about: "the environment of a process", schema: of::<EnvReply<'_>> },
     // Events and doctor.
+    Topic { name: "doctor", about: "what is wrong, and what mends it", schema: of::<DoctorReply<'_>> },
     Topic { name: "events", about: "what has happened to processes", schema: of::<EventsReply<'_>> },
     Topic { name: "event", about: "what happens to a process: one line of a stream", schema: of::<EventLine<'_>> },
     Topic { name: "capabilities", about: "what bgo can do", schema: of::<Capabilities> },

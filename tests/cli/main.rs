@@ -10,6 +10,7 @@ mod crash;
 mod delete;
 mod dependencies;
 mod direct;
+mod doctor;
 mod env;
 mod environment;
 mod events;

@@ -96,7 +96,14 @@ fn in_json_an_array_is_answered_by_a_batch_and_a_spec_by_a_reply() {
         }},
     ]});
     assert_eq!(batch, expected);
-    let one = env.bgo(&["start", "--json", "--spec", r#"{"id": "web", "cmd": "echo up; exec sleep 600", "if_not_running": true}"#]).ok();
+    let one = env
+        .bgo(&[
+            "start",
+            "--json",
+            "--spec",
+            r#"{"id": "web", "cmd": "echo up; exec sleep 600", "if_not_running": true}"#,
+        ])
+        .ok();
     assert_eq!(
         one.json(),
         json!({"name": "web", "action": "unchanged", "pid": env.pid("web"), "already_running": true})
