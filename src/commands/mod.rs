@@ -26,6 +26,7 @@ mod run;
 mod select;
 mod send;
 mod signal;
+mod skill;
 mod start;
 mod status;
 mod stop;
@@ -110,6 +111,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Resume(args) => watch::resume(&bgo, &args, out),
         Command::Delete(args) => delete::run(&bgo, &args, out),
         Command::Clean => clean::run(&bgo, out),
+        Command::Skill(args) => skill::run(&args, out),
         Command::Completions(args) => completions::run(args.shell, out),
     };
     done.map(ExitStatus::from)

@@ -11,6 +11,7 @@ pub mod environment;
 pub mod json;
 pub mod json_jobs;
 pub mod json_send;
+pub mod json_skill;
 pub mod progress;
 pub mod reply;
 pub mod schemas;

@@ -41,6 +41,7 @@ mod security;
 mod send;
 mod set;
 mod signal;
+mod skill;
 mod soak;
 mod spec;
 mod start;
