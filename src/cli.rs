@@ -5,11 +5,17 @@
 
 mod acts;
 mod discovery;
+mod doctor;
 mod env;
+mod events;
 mod logs;
 mod project;
+mod run;
 mod selector;
+mod send;
 mod settings;
+mod skill;
+mod spec;
 
 use crate::domain::duration::Span;
 use crate::domain::raw::Raw;
@@ -19,11 +25,17 @@ pub use acts::{CleanArgs, DeleteArgs, ReapArgs, RestartArgs, SetArgs, SignalArgs
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use discovery::{CapabilitiesArgs, ExamplesArgs, SchemaArgs};
+pub use doctor::DoctorArgs;
 pub use env::{EnvArgs, Syntax};
+pub use events::EventsArgs;
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
 pub use project::{DownArgs, UpArgs};
+pub use run::RunArgs;
 pub use selector::{Chosen, Owners, Selector};
+pub use send::SendArgs;
 pub use settings::{RestartFlags, SettingsFlags};
+pub use skill::{SkillAction, SkillArgs};
+pub use spec::StartArgs;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -46,10 +58,6 @@ Examples:
 Durations are 3 (seconds), 500ms, 2m, 1h30m. State and logs are in $BGO_HOME, by default ~/.bgo.
 Exit codes: 0 done, 1 failed, 2 usage, 3 no such process, 124 timed out, 130 interrupted.
 `wait` and `run` pass on the exit code of the process, 128+n for signal n, 125 if there is none to pass on.";
-
-const RUN_NOTES: &str = "\
-It runs in a session of its own, with /dev/null as standard input. Ctrl-C, SIGTERM and SIGHUP stop it; a second Ctrl-C
-kills it. Exits with its exit code, 128+n for signal n, 125 if bgo itself failed.";
 
 const WAIT_NOTES: &str = "\
 Without --for it exits with the exit code of the process, 128+n for signal n, 125 if nobody could see how it ended; of
@@ -93,10 +101,10 @@ pub enum Color {
 #[command(defer = true)]
 pub enum Command {
     /// Start a process
-    #[command(visible_alias = "open", override_usage = "bgo start [OPTIONS] <NAME> -- <COMMAND>...")]
+    #[command(visible_alias = "open", override_usage = spec::USAGE, after_help = spec::NOTES)]
     Start(StartArgs),
     /// Run a command in the foreground, supervised and logged
-    #[command(override_usage = "bgo run [OPTIONS] -- <COMMAND>...", after_help = RUN_NOTES)]
+    #[command(override_usage = "bgo run [OPTIONS] -- <COMMAND>...", after_help = run::NOTES)]
     Run(RunArgs),
     /// Wait until processes are ready, have ended, or are down
     #[command(after_help = WAIT_NOTES)]
@@ -113,6 +121,9 @@ pub enum Command {
     Stop(StopArgs),
     /// Send a signal to a process
     Signal(SignalArgs),
+    /// Write to the standard input of a process that was started with --stdin
+    #[command(after_help = send::NOTES)]
+    Send(SendArgs),
     /// End whoever listens on a TCP port
     FreePort(FreePortArgs),
     /// Restart processes; those that are down are started
@@ -135,6 +146,9 @@ pub enum Command {
     /// Follow the output of processes (logs -f -n 10)
     #[command(visible_alias = "tail", after_help = logs::NOTES)]
     Follow(FollowArgs),
+    /// Tell what has happened to processes, or what happens: one JSON object a line
+    #[command(after_help = events::NOTES)]
+    Events(EventsArgs),
     /// Restart a running process from now on when it dies
     Watch(WatchArgs),
     /// Leave a process down from now on when it dies
@@ -152,28 +166,20 @@ pub enum Command {
     Clean(CleanArgs),
     /// End what has outlived its lease: --ttl is over, or the process of --until-pid has ended
     Reap(ReapArgs),
+    /// Check everything that bgo keeps and stands on, and mend it
+    #[command(after_help = doctor::NOTES)]
+    Doctor(DoctorArgs),
     /// Print what bgo can do, as JSON: commands, effects, errors, states
     Capabilities(CapabilitiesArgs),
     /// Print the JSON Schema of an answer or of a file
     Schema(SchemaArgs),
     /// Print commands to try, each of them tested
     Examples(ExamplesArgs),
+    /// Teach an agent to use bgo: write a skill file where it looks for them
+    #[command(after_help = skill::NOTES)]
+    Skill(SkillArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
-}
-
-// `start`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct StartArgs {
-    /// Name of the process
-    pub name: OsString,
-    /// How to start it.
-    #[command(flatten)]
-    pub flags: StartFlags,
-    /// The command and its arguments
-    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
 }
 
 // Flags of `start` and of the direct forms.
@@ -274,21 +280,6 @@ pub struct NamedArgs {
     pub flags: StartFlags,
     /// Name of the process.
     pub name: OsString,
-}
-
-// `run`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct RunArgs {
-    /// Name it, and keep its record and logs [default: after the program, removed at the end]
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<OsString>,
-    /// What the process is to be like.
-    #[command(flatten)]
-    pub process: ProcessFlags,
-    /// The command and its arguments
-    #[arg(trailing_var_arg = true, value_name = "COMMAND", required = true)]
-    pub command: Vec<OsString>,
 }
 
 // `wait`

@@ -230,6 +230,10 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "CMD", help_heading = "Hooks (30 s each at most)")]
     pub on_errored: Option<String>,
 
+    /// Give it a pipe as standard input, which bgo send writes to [default: /dev/null]
+    #[arg(long, help_heading = "Input")]
+    pub stdin: bool,
+
     /// Group it belongs to [default of a start: $BGO_GROUP]
     #[arg(long, visible_alias = "workspace", value_name = "NAME", help_heading = "Groups")]
     pub group: Option<String>,
@@ -331,6 +335,7 @@ impl SettingsFlags {
             on_exit: self.on_exit.map(Some),
             on_ready: self.on_ready.map(Some),
             on_errored: self.on_errored.map(Some),
+            stdin: self.stdin.then_some(true),
             group: self.group.map(Some),
             after: given(self.after),
             owner: self.owner.map(Some),

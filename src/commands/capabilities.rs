@@ -21,6 +21,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("down", Effect::Write, "jobs", false),
     ("check", Effect::Read, "check", false),
     ("stop", Effect::Write, "replies", false),
+    ("send", Effect::Write, "send", false),
     ("signal", Effect::Write, "reply", false),
     ("free-port", Effect::Destructive, "port", false),
     ("restart", Effect::Write, "replies", false),
@@ -31,6 +32,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("env", Effect::Read, "env", false),
     ("logs", Effect::Read, "logs", true),
     ("follow", Effect::Read, "logs", true),
+    ("events", Effect::Read, "events", true),
     ("watch", Effect::Write, "replies", false),
     ("unwatch", Effect::Write, "replies", false),
     ("set", Effect::Write, "replies", false),
@@ -39,9 +41,11 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("delete", Effect::Destructive, "replies", false),
     ("clean", Effect::Destructive, "batch", false),
     ("reap", Effect::Destructive, "reap", false),
+    ("doctor", Effect::Write, "doctor", false),
     ("capabilities", Effect::Read, "capabilities", false),
     ("schema", Effect::Read, "schemas", false),
     ("examples", Effect::Read, "examples", false),
+    ("skill", Effect::Write, "skill", false),
     ("completions", Effect::Read, "script", false),
 ];
 

@@ -11,20 +11,26 @@ mod clean;
 mod completions;
 mod delete;
 mod direct;
+mod doctor;
 mod env;
+mod events;
 mod examples;
 mod free_port;
+mod input;
 mod logs;
 mod logs_many;
 mod output;
 mod owners;
+mod payload;
 mod pick;
 mod reap;
 mod restart;
 mod resurrect;
 mod run;
 mod select;
+mod send;
 mod signal;
+mod skill;
 mod start;
 mod status;
 mod stop;
@@ -84,7 +90,8 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Run(args) => return run::run(&bgo, args, out),
         Command::Wait(args) => return wait::run(&bgo, &args, out),
         Command::Signal(args) => signal::run(&bgo, &args, out),
-        Command::Start(args) => start::run(&bgo, &args.name, args.flags, args.command, out),
+        Command::Send(args) => send::run(&bgo, args, out),
+        Command::Start(args) => payload::run(&bgo, args, out),
         Command::Up(args) => up::up(&bgo, &args, out),
         Command::Down(args) => up::down(&bgo, &args, out),
         Command::Check => check::check(&bgo, out),
@@ -101,6 +108,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Env(args) => env::run(&bgo, &args, out),
         Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
         Command::Follow(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
+        Command::Events(args) => events::run(&bgo, &args, out),
         Command::Watch(args) => watch::watch(&bgo, args, out),
         Command::Unwatch(args) => watch::unwatch(&bgo, &args, out),
         Command::Set(args) => watch::set(&bgo, args, out),
@@ -109,6 +117,8 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Delete(args) => delete::run(&bgo, &args, out),
         Command::Clean(args) => clean::run(&bgo, &args, out),
         Command::Reap(args) => reap::run(&bgo, &args, out),
+        Command::Doctor(args) => doctor::run(&bgo, args, out),
+        Command::Skill(args) => skill::run(&args, out),
         Command::Completions(args) => completions::run(args.shell, out),
     };
     done.map(ExitStatus::from)

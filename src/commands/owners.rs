@@ -15,7 +15,7 @@ use crate::ops::{self, Bgo};
 #[derive(Debug)]
 pub struct Guard {
     /// The caller's name, where others' processes are to be left alone.
-    caller: Option<String>,
+    pub caller: Option<String>,
 }
 
 impl Guard {

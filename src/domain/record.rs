@@ -5,6 +5,7 @@
 //! written by commands, facts (all the rest) by whoever holds the ownership lock.
 
 use super::backoff::Budget;
+use super::event::History;
 use super::lease::Lease;
 use super::machine::{Grace, Moment};
 use super::outcome::Exit;
@@ -217,6 +218,9 @@ pub struct Record {
     /// Until when it may run; null: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
+    /// How many events of it there have been; null before the first, and in records of an older bgo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<History>,
     /// What a newer bgo wrote here; kept when rewriting.
     #[serde(flatten, skip_deserializing)]
     pub extra: Map<String, Value>,
@@ -269,6 +273,7 @@ impl Record {
             git_root: None,
             parent: None,
             lease: None,
+            events: None,
             extra: Map::new(),
         }
     }

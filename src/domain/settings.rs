@@ -255,6 +255,10 @@ settings! {
     /// Shell command to run when it is given up.
     on_errored: Option<String> = None;
 
+    // Input
+    /// Whether its standard input is a pipe that `bgo send` writes to. Default: it is /dev/null.
+    stdin: bool = false;
+
     /// The group it belongs to; a name as processes have. Default: none.
     group: Option<String> = None;
 
@@ -301,7 +305,7 @@ pub fn flaw_of_word(word: &str) -> Option<String> {
 }
 
 /// What takes effect at the next start of the process only.
-const FROM_NEXT_START: [&str; 18] = [
+const FROM_NEXT_START: [&str; 19] = [
     "env-file",
     "config-env",
     "allocate-port",
@@ -313,6 +317,7 @@ const FROM_NEXT_START: [&str; 18] = [
     "stdout",
     "stderr",
     "merge-logs",
+    "stdin",
     "ready-when",
     "ready-when-regex",
     "ready-when-port",
@@ -537,6 +542,7 @@ mod tests {
             stdout: Some("out".into()),
             stderr: Some("err".into()),
             merge_logs: true,
+            stdin: true,
             oneshot: true,
             watch_files: vec!["src".into()],
             watch_ignore: vec!["*.db".into()],

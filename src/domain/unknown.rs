@@ -47,6 +47,8 @@ const RECORD: &[&str] = &[
     "git_root",
     "parent",
     "lease",
+    // Events.
+    "events",
 ];
 /// Those of its `watch` block.
 const WATCH: &[&str] = &[
@@ -175,6 +177,7 @@ mod tests {
             git_root: Some("/".into()),
             parent: Some(Parent { pid: 1, start_time: 1, boot_id: "b".into(), program: None }),
             lease: Some(Lease::default()),
+            events: Some(crate::domain::event::History::default()),
             ..Record::new("web", spec)
         };
         let value: Value = serde_json::from_slice(&record.to_json()).unwrap();

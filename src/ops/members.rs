@@ -36,7 +36,8 @@ impl Common {
         self.is_of(row.group(), row.project.as_ref().map(|project| &project.root), traits)
     }
 
-    fn has_record(&self, record: &Record) -> bool {
+    /// Whether the process of `record` is one of them.
+    pub fn has_record(&self, record: &Record) -> bool {
         let traits = Traits {
             owner: record.spec.owner.as_deref(),
             tags: &record.spec.tags,

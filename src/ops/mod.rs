@@ -6,10 +6,13 @@
 //! runs.
 
 mod awaited;
+mod batch;
 mod caller;
 mod dependencies;
+pub mod doctor;
 mod end;
 mod environment;
+pub mod events;
 mod failure;
 mod fetch;
 mod foreground;
@@ -31,8 +34,10 @@ mod rescue;
 mod restart;
 mod resurrect;
 mod run;
+mod send;
 mod settings;
 mod signal;
+mod skill;
 mod snapshot;
 mod start;
 mod stop;
@@ -40,6 +45,7 @@ pub mod up;
 mod wait;
 mod watched;
 
+pub use batch::{BatchStart, BatchStarted, start_batch};
 pub use caller::{check_owner, owner_of_environment};
 pub use dependencies::{
     AFTER_TIMEOUT, await_dependencies, check_after, needed_first, restart_order, running_dependents, stop_order,
@@ -56,8 +62,10 @@ pub use recover::names;
 pub use remove::{Cleaned, clean, is_up, remove};
 pub use restart::{RestartRequest, restart};
 pub use resurrect::{Resurrected, resurrect};
+pub use send::{SEND_TIMEOUT, Sent, send};
 pub use settings::{is_watched, pause, resume, set, unwatch, watch};
 pub use signal::{Signalled, signal};
+pub use skill::{SkillDone, install_skill, skill_path, skill_text, uninstall_skill};
 pub use snapshot::{snapshot, snapshot_of};
 pub use start::{StartOutcome, StartRequest, Started, runs_as_asked, start};
 pub use stop::{StopOutcome, StopRequest, stop};

@@ -103,7 +103,7 @@ pub fn clean(bgo: &Bgo, is_allowed: &dyn Fn(&Name) -> bool) -> Result<Cleaned> {
 }
 
 /// Removes what a killed command has left of a name without a record.
-fn remove_leftover(bgo: &Bgo, name: &Name) -> Result<()> {
+pub(super) fn remove_leftover(bgo: &Bgo, name: &Name) -> Result<()> {
     let Some(ownership) = own_any(bgo, name)? else { return Ok(()) };
     let lock = bgo.store.lock(name)?;
     if lock.read()?.is_some() { Ok(()) } else { bgo.store.remove_leftover(lock, ownership) }

@@ -3,7 +3,7 @@
 //! Why it exists: it is what bgo is for. Invariant: of any number of starts of one name at once exactly one wins, the
 //! others say who did; and what is refused leaves nothing behind.
 
-use super::caller::{note_caller, owner_of_environment};
+use super::caller::{check_owner, note_caller, owner_of_environment};
 use super::dependencies::check_after;
 use super::end::{self, Orphan};
 use super::failure::{hint, waits_for_change};
@@ -60,6 +60,8 @@ pub struct StartRequest {
     pub if_not_running: bool,
     /// What was given explicitly, where a process that runs already is good enough only if it is as asked for. Default: any is.
     pub only_same: Option<Supervision>,
+    /// Who asks, where a process of another owner is not to be replaced. Default: anybody's may be.
+    pub caller: Option<String>,
     /// Whether a process that runs already is replaced; together with `if_not_running` only one that is not as asked for.
     pub force: bool,
     /// The run that is replaced, by its id: one that another command has started since is as good as wanted. Default: any.
@@ -82,6 +84,7 @@ impl StartRequest {
             settle: SETTLE,
             if_not_running: false,
             only_same: None,
+            caller: None,
             force: false,
             replaced_run: None,
             unregistered: false,
@@ -146,6 +149,7 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
                 }
             }
             Taken::Running(..) if request.force => {
+                request.caller.as_ref().map_or(Ok(()), |caller| check_owner(bgo, &request.name, caller))?;
                 let held = HeldPorts::look(bgo, &request.name);
                 match stop_run(bgo, &request.name, request.replaced_run.as_deref(), &StopRequest::default()) {
                     Err(e) if e.kind == ErrorKind::NotFound => a_moment(),

@@ -21,6 +21,7 @@ mod poll;
 mod port;
 mod reap;
 mod signals;
+mod space;
 mod spawn;
 mod terminal;
 mod tree;
@@ -32,14 +33,15 @@ pub use entry::prepare;
 pub use os::{
     FileWatch, GrowthWatch, ListeningSockets, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, TreeWatch,
     account, all_pids, arguments, become_subreaper, block_size, boot_clock, boot_id, can_collapse, children,
-    collapse_head, cwd, environment, first_data, listener, memory_total, moment_of_start, oom_kills, port_holders,
-    punch_head, release_memory, resolve, self_executable, set_process_name, stat, stat_and_name, stdout_inode, user,
-    wall_clock_of_start,
+    collapse_head, cwd, environment, first_data, listener, lock_holders, memory_total, moment_of_start,
+    notices_run_out, oom_kills, port_holders, punch_head, release_memory, resolve, self_executable, set_process_name,
+    special_file_system, stat, stat_and_name, stdout_inode, user, wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
 pub use port::HeldPort;
 pub use reap::{Reaped, abort_child, has_children, reap, reap_child};
 pub use signals::let_through;
+pub use space::{Space, space};
 pub use spawn::{SpawnPlan, detach, make_private, spawn};
 pub use terminal::terminal_size;
 pub use tree::{carriers, descendants, has_descendants, is_foreign, is_within, tree, usage};

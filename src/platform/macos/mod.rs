@@ -15,6 +15,7 @@
 //!   clock does later; [`moment_of_start`], which has to translate them, is off by as much as the clock was set since.
 
 mod account;
+mod disk;
 mod extents;
 mod growth;
 mod inspect;
@@ -26,6 +27,7 @@ mod resolve;
 mod tree;
 
 pub use account::account;
+pub use disk::{lock_holders, notices_run_out, special_file_system};
 pub use extents::{block_size, can_collapse, collapse_head, first_data, punch_head};
 pub use growth::GrowthWatch;
 pub use inspect::{
