@@ -141,8 +141,9 @@ fn start_one(bgo: &Bgo, item: &BatchStart, signals: &SignalQueue) -> Result<Batc
     let request = &item.request;
     let name = &request.name;
     let after = request.supervision.settings.after.as_deref().unwrap_or_default();
-    let is_left_alone = !request.force && is_up(bgo, name).unwrap_or(false);
-    if (item.fetch || !after.is_empty()) && !is_left_alone {
+    // To ask for one that has no record yet means to look through all processes: only where it matters.
+    let is_left_alone = || !request.force && is_up(bgo, name).unwrap_or(false);
+    if (item.fetch || !after.is_empty()) && !is_left_alone() {
         check_after(bgo, name, after)?;
         if item.fetch && matches!(fetch(request, signals)?, Fetched::Interrupted) {
             return Err(not_started(name));
