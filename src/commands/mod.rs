@@ -11,15 +11,19 @@ mod clean;
 mod completions;
 mod delete;
 mod direct;
+mod doctor;
 mod env;
+mod events;
 mod examples;
 mod free_port;
 mod input;
 mod logs;
 mod logs_many;
 mod output;
+mod owners;
 mod payload;
 mod pick;
+mod reap;
 mod restart;
 mod resurrect;
 mod run;
@@ -104,13 +108,16 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Env(args) => env::run(&bgo, &args, out),
         Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
         Command::Follow(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
+        Command::Events(args) => events::run(&bgo, &args, out),
         Command::Watch(args) => watch::watch(&bgo, args, out),
         Command::Unwatch(args) => watch::unwatch(&bgo, &args, out),
         Command::Set(args) => watch::set(&bgo, args, out),
         Command::Pause(args) => watch::pause(&bgo, &args, out),
         Command::Resume(args) => watch::resume(&bgo, &args, out),
         Command::Delete(args) => delete::run(&bgo, &args, out),
-        Command::Clean => clean::run(&bgo, out),
+        Command::Clean(args) => clean::run(&bgo, &args, out),
+        Command::Reap(args) => reap::run(&bgo, &args, out),
+        Command::Doctor(args) => doctor::run(&bgo, args, out),
         Command::Skill(args) => skill::run(&args, out),
         Command::Completions(args) => completions::run(args.shell, out),
     };

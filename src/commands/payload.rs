@@ -6,6 +6,7 @@
 
 use super::input;
 use super::output::Output;
+use super::owners::Guard;
 use super::start::{self, group_of_environment, perform};
 use crate::cli::{StartArgs, StartFlags};
 use crate::domain::payload::{self, Payload, PayloadProblem, PayloadSpec, Wait};
@@ -37,7 +38,8 @@ pub fn run(bgo: &Bgo, args: StartArgs, out: &Output) -> Result<ExitCode> {
     let Payload { specs, is_array } =
         payload::parse(&text, &supervision).map_err(|problems| not_understood(&problems))?;
     let group = group_of_environment()?;
-    let items = specs.into_iter().map(|spec| item(spec, &args.flags, group.as_ref()));
+    let caller = Guard::new(args.flags.owners)?.caller;
+    let items = specs.into_iter().map(|spec| item(spec, &args.flags, group.as_ref(), caller.as_ref()));
     let items: Vec<BatchStart> = items.collect();
     match items.as_slice() {
         [one] if !is_array => perform(bgo, out, one),
@@ -71,18 +73,18 @@ fn not_understood(problems: &[PayloadProblem]) -> Error {
 }
 
 /// The start that `spec` asks for; where it says nothing, `flags` do.
-fn item(spec: PayloadSpec, flags: &StartFlags, group: Option<&String>) -> BatchStart {
+fn item(spec: PayloadSpec, flags: &StartFlags, group: Option<&String>, caller: Option<&String>) -> BatchStart {
     let PayloadSpec { name, command, cwd, env, supervision: given, start } = spec;
     let mut supervision = flags.process.supervision();
     supervision.overlay(given);
+    let explicit = supervision.clone();
     if supervision.settings.group.is_none() {
         supervision.settings.group = group.cloned().map(Some);
     }
     let mut set = flags.process.env.clone();
     set.extend(env.iter().map(|(key, value)| (Raw::from(key.as_str()), Raw::from(value.as_str()))));
-    // One of these takes the place of the other.
-    let force = start.force.unwrap_or(flags.force && start.if_not_running != Some(true));
-    let if_not_running = start.if_not_running.unwrap_or(flags.if_not_running && !force);
+    let force = start.force.unwrap_or(flags.force);
+    let if_not_running = start.if_not_running.unwrap_or(flags.if_not_running);
     let wait = match (start.wait, start.settle) {
         (Some(Wait::Within(timeout)), _) => Some(timeout),
         (Some(Wait::No), _) | (None, Some(_)) => None,
@@ -95,6 +97,8 @@ fn item(spec: PayloadSpec, flags: &StartFlags, group: Option<&String>) -> BatchS
         set,
         settle,
         if_not_running,
+        only_same: Some(explicit),
+        caller: caller.cloned(),
         force,
         ..StartRequest::new(name, command.into_iter().map(Into::into).collect())
     };

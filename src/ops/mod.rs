@@ -7,14 +7,18 @@
 
 mod awaited;
 mod batch;
+mod caller;
 mod dependencies;
+pub mod doctor;
 mod end;
 mod environment;
+pub mod events;
 mod failure;
 mod fetch;
 mod foreground;
 mod growing;
 pub mod jobs;
+mod lease;
 mod legacy;
 mod link;
 pub mod logs;
@@ -42,12 +46,14 @@ mod wait;
 mod watched;
 
 pub use batch::{BatchStart, BatchStarted, start_batch};
+pub use caller::{check_owner, owner_of_environment};
 pub use dependencies::{
     AFTER_TIMEOUT, await_dependencies, check_after, needed_first, restart_order, running_dependents, stop_order,
 };
 pub use environment::{ProcessEnvironment, environment};
 pub use fetch::{Fetched, fetch};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
+pub use lease::{ReapRequest, Reaped, ReapedBy, reap};
 pub use members::{Common, Members, members, nobody};
 pub use output::RunOutput;
 pub use ports::{Freed, Holder, free_port, holders, look_at_ports};
@@ -61,7 +67,7 @@ pub use settings::{is_watched, pause, resume, set, unwatch, watch};
 pub use signal::{Signalled, signal};
 pub use skill::{SkillDone, install_skill, skill_path, skill_text, uninstall_skill};
 pub use snapshot::{snapshot, snapshot_of};
-pub use start::{StartOutcome, StartRequest, Started, start};
+pub use start::{StartOutcome, StartRequest, Started, runs_as_asked, start};
 pub use stop::{StopOutcome, StopRequest, stop};
 pub use wait::{Goal, Pending, Reached, Run, Step, Waiter, shell_status};
 

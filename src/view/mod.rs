@@ -7,9 +7,13 @@
 pub mod batch;
 pub mod capabilities;
 pub mod detail;
+pub mod doctor;
 pub mod environment;
 pub mod json;
+pub mod json_doctor;
+pub mod json_events;
 pub mod json_jobs;
+pub mod json_owner;
 pub mod json_send;
 pub mod json_skill;
 pub mod progress;
@@ -84,6 +88,9 @@ mod sample {
             allocated_port: None,
             degraded: None,
             project: None,
+            git_root: None,
+            parent: None,
+            lease: None,
             logs: Logs { out: log("out"), err: log("err"), watcher: log("watcher") },
         }
     }

@@ -8,7 +8,10 @@ use super::batch::Batch;
 use super::capabilities::{Capabilities, Example, Meaning};
 use super::environment::EnvReply;
 use super::json::{FailureReply, JsonRow};
+use super::json_doctor::DoctorReply;
+use super::json_events::{EventLine, EventsReply};
 use super::json_jobs::{CheckReply, JobReply};
+use super::json_owner::ReapReply;
 use super::json_send::SendReply;
 use super::json_skill::SkillReply;
 use super::reply::{PortReply, Reply, RunReply, ScriptReply, WaitReply};
@@ -55,8 +58,13 @@ pub const TOPICS: &[Topic] = &[
     Topic { name: "run", about: "how a command in the foreground ended", schema: of::<RunReply> },
     Topic { name: "jobs", about: "what became of the jobs of a project", schema: of::<Batch<'_, JobReply<'_>>> },
     Topic { name: "check", about: "what is wrong with the file of a project", schema: of::<CheckReply<'_>> },
+    Topic { name: "reap", about: "what has outlived its lease", schema: of::<Batch<'_, ReapReply<'_>>> },
     Topic { name: "port", about: "a port that was freed", schema: of::<PortReply> },
     Topic { name: "env", about: "the environment of a process", schema: of::<EnvReply<'_>> },
+    // Events and doctor.
+    Topic { name: "doctor", about: "what is wrong, and what mends it", schema: of::<DoctorReply<'_>> },
+    Topic { name: "events", about: "what has happened to processes", schema: of::<EventsReply<'_>> },
+    Topic { name: "event", about: "what happens to a process: one line of a stream", schema: of::<EventLine<'_>> },
     Topic { name: "send", about: "what was sent to a process", schema: of::<SendReply> },
     Topic { name: "skill", about: "what was done with the skill file", schema: of::<SkillReply> },
     Topic { name: "capabilities", about: "what bgo can do", schema: of::<Capabilities> },
@@ -93,7 +101,7 @@ fn status() -> Value {
     #[expect(dead_code, reason = "only its schema is used")]
     enum Status<'a> {
         All(Vec<JsonRow<'a>>),
-        One(JsonRow<'a>),
+        One(Box<JsonRow<'a>>),
         Several(Batch<'a, JsonRow<'a>>),
     }
     of::<Status<'_>>()

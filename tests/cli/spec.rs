@@ -31,6 +31,7 @@ fn one_spec_is_started_as_by_flags() {
         "env": {"GREETING": "hello"}, "restart": "on-failure", "min_uptime": "1s", "stop_timeout": 2, "group": "g",
     });
     let said = start(&env, &spec).ok();
+    let spec_of_web = spec;
     let pid = env.pid("web");
     said.says(&format!("started \"web\" (pid {pid}), restarted when it fails\n"), "");
     wait_until("its output", || env.log("web", "out") == format!("a  b hello {}/sub\n", env.work().display()));
@@ -38,8 +39,12 @@ fn one_spec_is_started_as_by_flags() {
     let spec = json!({"stop_signal": "SIGTERM", "stop_timeout": 2, "restart_on": "on-failure", "group": "g"});
     assert_eq!((&record["spec"], &record["watch"]["min_uptime"]), (&spec, &json!(1)));
     assert!(start(&env, &json!({"id": "web", "cmd": "true"})).code(1).stderr.contains("already running"));
-    start(&env, &json!({"id": "web", "cmd": "true", "if_not_running": true})).ok();
+    let mut again = spec_of_web.clone();
+    again["if_not_running"] = json!(true);
+    start(&env, &again).ok();
     assert_eq!(env.pid("web"), pid);
+    let other = start(&env, &json!({"id": "web", "cmd": "true", "if_not_running": true})).code(1);
+    assert!(other.stderr.contains("not as it was asked for"), "{}", other.stderr);
     start(&env, &json!({"id": "web", "command": "sleep", "args": ["601"], "force": true})).ok();
     assert!(!alive(pid));
 }
@@ -91,7 +96,14 @@ fn in_json_an_array_is_answered_by_a_batch_and_a_spec_by_a_reply() {
         }},
     ]});
     assert_eq!(batch, expected);
-    let one = env.bgo(&["start", "--json", "--spec", r#"{"id": "web", "cmd": "true", "if_not_running": true}"#]).ok();
+    let one = env
+        .bgo(&[
+            "start",
+            "--json",
+            "--spec",
+            r#"{"id": "web", "cmd": "echo up; exec sleep 600", "if_not_running": true}"#,
+        ])
+        .ok();
     assert_eq!(
         one.json(),
         json!({"name": "web", "action": "unchanged", "pid": env.pid("web"), "already_running": true})

@@ -259,9 +259,6 @@ impl Reader<'_> {
             fetch: self.take(keys, "fetch"),
             after_timeout: self.take(keys, "after_timeout"),
         };
-        if start.if_not_running == Some(true) && start.force == Some(true) {
-            self.problem("force", "\"force\" and \"if_not_running\" exclude each other", "leave one of them out");
-        }
         if start.settle.is_some() && matches!(start.wait, Some(Wait::Within(_))) {
             self.problem("settle", "\"settle\" and \"wait\" exclude each other", "leave one of them out");
         }

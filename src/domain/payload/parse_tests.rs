@@ -105,7 +105,6 @@ fn what_does_not_go_together_is_told_at_its_key() {
         wrong(json!({"backoff": "1s"})),
         ["backoff: backoff means nothing without a restart policy: add restart always or restart on-failure"]
     );
-    assert_eq!(wrong(json!({"force": true, "if_not_running": true})).len(), 1);
     let two = wrong(json!({"ready_when": "x", "ready_when_port": 80}));
     assert!(two[0].starts_with("ready_when: ready_when \"x\" and ready_when_port 80 exclude each other"), "{two:?}");
     let defaults = Supervision { restart: Some(Restart::Always), ..Supervision::default() };

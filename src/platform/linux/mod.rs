@@ -8,6 +8,7 @@
 
 mod account;
 mod child;
+mod disk;
 mod extents;
 mod growth;
 mod listen;
@@ -19,6 +20,7 @@ mod watch;
 
 pub use account::account;
 pub(super) use child::{close_on_exec_from, die_with_parent, keep_dumpable, run_child, set_user};
+pub use disk::{lock_holders, notices_run_out, special_file_system};
 pub use extents::{block_size, can_collapse, collapse_head, first_data, punch_head};
 pub use growth::GrowthWatch;
 pub use listen::listener;
@@ -122,6 +124,19 @@ pub fn stat(pid: u32) -> io::Result<Option<ProcStat>> {
     let mut buffer = [0u8; 1024];
     let Some(text) = read_proc(pid, "stat", &mut buffer)? else { return Ok(None) };
     parse_stat(pid, text).map(Some).ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not understood")))
+}
+
+/// The same, and what its program calls itself (at most 15 bytes).
+///
+/// # Errors
+/// /proc cannot be read.
+pub fn stat_and_name(pid: u32) -> io::Result<Option<(ProcStat, Option<String>)>> {
+    let mut buffer = [0u8; 1024];
+    let Some(text) = read_proc(pid, "stat", &mut buffer)? else { return Ok(None) };
+    let (from, to) = (text.iter().position(|&b| b == b'('), text.iter().rposition(|&b| b == b')'));
+    let name = from.zip(to).and_then(|(from, to)| text.get(from + 1..to));
+    let name = name.map(|name| String::from_utf8_lossy(name).into_owned());
+    Ok(parse_stat(pid, text).map(|stat| (stat, name)))
 }
 
 fn parse_stat(pid: u32, text: &[u8]) -> Option<ProcStat> {

@@ -15,6 +15,7 @@
 //!   clock does later; [`moment_of_start`], which has to translate them, is off by as much as the clock was set since.
 
 mod account;
+mod disk;
 mod extents;
 mod growth;
 mod inspect;
@@ -26,11 +27,12 @@ mod resolve;
 mod tree;
 
 pub use account::account;
+pub use disk::{lock_holders, notices_run_out, special_file_system};
 pub use extents::{block_size, can_collapse, collapse_head, first_data, punch_head};
 pub use growth::GrowthWatch;
 pub use inspect::{
     all_pids, arguments, boot_clock, boot_id, children, cwd, environment, memory_total, moment_of_start, oom_kills,
-    release_memory, self_executable, set_process_name, stat, stdout_inode, user, wall_clock_of_start,
+    release_memory, self_executable, set_process_name, stat, stat_and_name, stdout_inode, user, wall_clock_of_start,
 };
 pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};
