@@ -3,6 +3,7 @@
 //! Why it exists: help, parsing and completions cannot disagree. Invariant: every flag here is acted on; the grammar
 //! of bgo-cli 0.2.0 is a subset.
 
+mod acts;
 mod discovery;
 mod doctor;
 mod env;
@@ -10,13 +11,15 @@ mod events;
 mod logs;
 mod project;
 mod selector;
+mod send;
 mod settings;
+mod spec;
 
 use crate::domain::duration::Span;
 use crate::domain::raw::Raw;
 use crate::domain::settings::Restart;
-use crate::domain::signal::Signal;
 use crate::domain::spec::Supervision;
+pub use acts::{CleanArgs, DeleteArgs, ReapArgs, RestartArgs, SetArgs, SignalArgs, StopArgs};
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use discovery::{CapabilitiesArgs, ExamplesArgs, SchemaArgs};
@@ -25,8 +28,10 @@ pub use env::{EnvArgs, Syntax};
 pub use events::EventsArgs;
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
 pub use project::{DownArgs, UpArgs};
-pub use selector::Selector;
+pub use selector::{Chosen, Owners, Selector};
+pub use send::SendArgs;
 pub use settings::{RestartFlags, SettingsFlags};
+pub use spec::StartArgs;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -96,7 +101,7 @@ pub enum Color {
 #[command(defer = true)]
 pub enum Command {
     /// Start a process
-    #[command(visible_alias = "open", override_usage = "bgo start [OPTIONS] <NAME> -- <COMMAND>...")]
+    #[command(visible_alias = "open", override_usage = spec::USAGE, after_help = spec::NOTES)]
     Start(StartArgs),
     /// Run a command in the foreground, supervised and logged
     #[command(override_usage = "bgo run [OPTIONS] -- <COMMAND>...", after_help = RUN_NOTES)]
@@ -116,6 +121,9 @@ pub enum Command {
     Stop(StopArgs),
     /// Send a signal to a process
     Signal(SignalArgs),
+    /// Write to the standard input of a process that was started with --stdin
+    #[command(after_help = send::NOTES)]
+    Send(SendArgs),
     /// End whoever listens on a TCP port
     FreePort(FreePortArgs),
     /// Restart processes; those that are down are started
@@ -144,18 +152,20 @@ pub enum Command {
     /// Restart a running process from now on when it dies
     Watch(WatchArgs),
     /// Leave a process down from now on when it dies
-    Unwatch(Selector),
+    Unwatch(Chosen),
     /// Change how a process is supervised: limits, health checks, restart policy
     Set(SetArgs),
     /// Hold a process and everything it started (SIGSTOP)
-    Pause(Selector),
+    Pause(Chosen),
     /// Let a paused process go on
-    Resume(Selector),
+    Resume(Chosen),
     /// Stop a process and forget it, logs included
     #[command(visible_alias = "rm")]
     Delete(DeleteArgs),
     /// Forget every process that is not running, logs included
-    Clean,
+    Clean(CleanArgs),
+    /// End what has outlived its lease: --ttl is over, or the process of --until-pid has ended
+    Reap(ReapArgs),
     /// Check everything that bgo keeps and stands on, and mend it
     #[command(after_help = doctor::NOTES)]
     Doctor(DoctorArgs),
@@ -167,20 +177,6 @@ pub enum Command {
     Examples(ExamplesArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
-}
-
-// `start`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct StartArgs {
-    /// Name of the process
-    pub name: OsString,
-    /// How to start it.
-    #[command(flatten)]
-    pub flags: StartFlags,
-    /// The command and its arguments
-    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
 }
 
 // Flags of `start` and of the direct forms.
@@ -196,12 +192,15 @@ pub struct StartFlags {
     /// Wait until it is ready or has ended, for TIME at most
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, conflicts_with = "settle")]
     pub wait: Option<Option<Span>>,
-    /// Succeed if it runs already
-    #[arg(long, conflicts_with = "force")]
+    /// Succeed if it runs already as asked for; with --force, replace it if not
+    #[arg(long)]
     pub if_not_running: bool,
     /// Replace it if it runs already
     #[arg(long)]
     pub force: bool,
+    /// Whose it may be.
+    #[command(flatten)]
+    pub owners: Owners,
     /// First bring its folder up to date: git pull --ff-only
     #[arg(long)]
     pub fetch: bool,
@@ -331,43 +330,6 @@ pub enum WaitFor {
     Stopped,
 }
 
-// `signal`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct SignalArgs {
-    /// Name of the process
-    pub name: OsString,
-    /// Which, as HUP, SIGHUP or 1
-    pub signal: Signal,
-    /// Send it to everything that the process has started, too
-    #[arg(short, long)]
-    pub all: bool,
-}
-
-// `stop`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct StopArgs {
-    /// Which.
-    #[command(flatten)]
-    pub selector: Selector,
-    /// Stop every process that runs
-    #[arg(short, long, group = "selection")]
-    pub all: bool,
-    /// Stop what needs them (--after) first
-    #[arg(long)]
-    pub cascade: bool,
-    /// SIGKILL at once
-    #[arg(short, long, conflicts_with_all = ["signal", "timeout"])]
-    pub force: bool,
-    /// Signal that asks it to end [default: its stop signal]
-    #[arg(long, value_name = "SIGNAL")]
-    pub signal: Option<Signal>,
-    /// Time it then has before SIGKILL [default: its stop timeout]
-    #[arg(long, value_name = "TIME")]
-    pub timeout: Option<Span>,
-}
-
 // `free-port`
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
@@ -378,24 +340,6 @@ pub struct FreePortArgs {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
-}
-
-// `restart`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct RestartArgs {
-    /// Which.
-    #[command(flatten)]
-    pub selector: Selector,
-    /// Restart every process that runs
-    #[arg(short, long, group = "selection")]
-    pub all: bool,
-    /// Count restarts by watch mode from zero again
-    #[arg(long)]
-    pub reset_counters: bool,
-    /// Take today's environment; variables set by -e stay
-    #[arg(long)]
-    pub update_env: bool,
 }
 
 // `restart-stopped`, `restart-last`
@@ -440,7 +384,7 @@ pub struct StatusArgs {
 pub struct WatchArgs {
     /// Which.
     #[command(flatten)]
-    pub selector: Selector,
+    pub chosen: Chosen,
     /// Which ends are followed by a restart: always or on-failure [default: as it was, or always]
     #[arg(long, value_name = "POLICY", value_parser = restart_policy)]
     pub restart: Option<Restart>,
@@ -450,39 +394,6 @@ pub struct WatchArgs {
     /// Start from the defaults, and count restarts from zero
     #[arg(long)]
     pub reset: bool,
-}
-
-// `set`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct SetArgs {
-    /// Names of the processes
-    #[arg(value_name = "NAME", required = true)]
-    pub names: Vec<OsString>,
-    /// Restart it when it dies: no, on-failure or always
-    #[arg(long, value_name = "POLICY", value_parser = restart_policy, help_heading = "Restart policy")]
-    pub restart: Option<Restart>,
-    /// All other settings.
-    #[command(flatten)]
-    pub settings: SettingsFlags,
-    /// Give a setting its default again: max-rss, health-url …
-    #[arg(long, value_name = "SETTING")]
-    pub unset: Vec<String>,
-}
-
-// `delete`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct DeleteArgs {
-    /// Which.
-    #[command(flatten)]
-    pub selector: Selector,
-    /// Do not ask, even if it runs
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Leave its logs where they are
-    #[arg(long)]
-    pub keep_logs: bool,
 }
 
 // `completions`

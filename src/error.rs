@@ -99,6 +99,8 @@ listed! {
         NeedsAnswer = "needs_answer",
         /// It took longer than allowed.
         TimedOut = "timed_out",
+        /// The process belongs to another owner than the caller (`BGO_OWNER`).
+        OtherOwner = "other_owner",
         /// Another command changed the same process meanwhile.
         Conflict = "conflict",
         /// Output that was asked for is not known or not kept any more.

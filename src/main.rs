@@ -9,6 +9,7 @@ fn run() -> u8 {
     match arguments.nth(1) {
         Some(first) if first == bgo::sidecar::ENTRY => bgo::sidecar::main(arguments),
         Some(first) if first == bgo::sidecar::PROBE_ENTRY => bgo::sidecar::probe_main(arguments),
+        Some(first) if first == bgo::sidecar::STDIN_ENTRY => bgo::sidecar::stdin_main(),
         Some(first) if first == bgo::logs::COMPRESS_ENTRY => bgo::logs::compress_main(arguments),
         _ => bgo::commands::main(),
     }

@@ -1,5 +1,6 @@
 //! The verbs of projects: `up` and `down`.
 
+use super::selector::Owners;
 use crate::domain::duration::Span;
 use clap::Args;
 
@@ -42,4 +43,7 @@ pub struct DownArgs {
     /// Time each has before SIGKILL [default: its stop timeout]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<Span>,
+    /// Whose they may be.
+    #[command(flatten)]
+    pub owners: Owners,
 }

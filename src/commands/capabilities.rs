@@ -39,6 +39,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("resume", Effect::Write, "replies", false),
     ("delete", Effect::Destructive, "replies", false),
     ("clean", Effect::Destructive, "batch", false),
+    ("reap", Effect::Destructive, "reap", false),
     ("doctor", Effect::Write, "doctor", false),
     ("capabilities", Effect::Read, "capabilities", false),
     ("schema", Effect::Read, "schemas", false),
@@ -50,6 +51,10 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
 const VARIABLES: &[(&str, &str)] = &[
     ("BGO_HOME", "the folder of the state; default: .bgo in the home folder"),
     ("BGO_GROUP", "the group of what is started without --group"),
+    (
+        "BGO_OWNER",
+        "who calls: the owner of what is started without --owner; processes of other owners are left alone without --any-owner",
+    ),
     ("BGO_TABLE", "the form of tables: plain, normal, fancy"),
     ("NO_COLOR", "set and not empty: no colour"),
 ];
@@ -132,14 +137,15 @@ fn argument(argument: &Arg) -> ArgumentInfo {
         Some(_) => argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
         None => Vec::new(),
     };
+    let default = argument.get_default_values().first();
     let many = argument.get_num_args().is_some_and(|range| range.max_values() > 1);
     ArgumentInfo {
         name,
         aliases: short.into_iter().chain(others.iter().map(|alias| format!("--{alias}"))).collect(),
         summary: argument.get_help().map(ToString::to_string).unwrap_or_default(),
-        value,
+        value: value.clone(),
         values,
-        default: argument.get_default_values().first().map(|value| value.to_string_lossy().into_owned()),
+        default: default.filter(|_| value.is_some()).map(|default| default.to_string_lossy().into_owned()),
         required: argument.is_required_set(),
         repeatable: many || matches!(argument.get_action(), ArgAction::Append | ArgAction::Count),
     }

@@ -81,6 +81,12 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example("delete", "stop it and forget it, logs included", &["bgo start web -- sleep 60", "bgo delete web --yes"]),
     example("clean", "forget all that has ended", &["bgo run --name job -- true", "bgo clean"]),
+    example(
+        "start",
+        "start it for a while: it ends after that time, or with the process that wants it",
+        &["bgo start web --ttl 2h --until-pid $$ --tag demo -- sleep 60", "bgo status --tag demo --json"],
+    ),
+    example("reap", "end what has outlived its lease", &["bgo start web --ttl 2h -- sleep 60", "bgo reap --json"]),
     example("resurrect", "after a reboot: bring back what was up", &["bgo resurrect --json"]),
     example(
         "up",

@@ -16,14 +16,19 @@ mod env;
 mod events;
 mod examples;
 mod free_port;
+mod input;
 mod logs;
 mod logs_many;
 mod output;
+mod owners;
+mod payload;
 mod pick;
+mod reap;
 mod restart;
 mod resurrect;
 mod run;
 mod select;
+mod send;
 mod signal;
 mod start;
 mod status;
@@ -84,7 +89,8 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Run(args) => return run::run(&bgo, args, out),
         Command::Wait(args) => return wait::run(&bgo, &args, out),
         Command::Signal(args) => signal::run(&bgo, &args, out),
-        Command::Start(args) => start::run(&bgo, &args.name, args.flags, args.command, out),
+        Command::Send(args) => send::run(&bgo, args, out),
+        Command::Start(args) => payload::run(&bgo, args, out),
         Command::Up(args) => up::up(&bgo, &args, out),
         Command::Down(args) => up::down(&bgo, &args, out),
         Command::Check => check::check(&bgo, out),
@@ -108,7 +114,8 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Pause(args) => watch::pause(&bgo, &args, out),
         Command::Resume(args) => watch::resume(&bgo, &args, out),
         Command::Delete(args) => delete::run(&bgo, &args, out),
-        Command::Clean => clean::run(&bgo, out),
+        Command::Clean(args) => clean::run(&bgo, &args, out),
+        Command::Reap(args) => reap::run(&bgo, &args, out),
         Command::Doctor(args) => doctor::run(&bgo, args, out),
         Command::Completions(args) => completions::run(args.shell, out),
     };

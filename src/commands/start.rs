@@ -2,6 +2,7 @@
 
 use super::before::before_start;
 use super::output::{Output, name};
+use super::owners::Guard;
 use crate::cli::{ProcessFlags, StartFlags};
 use crate::domain::duration::Span;
 use crate::domain::jobs::Job;
@@ -10,7 +11,7 @@ use crate::domain::settings::Restart;
 use crate::domain::spec::Supervision;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::jobs::ProjectFile;
-use crate::ops::{self, Bgo, Goal, Reached, Run, StartOutcome, StartRequest, Step, Waiter};
+use crate::ops::{self, BatchStart, Bgo, Goal, Reached, Run, StartOutcome, StartRequest, Started, Step, Waiter};
 use crate::platform::SignalQueue;
 use crate::view::reply::{Action, Reply, Told};
 use std::ffi::{OsStr, OsString};
@@ -20,25 +21,30 @@ use std::time::Duration;
 pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>, out: &Output) -> Result<ExitCode> {
     let name = name(text)?;
     refuse_time_as_name(&name, &flags)?;
+    let explicit = flags.process.supervision();
     let project = project_with(bgo, &name, !command.is_empty())?;
     let request = match project.as_ref().and_then(|project| Some((project, project.file.job(name.as_str())?))) {
         Some((project, job)) => job_request(bgo, project, job, flags.process, command)?,
         None => request(&name, flags.process, command)?,
     };
-    let name = request.name.clone();
     let request = StartRequest {
         settle: if flags.wait.is_some() { Duration::ZERO } else { flags.settle.0 },
         if_not_running: flags.if_not_running,
+        // The file of a project says all of its jobs explicitly.
+        only_same: Some(if request.project.is_some() { request.supervision.clone() } else { explicit }),
         force: flags.force,
+        caller: Guard::new(flags.owners)?.caller,
         ..request
     };
-    let restarted = match request.supervision.restart {
-        None | Some(Restart::No) => "",
-        Some(Restart::OnFailure) => ", restarted when it fails",
-        Some(Restart::Always) => ", restarted when it dies",
-    };
+    let wait = flags.wait.map(|timeout| timeout.map(|timeout| timeout.0));
+    perform(bgo, out, &BatchStart { request, fetch: flags.fetch, after_timeout: flags.after_timeout.0, wait })
+}
+
+/// Starts one, and tells of it.
+pub fn perform(bgo: &Bgo, out: &Output, item: &BatchStart) -> Result<ExitCode> {
+    let request = &item.request;
     let awaits_readiness = request.supervision.settings.awaits_readiness();
-    let before = before_start(bgo, out, &request, flags.fetch, flags.after_timeout.0);
+    let before = before_start(bgo, out, request, item.fetch, item.after_timeout);
     let before = before.map_err(|error| match (&request.project, error.kind) {
         (Some(project), ErrorKind::NotFound | ErrorKind::NotRunning) => {
             error.hint(format!("bgo up {} starts what it needs, too", project.job))
@@ -48,20 +54,9 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>, o
     if let Some(interrupted) = before {
         return Ok(interrupted);
     }
-    let started = ops::start(bgo, &request)?;
-    let pid = started.pid;
-    let already_running = started.outcome == StartOutcome::AlreadyRunning;
-    let action = if already_running { Action::Unchanged } else { Action::Started };
-    let reply = Reply { already_running: Some(already_running), ..Reply::new(&name, action).pid(Some(pid)) };
-    let told = match started.outcome {
-        StartOutcome::Running => reply.told(format!("started \"{name}\" (pid {pid}){restarted}")),
-        StartOutcome::Ended(exit) => {
-            let line = format!("started \"{name}\" (pid {pid}); it ended with {exit}");
-            reply.end(Some(exit)).told(line)
-        }
-        StartOutcome::AlreadyRunning => reply.told(format!("\"{name}\" is already running (pid {pid})")),
-    };
-    let Some(timeout) = flags.wait else {
+    let started = ops::start(bgo, request)?;
+    let told = told(request, &started);
+    let Some(timeout) = item.wait.map(|timeout| timeout.map(Span)) else {
         out.reply(&told);
         return Ok(ExitCode::Done);
     };
@@ -71,6 +66,27 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>, o
     };
     out.reply(&told);
     Ok(ExitCode::Done)
+}
+
+/// What came of a start of `request`.
+pub fn told(request: &StartRequest, started: &Started) -> Told {
+    let (name, pid) = (&request.name, started.pid);
+    let restarted = match request.supervision.restart {
+        None | Some(Restart::No) => "",
+        Some(Restart::OnFailure) => ", restarted when it fails",
+        Some(Restart::Always) => ", restarted when it dies",
+    };
+    let already_running = started.outcome == StartOutcome::AlreadyRunning;
+    let action = if already_running { Action::Unchanged } else { Action::Started };
+    let reply = Reply { already_running: Some(already_running), ..Reply::new(name, action).pid(Some(pid)) };
+    match &started.outcome {
+        StartOutcome::Running => reply.told(format!("started \"{name}\" (pid {pid}){restarted}")),
+        StartOutcome::Ended(exit) => {
+            let line = format!("started \"{name}\" (pid {pid}); it ended with {exit}");
+            reply.end(Some(exit.clone())).told(line)
+        }
+        StartOutcome::AlreadyRunning => reply.told(format!("\"{name}\" is already running (pid {pid})")),
+    }
 }
 
 fn refuse_time_as_name(name: &Name, flags: &StartFlags) -> Result<()> {
@@ -139,7 +155,7 @@ pub fn request(name: &Name, flags: ProcessFlags, command: Vec<OsString>) -> Resu
 }
 
 /// The group that `$BGO_GROUP` names, if it is set and not empty.
-fn group_of_environment() -> Result<Option<String>> {
+pub fn group_of_environment() -> Result<Option<String>> {
     let Some(text) = std::env::var_os("BGO_GROUP").filter(|text| !text.is_empty()) else { return Ok(None) };
     let shown = text.to_string_lossy().into_owned();
     let why = match text.into_string().map(|text| Name::parse(&text)) {

@@ -36,9 +36,11 @@ pub enum Stage {
     EnvFile,
     /// Finding a port for it.
     Port,
+    /// Making the pipe that it is to read.
+    Stdin,
 }
 
-const STAGES: [(Stage, &str); 13] = [
+const STAGES: [(Stage, &str); 14] = [
     (Stage::Record, "record"),
     (Stage::Logs, "logs"),
     (Stage::Fork, "fork"),
@@ -52,6 +54,7 @@ const STAGES: [(Stage, &str); 13] = [
     (Stage::Notify, "notify socket"),
     (Stage::EnvFile, "env-file"),
     (Stage::Port, "allocate-port"),
+    (Stage::Stdin, "stdin"),
 ];
 
 impl Stage {

@@ -6,6 +6,8 @@
 //! runs.
 
 mod awaited;
+mod batch;
+mod caller;
 mod dependencies;
 pub mod doctor;
 mod end;
@@ -16,6 +18,7 @@ mod fetch;
 mod foreground;
 mod growing;
 pub mod jobs;
+mod lease;
 mod legacy;
 mod link;
 pub mod logs;
@@ -31,6 +34,7 @@ mod rescue;
 mod restart;
 mod resurrect;
 mod run;
+mod send;
 mod settings;
 mod signal;
 mod snapshot;
@@ -40,12 +44,15 @@ pub mod up;
 mod wait;
 mod watched;
 
+pub use batch::{BatchStart, BatchStarted, start_batch};
+pub use caller::{check_owner, owner_of_environment};
 pub use dependencies::{
     AFTER_TIMEOUT, await_dependencies, check_after, needed_first, restart_order, running_dependents, stop_order,
 };
 pub use environment::{ProcessEnvironment, environment};
 pub use fetch::{Fetched, fetch};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
+pub use lease::{ReapRequest, Reaped, ReapedBy, reap};
 pub use members::{Common, Members, members, nobody};
 pub use output::RunOutput;
 pub use ports::{Freed, Holder, free_port, holders, look_at_ports};
@@ -54,10 +61,11 @@ pub use recover::names;
 pub use remove::{Cleaned, clean, is_up, remove};
 pub use restart::{RestartRequest, restart};
 pub use resurrect::{Resurrected, resurrect};
+pub use send::{SEND_TIMEOUT, Sent, send};
 pub use settings::{is_watched, pause, resume, set, unwatch, watch};
 pub use signal::{Signalled, signal};
 pub use snapshot::{snapshot, snapshot_of};
-pub use start::{StartOutcome, StartRequest, Started, start};
+pub use start::{StartOutcome, StartRequest, Started, runs_as_asked, start};
 pub use stop::{StopOutcome, StopRequest, stop};
 pub use wait::{Goal, Pending, Reached, Run, Step, Waiter, shell_status};
 

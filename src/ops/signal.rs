@@ -79,7 +79,7 @@ fn everything(bgo: &Bgo, name: &Name, record: &Record, tree: bool) -> Result<Vec
     Ok(all)
 }
 
-fn not_running(name: &Name, record: &Record) -> Error {
+pub(super) fn not_running(name: &Name, record: &Record) -> Error {
     let shell = name.shell();
     let error = Error::new(ErrorKind::NotRunning, format!("\"{name}\" is not running"));
     if record.state == State::Backoff {

@@ -18,17 +18,20 @@ mod files;
 mod helper;
 mod http;
 mod launch;
+mod lease;
 mod log;
 mod output;
 mod perform;
 mod rotate;
 mod run;
 mod scan;
+mod stdin;
 
 pub use begin::main;
 pub use environment::next_environment;
 pub use http::{PROBE_ENTRY, probe_main};
 pub use launch::{Launched, Purpose, launch};
+pub use stdin::{STDIN_ENTRY, stdin_main};
 
 /// The first argument that makes bgo a sidecar.
 pub const ENTRY: &str = "__sidecar__";

@@ -132,6 +132,7 @@ impl Supervisor {
         self.watch_files(&record.cwd);
         // After that, so that a change of a file of variables is either read or told of.
         let held = self.gather(&record)?;
+        let input = self.open_input(&record)?;
         // Where the output is lost, it begins at the end of what was written before.
         let from = |log: &Path, file: &File| end_of_own(log, file).unwrap_or_else(|_| end_of(log));
         self.logs_from = [from(&self.logs.out, &out), from(&self.logs.err, &err)];
@@ -147,7 +148,7 @@ impl Supervisor {
             arguments: record.command.iter().map(|a| text(a.as_bytes())).collect::<Result<_, _>>()?,
             environment: variables.into_iter().map(pair).collect::<Result<_, _>>()?,
             cwd: text(record.cwd.as_bytes())?,
-            descriptors: vec![None, Some(out.as_fd()), Some(err.as_fd())],
+            descriptors: vec![input.as_ref().map(File::as_fd), Some(out.as_fd()), Some(err.as_fd())],
             attributes: given.plain,
             dies_with_us: false,
             block_signals: false,

@@ -194,7 +194,12 @@ impl Drop for WriteLock<'_> {
 
 /// Locks `file`, waiting at most [`PATIENCE`].
 pub(super) fn lock_within(file: &File) -> io::Result<bool> {
-    wait_for(file, File::try_lock, File::lock)
+    lock_for(file, PATIENCE)
+}
+
+/// Locks `file`, waiting at most `patience`; whether it did.
+pub(super) fn lock_for(file: &File, patience: Duration) -> io::Result<bool> {
+    wait_for(file, patience, File::try_lock, File::lock)
 }
 
 /// Does `work` while `file` is locked, together with others who do the same, and nobody has it locked alone.
@@ -202,7 +207,7 @@ pub(super) fn lock_within(file: &File) -> io::Result<bool> {
 /// # Errors
 /// What `work` fails with; [`io::ErrorKind::TimedOut`] if somebody has it locked alone and does not go on.
 pub fn locked_shared<T>(file: &File, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    match wait_for(file, File::try_lock_shared, File::lock_shared) {
+    match wait_for(file, PATIENCE, File::try_lock_shared, File::lock_shared) {
         Ok(false) => return Err(io::ErrorKind::TimedOut.into()),
         Ok(true) => {}
         // Where files cannot be locked nobody does.
@@ -213,12 +218,13 @@ pub fn locked_shared<T>(file: &File, work: impl FnOnce() -> io::Result<T>) -> io
     done
 }
 
-/// Locks `file`, waiting at most [`PATIENCE`]; whether it did.
+/// Locks `file`, waiting at most `patience`; whether it did.
 ///
 /// flock(2) has no time limit, and an alarm would be seen by the whole process; so the rare case that the lock is not
 /// free at once costs a thread, which ends when it gets the lock too late, or with the process.
 fn wait_for(
     file: &File,
+    patience: Duration,
     at_once: impl FnOnce(&File) -> std::result::Result<(), TryLockError>,
     wait: impl FnOnce(&File) -> io::Result<()> + Send + 'static,
 ) -> io::Result<bool> {
@@ -231,7 +237,7 @@ fn wait_for(
     let same = file.try_clone()?;
     let (locked, waiting) = channel();
     std::thread::Builder::new().spawn(move || locked.send(wait(&same)))?;
-    match waiting.recv_timeout(PATIENCE) {
+    match waiting.recv_timeout(patience) {
         Ok(result) => result.map(|()| true),
         Err(_) => Ok(false),
     }

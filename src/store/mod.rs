@@ -10,6 +10,8 @@
 //! run/<name>.alive       the ownership lock    run/<name>.write   the write lock
 //! run/<name>.notify      the socket for sd_notify, while there is a process that was told of it
 //! run/<name>.events      what has happened to it, the last some hundred events
+//! run/<name>.stdin       the pipe that a process started with `--stdin` reads, and
+//! run/<name>.eof         the one by which its end is asked for
 //! logs/<name>.{out,err,watcher}.log
 //! ```
 
@@ -17,6 +19,7 @@ mod atomic;
 mod env_file;
 mod environment;
 mod events;
+mod input;
 mod lock;
 mod open;
 mod trust;
@@ -25,6 +28,7 @@ pub use atomic::{Durability, replace, temporary_path};
 pub use env_file::{EnvFileError, read_env_files};
 pub use environment::Environment;
 pub use events::read as read_events;
+pub use input::{Input, lock_input};
 pub use lock::{Ownership, WriteLock, locked_shared};
 pub use open::{create_private, open_log, open_to_read, refuse_odd};
 
@@ -247,7 +251,8 @@ impl Store {
         let mut paths = logs;
         let replaced = [self.record_path(name), self.environment_path(name), self.events_path(name)];
         let temporary = replaced.each_ref().map(|path| atomic::temporary_path(path));
-        paths.extend(replaced.into_iter().chain(temporary).chain([self.notify_path(name)]));
+        let pipes = [self.notify_path(name), self.stdin_path(name), self.eof_path(name)];
+        paths.extend(replaced.into_iter().chain(temporary).chain(pipes));
         lock.has_record.set(None);
         paths.iter().try_for_each(|path| lock::remove(path))?;
         self.abandon(name, ownership)
@@ -267,7 +272,7 @@ impl Store {
     /// sorted: what a command has left that was killed. Some may be about to get one. A folder that cannot be read has
     /// none. Logs with something in them were kept on purpose.
     pub fn leftovers(&self) -> Vec<Name> {
-        const SUFFIXES: [&str; 11] = [
+        const SUFFIXES: [&str; 13] = [
             ".env",
             ".json.tmp",
             ".env.tmp",
@@ -276,6 +281,8 @@ impl Store {
             ".notify",
             ".events",
             ".events.tmp",
+            ".stdin",
+            ".eof",
             ".out.log",
             ".err.log",
             ".watcher.log",

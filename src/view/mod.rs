@@ -13,6 +13,8 @@ pub mod json;
 pub mod json_doctor;
 pub mod json_events;
 pub mod json_jobs;
+pub mod json_owner;
+pub mod json_send;
 pub mod progress;
 pub mod reply;
 pub mod schemas;
@@ -85,6 +87,9 @@ mod sample {
             allocated_port: None,
             degraded: None,
             project: None,
+            git_root: None,
+            parent: None,
+            lease: None,
             logs: Logs { out: log("out"), err: log("err"), watcher: log("watcher") },
         }
     }

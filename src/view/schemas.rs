@@ -11,6 +11,7 @@ use super::json::{FailureReply, JsonRow};
 use super::json_doctor::DoctorReply;
 use super::json_events::{EventLine, EventsReply};
 use super::json_jobs::{CheckReply, JobReply};
+use super::json_owner::ReapReply;
 use super::reply::{PortReply, Reply, RunReply, ScriptReply, WaitReply};
 use crate::domain::jobs;
 use schemars::generate::SchemaSettings;
@@ -54,6 +55,7 @@ pub const TOPICS: &[Topic] = &[
     Topic { name: "run", about: "how a command in the foreground ended", schema: of::<RunReply> },
     Topic { name: "jobs", about: "what became of the jobs of a project", schema: of::<Batch<'_, JobReply<'_>>> },
     Topic { name: "check", about: "what is wrong with the file of a project", schema: of::<CheckReply<'_>> },
+    Topic { name: "reap", about: "what has outlived its lease", schema: of::<Batch<'_, ReapReply<'_>>> },
     Topic { name: "port", about: "a port that was freed", schema: of::<PortReply> },
     Topic { name: "env", about: "the environment of a process", schema: of::<EnvReply<'_>> },
     // Events and doctor.
@@ -94,7 +96,7 @@ fn status() -> Value {
     #[expect(dead_code, reason = "only its schema is used")]
     enum Status<'a> {
         All(Vec<JsonRow<'a>>),
-        One(JsonRow<'a>),
+        One(Box<JsonRow<'a>>),
         Several(Batch<'a, JsonRow<'a>>),
     }
     of::<Status<'_>>()

@@ -374,10 +374,10 @@ fn a_name_in_use_is_refused_accepted_or_replaced_as_asked() {
          hint: bgo restart web starts it anew; bgo start web --force -- COMMAND replaces it\n"
     );
     env.bgo(&["start", "web", "--", "sleep", "301"]).code(1).says("", &told);
-    env.bgo(&["start", "--if-not-running", "web", "--", "sleep", "301"])
+    env.bgo(&["start", "--if-not-running", "web", "--", "sleep", "300"])
         .ok()
         .says(&format!("\"web\" is already running (pid {pid})\n"), "");
-    env.bgo(&["start", "--if-not-running", "--force", "web", "--", "sleep", "301"]).code(2);
+    env.bgo(&["start", "--if-not-running", "web", "--", "sleep", "301"]).code(1);
     assert!(alive(pid));
     assert_eq!(env.record("web")["command"][1], "300");
     env.bgo(&["start", "--force", "web", "--", "sleep", "302"]).ok();

@@ -10,6 +10,7 @@ use super::super::near::nearest;
 use super::super::settings::{READINESS, Restart, Settings, displaced_by};
 use super::super::shell;
 use super::super::spec::Supervision;
+use super::super::variable::variable;
 use super::keys::{self, ALIASES, TERMINAL, Unit};
 use super::{Dialect, Job, JobFile, Place, Problem};
 use serde_json::{Map, Value, json};
@@ -312,19 +313,10 @@ impl Reader<'_> {
         };
         let mut variables = Vec::new();
         for (key, value) in table {
-            let value = match value {
-                Value::String(text) => text.clone(),
-                Value::Number(number) => number.to_string(),
-                Value::Bool(yes) => yes.to_string(),
-                _ => {
-                    self.problem(&entry.at, format!("the variable \"{key}\" cannot be a table or a list"), "");
-                    continue;
-                }
-            };
-            if key.is_empty() || key.contains(['=', '\0', ' ']) || value.contains('\0') {
-                self.problem(&entry.at, format!("\"{key}\" cannot be a variable"), "");
+            match variable(key, value) {
+                Ok(value) => variables.push((key.clone(), value)),
+                Err(why) => self.problem(&entry.at, why, ""),
             }
-            variables.push((key.clone(), value));
         }
         variables
     }
