@@ -28,6 +28,11 @@ use std::time::{Duration, SystemTime};
 /// A file that was left is left alone for this long: somebody may be at it.
 const LEFT_FOR: Duration = Duration::from_secs(60);
 
+/// The checks of what other commands are at work on.
+const MAY_PASS: [&str; 5] = ["processes", "sidecars", "locks", "orphans", "leftovers"];
+/// How long they may be at it: a start, or a stop of what ends at once.
+const ANOTHER_LOOK_AFTER: Duration = Duration::from_millis(250);
+
 /// What one check came to.
 #[derive(Clone, Debug)]
 pub struct Checked {
@@ -125,35 +130,53 @@ const CHECKS: [Check; 12] = [
     ("clock", surroundings::clock),
 ];
 
+/// What one check has found, and what is to be said if that is nothing.
+type Look = (&'static str, String, Found);
+
 /// Looks at everything; with `fix`, mends what is safe to mend.
 ///
 /// # Errors
 /// The records cannot be listed.
 pub fn doctor(bgo: &Bgo, fix: bool) -> Result<Vec<Checked>> {
-    let names = bgo.store.names()?;
+    // All of it before anything is mended, which may change what the others see.
+    let mut looks = look(bgo)?;
+    let may_pass = |(check, _, found): &Look| MAY_PASS.contains(check) && !found.0.is_empty();
+    if looks.iter().any(may_pass) {
+        // What another command is at work on looks like damage for a moment: that is what is still so after another.
+        let _ = platform::wait(&[], Some(platform::boot_clock() + ANOTHER_LOOK_AFTER));
+        let again = look(bgo)?;
+        for (found, again) in looks.iter_mut().zip(&again).filter(|(found, _)| may_pass(found)) {
+            found.2.0.retain(|(finding, _)| again.2.0.iter().any(|(other, _)| other == finding));
+        }
+    }
+    let mended = |(finding, remedy): (Finding, Option<Remedy>)| match remedy {
+        Some(remedy) if fix => mend(bgo, finding, &remedy),
+        _ => finding,
+    };
+    let checked = looks.into_iter().map(|(check, fine, mut found)| {
+        if found.0.is_empty() {
+            found.add(Finding::new(check, Severity::Ok, fine, ""));
+        }
+        Checked { findings: found.0.into_iter().map(mended).collect() }
+    });
+    Ok(checked.collect())
+}
+
+fn look(bgo: &Bgo) -> Result<Vec<Look>> {
     let owner = Some(nix::unistd::geteuid().as_raw());
-    let records = names.into_iter().filter_map(|name| {
+    let records = bgo.store.names()?.into_iter().filter_map(|name| {
         let record = bgo.store.look(&name, owner).transpose()?;
         Some((name, record))
     });
     let boot_id = platform::boot_id().map_err(|e| Error::io("cannot read the boot id", &e))?;
     let held = platform::lock_holders(&bgo.store.root().join("run"));
     let patient = Patient { bgo, records: records.collect(), held, boot_id };
-    let look = |(check, look): &Check| {
+    let looks = CHECKS.iter().map(|(check, look)| {
         let mut found = Found::default();
         let fine = look(&patient, &mut found);
-        if found.0.is_empty() {
-            found.add(Finding::new(check, Severity::Ok, fine, ""));
-        }
-        found.0
-    };
-    // All of them before anything is mended, which may change what the others see.
-    let found: Vec<Vec<(Finding, Option<Remedy>)>> = CHECKS.iter().map(look).collect();
-    let mended = |(finding, remedy): (Finding, Option<Remedy>)| match remedy {
-        Some(remedy) if fix => mend(bgo, finding, &remedy),
-        _ => finding,
-    };
-    Ok(found.into_iter().map(|found| Checked { findings: found.into_iter().map(mended).collect() }).collect())
+        (*check, fine, found)
+    });
+    Ok(looks.collect())
 }
 
 fn mend(bgo: &Bgo, mut finding: Finding, remedy: &Remedy) -> Finding {

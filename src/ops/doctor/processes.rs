@@ -8,7 +8,7 @@ use crate::domain::finding::Severity;
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::ops::end::{self, Orphan};
-use crate::ops::rescue;
+use crate::ops::{recover, rescue};
 use crate::platform::{self, ProcStat};
 use std::collections::BTreeSet;
 use std::fs;
@@ -143,14 +143,13 @@ pub(super) fn orphans(patient: &Patient<'_>, found: &mut Found) -> String {
     let me = nix::unistd::geteuid().as_raw();
     let processes: Vec<ProcStat> = rescue::all().filter(|it| platform::user(it.pid) == Some(me)).collect();
     let mut lost = BTreeSet::new();
-    for (name, run_id) in processes.iter().filter_map(|it| rescue::sidecar_of(bgo, it)) {
-        if !patient.records.contains_key(&name) && !bgo.store.record_path(&name).exists() {
-            let message = "it runs, and its record was removed";
-            let finding =
-                Finding::new(CHECK, Severity::Warning, message, "bgo doctor --fix or bgo resurrect makes it anew");
-            found.mendable(finding.of(&name), Remedy::Record(name));
-            lost.insert(run_id);
-        }
+    for found_again in recover::lost(bgo, None) {
+        let (name, run_id) = (found_again.name, found_again.record.run_id.to_string());
+        let message = "it runs, and its record was removed";
+        let finding =
+            Finding::new(CHECK, Severity::Warning, message, "bgo doctor --fix or bgo resurrect makes it anew");
+        found.mendable(finding.of(&name), Remedy::Record(name));
+        lost.insert(run_id);
     }
     let logs: BTreeSet<(u64, u64)> = fs::read_dir(bgo.store.root().join("logs"))
         .into_iter()
