@@ -3,12 +3,15 @@
 //! Why it exists: every rule about a process can be read and tested here without a process. Invariant: nothing in
 //! this folder does I/O or looks at a clock; time comes in as an argument.
 
+pub mod ansi;
 pub mod backoff;
 pub mod change;
 pub mod check;
 pub mod control;
+pub mod cursor;
 #[cfg(test)]
 pub mod dice;
+pub mod digest;
 pub mod dotenv;
 pub mod duration;
 pub mod env_file;
@@ -18,6 +21,7 @@ pub mod ignore;
 pub mod jobs;
 pub mod kind;
 pub mod launch;
+pub mod level;
 pub mod life;
 pub mod machine;
 pub mod name;

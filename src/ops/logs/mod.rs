@@ -11,6 +11,7 @@ mod patient;
 
 pub use follow::{FollowRequest, Followed, follow};
 pub use many::{FollowAll, Tell, Told, Who};
+pub use crate::domain::output::Stream;
 pub use patient::Patient;
 
 use self::lines::Grep;
@@ -51,17 +52,6 @@ pub struct LogRequest {
     pub lines: Option<u64>,
     /// Only lines that this is in.
     pub grep: Option<Pattern>,
-}
-
-/// One of the logs of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output; if they are merged, both.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// What the sidecar saw and did.
-    Watcher,
 }
 
 /// A part of one log.
