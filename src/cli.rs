@@ -18,7 +18,7 @@ use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use env::{EnvArgs, Syntax};
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
-pub use project::{CheckArgs, DownArgs, SchemaArgs, Topic, UpArgs};
+pub use project::{DownArgs, SchemaArgs, Topic, UpArgs};
 pub use selector::Selector;
 pub use settings::{RestartFlags, SettingsFlags};
 use std::ffi::OsString;
@@ -65,6 +65,9 @@ pub struct Cli {
     /// Use this file instead of the bgo.toml of the current folder.
     #[arg(long, global = true, value_name = "PATH", help = "Project file [default: the nearest bgo.toml]")]
     pub config: Option<PathBuf>,
+    /// Answer in JSON: one document on standard output, of a failure one on standard error.
+    #[arg(long, global = true, help = "Answer in JSON")]
+    pub json: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -101,7 +104,7 @@ pub enum Command {
     /// Stop the jobs of the project, each before what it needs
     Down(DownArgs),
     /// Check the file of the project, without starting anything
-    Check(CheckArgs),
+    Check,
     /// Stop processes and everything they started
     #[command(visible_alias = "kill")]
     Stop(StopArgs),
@@ -230,6 +233,9 @@ pub struct DirectArgs {
     /// Use this file instead of the bgo.toml of the current folder.
     #[arg(long, value_name = "PATH")]
     pub config: Option<PathBuf>,
+    /// Answer in JSON.
+    #[arg(long)]
+    pub json: bool,
     /// How to start it.
     #[command(flatten)]
     pub flags: StartFlags,
@@ -248,6 +254,9 @@ pub struct NamedArgs {
     /// Use this file instead of the bgo.toml of the current folder.
     #[arg(long, value_name = "PATH")]
     pub config: Option<PathBuf>,
+    /// Answer in JSON.
+    #[arg(long)]
+    pub json: bool,
     /// How to start it.
     #[command(flatten)]
     pub flags: StartFlags,
@@ -393,14 +402,11 @@ pub struct StatusArgs {
     #[command(flatten)]
     pub selector: Selector<false>,
     /// Refresh until Ctrl-C
-    #[arg(short, long, conflicts_with = "json")]
+    #[arg(short, long)]
     pub watch: bool,
     /// Time between two frames [default: 2]
     #[arg(long, value_name = "TIME", requires = "watch")]
     pub interval: Option<Span>,
-    /// One JSON document: an array of all, or the object of one NAME
-    #[arg(long)]
-    pub json: bool,
     /// Show on which TCP ports they listen
     #[arg(long)]
     pub ports: bool,

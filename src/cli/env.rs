@@ -16,9 +16,6 @@ standard error). What looks like a secret is shown as ***, and left out with --s
 pub struct EnvArgs {
     /// Name of the process
     pub name: OsString,
-    /// One JSON document
-    #[arg(long, conflicts_with = "shell")]
-    pub json: bool,
     /// Commands for sh (also bash, zsh) or fish to read: eval "$(bgo env NAME --shell sh)"
     #[arg(long, value_enum, value_name = "SHELL", hide_possible_values = true)]
     pub shell: Option<Syntax>,

@@ -28,11 +28,8 @@ pub struct UpArgs {
     #[arg(long)]
     pub abort_on_failure: bool,
     /// Follow the output of all; Ctrl-C stops them
-    #[arg(short, long, conflicts_with = "json")]
+    #[arg(short, long)]
     pub attach: bool,
-    /// One JSON document
-    #[arg(long)]
-    pub json: bool,
 }
 
 // `down`
@@ -45,18 +42,6 @@ pub struct DownArgs {
     /// Time each has before SIGKILL [default: its stop timeout]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<Span>,
-    /// One JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
-// `check`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct CheckArgs {
-    /// One JSON document
-    #[arg(long)]
-    pub json: bool,
 }
 
 // `schema`

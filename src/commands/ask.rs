@@ -3,7 +3,7 @@
 //! Why it exists: what cannot be taken back is asked about, the same way everywhere. Invariant: where nobody can answer
 //! it is an error that names the flag, never a wait.
 
-use super::output::note;
+use super::output::Output;
 use crate::error::{Error, Result};
 use crate::platform::{self, Interest};
 use crate::view::text::clean;
@@ -14,11 +14,15 @@ use std::time::Duration;
 /// How long an answer that is piped in may take.
 const PIPED_ANSWER: Duration = Duration::from_secs(2);
 
-/// Asks `question` on a terminal. Off it, an answer that is piped in counts (`yes | bgo rm web`); without one it is refused.
+/// Asks `question` on a terminal. Off it, an answer that is piped in counts (`yes | bgo rm web`); without one it is
+/// refused, and so it is where the answer is JSON: nobody reads the question.
 ///
 /// # Errors
 /// `refused`, or the answer cannot be read.
-pub fn confirm(question: &str, refused: Error) -> Result<bool> {
+pub fn confirm(out: &Output, question: &str, refused: Error) -> Result<bool> {
+    if out.is_json() {
+        return Err(refused);
+    }
     let stdin = io::stdin();
     if stdin.is_terminal() {
         let _ = write!(io::stderr(), "{} [y/N] ", clean(question));
@@ -33,7 +37,7 @@ pub fn confirm(question: &str, refused: Error) -> Result<bool> {
     match stdin.lock().read_line(&mut answer) {
         Ok(0) if !stdin.is_terminal() => Err(refused),
         Ok(0) => {
-            note("");
+            out.note("");
             Ok(false)
         }
         Ok(_) => Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")),

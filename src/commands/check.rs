@@ -1,7 +1,7 @@
 //! `check` and `schema`: the file of a project, before anything is started from it.
 
-use super::output::{note, or_json, print, print_error, say};
-use crate::cli::{CheckArgs, SchemaArgs, Topic};
+use super::output::{Output, print};
+use crate::cli::{SchemaArgs, Topic};
 use crate::domain::jobs::{self, Problem};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::Bgo;
@@ -10,11 +10,7 @@ use crate::ops::up::verify;
 use crate::view::{json, json_jobs};
 
 /// Says all that is wrong with the file, and what it defines.
-pub fn check(bgo: &Bgo, args: &CheckArgs) -> Result<ExitCode> {
-    if args.json { or_json(check_file(bgo, args)) } else { check_file(bgo, args) }
-}
-
-fn check_file(bgo: &Bgo, args: &CheckArgs) -> Result<ExitCode> {
+pub fn check(bgo: &Bgo, out: &Output) -> Result<ExitCode> {
     let path = bgo.project_file()?.ok_or_else(no_project)?;
     let shown = path.display().to_string();
     let (file, problems) = match read(&path)? {
@@ -26,15 +22,15 @@ fn check_file(bgo: &Bgo, args: &CheckArgs) -> Result<ExitCode> {
     let jobs = file.iter().flat_map(|project| &project.file.jobs);
     let jobs: Vec<String> = jobs.map(|job| job.name.to_string()).collect();
     let is_good = problems.is_empty() && refused.is_empty();
-    if args.json {
-        print(&json_jobs::checked(&shown, &jobs, warnings, &problems, &refused));
+    if out.is_json() {
+        out.document(json_jobs::checked(&shown, &jobs, warnings, &problems, &refused));
     } else {
-        warnings.iter().for_each(|warning| note(&format!("bgo: warning: {shown}:{warning}")));
-        problems.iter().for_each(|problem| print_error(&as_error(&shown, problem)));
-        refused.iter().for_each(print_error);
+        warnings.iter().for_each(|warning| out.note(&format!("bgo: warning: {shown}:{warning}")));
+        problems.iter().for_each(|problem| out.error(&as_error(&shown, problem)));
+        refused.iter().for_each(|error| out.error(error));
         if is_good {
             let count = if jobs.len() == 1 { "1 job".to_owned() } else { format!("{} jobs", jobs.len()) };
-            say(&format!("{shown} is good: {count}: {}", jobs.join(", ")));
+            out.say(&format!("{shown} is good: {count}: {}", jobs.join(", ")));
         }
     }
     Ok(if is_good { ExitCode::Done } else { ExitCode::Failed })

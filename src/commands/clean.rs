@@ -1,20 +1,23 @@
 //! `clean`
 
-use super::output::{print_error, say};
+use super::output::Output;
+use super::select::{Selected, Tally};
 use crate::error::{ExitCode, Result};
 use crate::ops::{self, Bgo};
+use crate::view::reply::{Action, Reply};
 
 /// Forgets what is not running.
-pub fn run(bgo: &Bgo) -> Result<ExitCode> {
+pub fn run(bgo: &Bgo, out: &Output) -> Result<ExitCode> {
     let cleaned = ops::clean(bgo)?;
-    for name in &cleaned.removed {
-        say(&format!("deleted \"{name}\""));
-    }
-    for (_, error) in &cleaned.failed {
-        print_error(error);
-    }
     if cleaned.removed.is_empty() && cleaned.failed.is_empty() {
-        say("nothing to clean: everything runs");
+        out.say("nothing to clean: everything runs");
     }
-    Ok(if cleaned.failed.is_empty() { ExitCode::Done } else { ExitCode::Failed })
+    let mut tally = Tally::of(out, &Selected::Listed(cleaned.removed.clone()));
+    for name in &cleaned.removed {
+        tally.add(name.as_str(), Ok(Reply::new(name, Action::Deleted).told(format!("deleted \"{name}\""))))?;
+    }
+    for (name, error) in cleaned.failed {
+        tally.add(name.as_str(), Err(error))?;
+    }
+    Ok(tally.finish())
 }

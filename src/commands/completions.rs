@@ -8,11 +8,13 @@
 //! has none, and the word is a name. Behind `--`, or behind the name (`start` has one, too), a command begins. It is
 //! completed as the shell would complete it alone.
 
-use super::output::print;
+use super::output::{Output, print};
 use crate::cli::{Cli, DirectArgs, Shell};
 use crate::domain::settings::{self, OnReadyTimeout, Restart};
 use crate::domain::spec::FastCrash;
 use crate::error::{ExitCode, Result};
+use crate::view::json;
+use crate::view::reply::ScriptReply;
 use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use std::collections::BTreeMap;
@@ -21,8 +23,11 @@ use std::collections::BTreeMap;
 const SIGNALS: &str = "TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH";
 
 /// Prints the completions for a shell.
-pub fn run(shell: Shell) -> Result<ExitCode> {
-    print(&script(shell));
+pub fn run(shell: Shell, out: &Output) -> Result<ExitCode> {
+    match out.is_json() {
+        true => out.document(json::document(&ScriptReply { script: script(shell) })),
+        false => print(&script(shell)),
+    }
     Ok(ExitCode::Done)
 }
 

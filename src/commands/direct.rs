@@ -25,6 +25,7 @@ pub fn is_direct(arguments: &[OsString]) -> bool {
             "--color" | "--config" => {
                 words.next();
             }
+            "--json" => {}
             word if word.starts_with("--color=") || word.starts_with("--config=") => {}
             "-h" | "--help" | "-V" | "--version" => return false,
             word => return !is_verb(word),
@@ -34,28 +35,27 @@ pub fn is_direct(arguments: &[OsString]) -> bool {
 }
 
 /// Runs a command line without a verb.
-pub fn run(arguments: &[OsString]) -> Result<ExitCode> {
+pub fn run(arguments: &[OsString], out: &Output) -> Result<ExitCode> {
     let words = &arguments[1..];
     if let Some(at) = words.iter().position(|w| w == "--") {
         match NamedArgs::try_parse_from(std::iter::once(&arguments[0]).chain(&words[..at])) {
             Ok(named) => {
-                return start::run(&context(named.config)?, &named.name, named.flags, words[at + 1..].to_vec());
+                return start::run(&context(named.config)?, &named.name, named.flags, words[at + 1..].to_vec(), out);
             }
             // A program with a separator of its own: `bgo ./tool -x -- y`.
             Err(_) if words.first().is_some_and(|w| looks_like_path(w)) => {}
-            Err(error) => return Ok(print_clap(&error)),
+            Err(error) => return Ok(print_clap(&error, out.is_json())),
         }
     }
     let direct = match DirectArgs::try_parse_from(arguments) {
         Ok(direct) => direct,
-        Err(error) => return Ok(print_clap(&error)),
+        Err(error) => return Ok(print_clap(&error, out.is_json())),
     };
     let bgo = context(direct.config)?;
-    let out = Output::new(direct.color);
     match direct.words.as_slice() {
         [] => Err(Error::new(ErrorKind::Usage, "no name and no command given").hint("bgo NAME -- COMMAND")),
-        [word] => one_word(&bgo, word, direct.flags, &out),
-        [first, rest @ ..] => several_words(&bgo, first, rest, direct.flags),
+        [word] => one_word(&bgo, word, direct.flags, out),
+        [first, rest @ ..] => several_words(&bgo, first, rest, direct.flags, out),
     }
 }
 
@@ -66,7 +66,7 @@ fn one_word(bgo: &Bgo, word: &OsString, flags: StartFlags, out: &Output) -> Resu
         return status::details(bgo, std::slice::from_ref(word), out, None);
     }
     if looks_like_path(word) && is_executable_file(Path::new(word)) {
-        return start::run(bgo, &derived_name(word), flags, vec![word.clone()]);
+        return start::run(bgo, &derived_name(word), flags, vec![word.clone()], out);
     }
     Err(unknown_word(bgo, word))
 }
@@ -99,17 +99,17 @@ fn is_verb(word: &str) -> bool {
     Cli::command().get_subcommands().any(|c| c.get_name_and_visible_aliases().contains(&word))
 }
 
-fn several_words(bgo: &Bgo, first: &OsString, rest: &[OsString], flags: StartFlags) -> Result<ExitCode> {
+fn several_words(bgo: &Bgo, first: &OsString, rest: &[OsString], flags: StartFlags, out: &Output) -> Result<ExitCode> {
     let registered = known_name(bgo, first).is_ok_and(|name| bgo.store.record_path(&name).exists());
     if registered && is_program(&rest[0]) {
-        return start::run(bgo, first, flags, rest.to_vec());
+        return start::run(bgo, first, flags, rest.to_vec(), out);
     }
     if is_program(first) {
         let command = std::iter::once(first).chain(rest).cloned().collect();
-        return start::run(bgo, &derived_name(first), flags, command);
+        return start::run(bgo, &derived_name(first), flags, command, out);
     }
     if is_program(&rest[0]) {
-        return start::run(bgo, first, flags, rest.to_vec());
+        return start::run(bgo, first, flags, rest.to_vec(), out);
     }
     let (first, second) = (first.to_string_lossy(), rest[0].to_string_lossy());
     let meant = match (registered, nearest_verb(&first)) {

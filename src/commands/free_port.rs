@@ -1,36 +1,49 @@
 //! `free-port`
 
 use super::ask::confirm;
-use super::output::{awaiting, note, say};
+use super::output::Output;
 use crate::cli::FreePortArgs;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, Freed, Holder};
 use crate::platform;
+use crate::view::json;
+use crate::view::reply::{Ended, PortReply};
 use std::io::{self, IsTerminal};
 
 /// Ends who listens on the port, and asks first.
-pub fn run(bgo: &Bgo, args: &FreePortArgs) -> Result<ExitCode> {
+pub fn run(bgo: &Bgo, args: &FreePortArgs, out: &Output) -> Result<ExitCode> {
     let port = args.port;
     let holders = ops::holders(bgo, port)?;
     if holders.is_empty() {
-        say(&format!("nobody listens on port {port}"));
-        return Ok(ExitCode::Done);
-    }
-    if !args.yes && !confirm_all(port, &holders)? {
-        say(&format!("port {port} was left alone"));
+        out.say(&format!("nobody listens on port {port}"));
+    } else if !args.yes && !confirm_all(out, port, &holders)? {
+        out.say(&format!("port {port} was left alone"));
         return Ok(ExitCode::Failed);
     }
-    for freed in awaiting(&format!("freeing port {port}"), || ops::free_port(bgo, port, &holders))? {
-        match freed {
-            Freed::Stopped(name) => say(&format!("stopped \"{name}\"")),
-            Freed::Ended(holder) => say(&format!("ended {}", holder.shown())),
+    let mut reply = PortReply { port, ended: Vec::new() };
+    if !holders.is_empty() {
+        for freed in out.awaiting(&format!("freeing port {port}"), || ops::free_port(bgo, port, &holders))? {
+            match freed {
+                Freed::Stopped(name) => {
+                    out.say(&format!("stopped \"{name}\""));
+                    reply.ended.push(Ended { name: Some(name.to_string()), pid: None, command: None });
+                }
+                Freed::Ended(holder) => {
+                    out.say(&format!("ended {}", holder.shown()));
+                    let (pid, command) = (Some(holder.process.pid), Some(holder.command));
+                    reply.ended.push(Ended { name: None, pid, command });
+                }
+            }
         }
+        out.say(&format!("port {port} is free"));
     }
-    say(&format!("port {port} is free"));
+    if out.is_json() {
+        out.document(json::document(&reply));
+    }
     Ok(ExitCode::Done)
 }
 
-fn confirm_all(port: u16, holders: &[Holder]) -> Result<bool> {
+fn confirm_all(out: &Output, port: u16, holders: &[Holder]) -> Result<bool> {
     let all: Vec<String> = holders.iter().map(Holder::shown).collect();
     let refused = Error::new(ErrorKind::NeedsAnswer, format!("port {port} is held by {}", all.join(", ")))
         .because("there is no terminal to ask on")
@@ -38,15 +51,15 @@ fn confirm_all(port: u16, holders: &[Holder]) -> Result<bool> {
             Some(name) => format!("bgo stop {} stops it; bgo free-port {port} --yes does not ask", name.shell()),
             None => format!("bgo free-port {port} --yes"),
         });
-    if io::stdin().is_terminal() {
-        note(&format!("port {port} is held by"));
+    if io::stdin().is_terminal() && !out.is_json() {
+        out.note(&format!("port {port} is held by"));
         for holder in holders {
             let (user, command) = (user(holder), &holder.command);
             let stop = holder.of.as_ref().map(|name| format!(" (\"{name}\": bgo stop {})", name.shell()));
-            note(&format!("  pid {}{user}: {command}{}", holder.process.pid, stop.unwrap_or_default()));
+            out.note(&format!("  pid {}{user}: {command}{}", holder.process.pid, stop.unwrap_or_default()));
         }
     }
-    confirm(if holders.len() > 1 { "End them?" } else { "End it?" }, refused)
+    confirm(out, if holders.len() > 1 { "End them?" } else { "End it?" }, refused)
 }
 
 fn user(holder: &Holder) -> String {

@@ -1,7 +1,7 @@
 //! `logs` and `follow`
 
 use super::logs_many;
-use super::output::{Output, after_interrupt, known_name, note};
+use super::output::{Output, known_name};
 use crate::cli::{FollowArgs, LogPart, LogsArgs, Selector, Streams};
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
@@ -70,7 +70,7 @@ pub fn run(bgo: &Bgo, wanted: &Wanted, out: &Output) -> Result<ExitCode> {
 fn one(bgo: &Bgo, name: &Name, request: &LogRequest, follows: Option<bool>, out: &Output) -> Result<(ExitCode, bool)> {
     let mut stdout = Shown { out: io::stdout().lock(), title: String::new(), any: false };
     let code = match follows {
-        Some(until_exit) => follow(bgo, name, &FollowRequest { logs: request.clone(), until_exit }, &mut stdout)?,
+        Some(until_exit) => follow(bgo, name, &FollowRequest { logs: request.clone(), until_exit }, out, &mut stdout)?,
         None => show(bgo, name, request, out, &mut stdout)?,
     };
     Ok((code, stdout.any))
@@ -94,12 +94,12 @@ fn show(
 ) -> Result<ExitCode> {
     let selection = ops::logs::select(bgo, name, request)?;
     if selection.merged && request.which == Which::Stderr {
-        note(&format!("bgo: both streams of \"{name}\" are in one log"));
+        out.note(&format!("bgo: both streams of \"{name}\" are in one log"));
     }
     for excerpt in &selection.excerpts {
         if excerpt.missing > 0 && request.lines.is_none() {
             let what = format!("the first {} bytes of that run are not kept any more", excerpt.missing);
-            note(&format!("bgo: {}: {what}", described(excerpt.stream)));
+            out.note(&format!("bgo: {}: {what}", described(excerpt.stream)));
         }
         if excerpt.stream == Stream::Stderr && selection.excerpts.len() > 1 {
             let line = if out.style(None).level == Level::Fancy { "───" } else { "---" };
@@ -116,16 +116,22 @@ fn show(
     }
 }
 
-fn follow(bgo: &Bgo, name: &Name, request: &FollowRequest, stdout: &mut Shown<impl Write>) -> Result<ExitCode> {
+fn follow(
+    bgo: &Bgo,
+    name: &Name,
+    request: &FollowRequest,
+    out: &Output,
+    stdout: &mut Shown<impl Write>,
+) -> Result<ExitCode> {
     let mut lost = |stream, bytes: u64| {
-        note(&format!("bgo: {}: {bytes} bytes were rotated away before they could be shown", described(stream)));
+        out.note(&format!("bgo: {}: {bytes} bytes were rotated away before they could be shown", described(stream)));
     };
     match ops::logs::follow(bgo, name, request, stdout, &mut lost)? {
         Followed::Interrupted => {
-            after_interrupt();
+            out.after_interrupt();
             return Ok(ExitCode::Interrupted);
         }
-        Followed::Deleted => note(&format!("bgo: \"{name}\" was deleted")),
+        Followed::Deleted => out.note(&format!("bgo: \"{name}\" was deleted")),
         Followed::Down => {}
         // Nobody reads what matched, if anything did.
         Followed::Closed => stdout.any = true,

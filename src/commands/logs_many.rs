@@ -4,7 +4,7 @@
 //! output, `web ! …` standard error. Invariant: what reaches standard output is whole lines.
 
 use super::logs::described;
-use super::output::{Output, after_interrupt, known_name, note, print_error};
+use super::output::{Output, known_name};
 use super::select::{Selected, common, select};
 use crate::cli::Selector;
 use crate::domain::name::Name;
@@ -32,7 +32,7 @@ pub fn run(
 ) -> Result<(ExitCode, bool)> {
     let mut errors = Vec::new();
     let mut names: Vec<Name> = Vec::new();
-    match select(bgo, selector)? {
+    match select(bgo, out, selector)? {
         Selected::Listed(members) => names = members,
         Selected::Typed(typed) => {
             for text in &typed {
@@ -48,7 +48,7 @@ pub fn run(
     let Some(until_exit) = follow else { return show_all(bgo, &names, request, out, errors) };
     let who = common(bgo, selector)?.map_or_else(|| Who::Names(names.clone()), Who::Common);
     let request = FollowRequest { logs: request.clone(), until_exit };
-    let lines = Lines::new(&names, out.style(None));
+    let lines = Lines::new(&names, out);
     follow_all(FollowAll::new(bgo, who, request)?, lines)
 }
 
@@ -67,14 +67,14 @@ fn show_all(
             Err(error) => errors.push(error),
         }
     }
-    errors.iter().for_each(print_error);
+    errors.iter().for_each(|error| out.error(error));
     let mut code = errors.iter().map(|error| error.kind.exit_code()).max().unwrap_or(ExitCode::Done);
     // As elsewhere: most likely the command line was meant otherwise.
     if selections.is_empty() && errors.len() > 1 && errors.iter().all(|error| error.kind == ErrorKind::NotFound) {
         code = ExitCode::Usage;
     }
     let names: Vec<Name> = selections.iter().map(|(name, _)| name.clone()).collect();
-    let mut lines = Lines::new(&names, out.style(None));
+    let mut lines = Lines::new(&names, out);
     let mut shown = || {
         for (name, selection) in &selections {
             code = code.max(show(name, selection, request, &mut lines)?);
@@ -107,25 +107,25 @@ fn show(
     name: &Name,
     selection: &Selection,
     request: &LogRequest,
-    lines: &mut Lines,
+    lines: &mut Lines<'_>,
 ) -> std::result::Result<ExitCode, Unshown> {
     if selection.merged && request.which == Which::Stderr {
-        note(&format!("bgo: both streams of \"{name}\" are in one log"));
+        lines.out.note(&format!("bgo: both streams of \"{name}\" are in one log"));
     }
-    let mut out = io::stdout().lock();
+    let mut stdout = io::stdout().lock();
     for excerpt in &selection.excerpts {
         if excerpt.missing > 0 && request.lines.is_none() {
             let what = format!("the first {} bytes of that run are not kept any more", excerpt.missing);
-            note(&format!("bgo: {} of \"{name}\": {what}", described(excerpt.stream)));
+            lines.out.note(&format!("bgo: {} of \"{name}\": {what}", described(excerpt.stream)));
         }
         let shown = excerpt.show_lines(request, &mut |line| {
             lines.push(name, excerpt.stream, line);
-            if lines.ready.len() < AT_ONCE { Ok(()) } else { lines.flush(&mut out) }
+            if lines.ready.len() < AT_ONCE { Ok(()) } else { lines.flush(&mut stdout) }
         });
         match shown {
             Ok(result) => written(result)?,
             Err(error) => {
-                print_error(&error);
+                lines.out.error(&error);
                 return Ok(error.kind.exit_code());
             }
         }
@@ -148,23 +148,23 @@ pub fn attach(
     let logs = LogRequest { which: Which::Both, run: Some(0), lines: None, grep: None };
     let request = FollowRequest { logs, until_exit: true };
     let mut all = FollowAll::new(bgo, Who::Names(names.to_vec()), request)?;
-    let mut lines = Lines::new(names, out.style(None));
+    let mut lines = Lines::new(names, out);
     let mut stdout = io::stdout().lock();
     let signals = Rc::new(signals);
-    let mut out = Patient { out: &mut stdout, signals: Some(Rc::clone(&signals)) };
-    let followed = all.go_on(&[signals.as_fd()], &mut |told| lines.take(told, &mut out))?;
+    let mut patient = Patient { out: &mut stdout, signals: Some(Rc::clone(&signals)) };
+    let followed = all.go_on(&[signals.as_fd()], &mut |told| lines.take(told, &mut patient))?;
     if followed != Followed::Interrupted {
         return Ok(false);
     }
     signals.drain();
-    after_interrupt();
+    out.after_interrupt();
     stop(&signals)?;
     // All are down, so this ends by itself.
-    all.go_on(&[signals.as_fd()], &mut |told| lines.take(told, &mut out))?;
+    all.go_on(&[signals.as_fd()], &mut |told| lines.take(told, &mut patient))?;
     Ok(true)
 }
 
-fn follow_all(mut all: FollowAll<'_>, mut lines: Lines) -> Result<(ExitCode, bool)> {
+fn follow_all(mut all: FollowAll<'_>, mut lines: Lines<'_>) -> Result<(ExitCode, bool)> {
     let mut stdout = io::stdout().lock();
     let mut out = Patient { out: &mut stdout, signals: None };
     // Until signals are queued, Ctrl-C ends us in the middle of a long search.
@@ -178,7 +178,7 @@ fn follow_all(mut all: FollowAll<'_>, mut lines: Lines) -> Result<(ExitCode, boo
     }
     Ok(match followed {
         Some(Followed::Interrupted) => {
-            after_interrupt();
+            lines.out.after_interrupt();
             (ExitCode::Interrupted, lines.any)
         }
         // Nobody reads what matched, if anything did.
@@ -188,7 +188,8 @@ fn follow_all(mut all: FollowAll<'_>, mut lines: Lines) -> Result<(ExitCode, boo
 }
 
 /// Lines behind the names of their processes, gathered to be written together.
-struct Lines {
+struct Lines<'a> {
+    out: &'a Output,
     style: Style,
     /// In the order in which they came, which tells the colour of each.
     names: Vec<Name>,
@@ -198,10 +199,10 @@ struct Lines {
     any: bool,
 }
 
-impl Lines {
-    fn new(names: &[Name], style: Style) -> Lines {
+impl<'a> Lines<'a> {
+    fn new(names: &[Name], out: &'a Output) -> Lines<'a> {
         let width = names.iter().map(|name| cells(name.as_str())).max().unwrap_or(0);
-        Lines { style, names: names.to_vec(), width, ready: Vec::new(), any: false }
+        Lines { out, style: out.style(None), names: names.to_vec(), width, ready: Vec::new(), any: false }
     }
 
     fn take(&mut self, told: Told<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -213,13 +214,13 @@ impl Lines {
             Told::Pause => self.flush(out),
             Told::Lost { name, stream, bytes } => {
                 let stream = described(stream);
-                note(&format!(
+                self.out.note(&format!(
                     "bgo: {stream} of \"{name}\": {bytes} bytes were rotated away before they could be shown"
                 ));
                 Ok(())
             }
             Told::Deleted(name) => {
-                note(&format!("bgo: \"{name}\" was deleted"));
+                self.out.note(&format!("bgo: \"{name}\" was deleted"));
                 Ok(())
             }
         }

@@ -28,7 +28,7 @@ mod up;
 mod wait;
 mod watch;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Color, Command};
 use crate::error::{Error, ErrorKind, ExitCode, ExitStatus, Result};
 use crate::ops::Bgo;
 use crate::platform;
@@ -40,59 +40,69 @@ use std::path::PathBuf;
 /// Runs the command line and returns the exit status.
 pub fn main() -> u8 {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    match run(&arguments) {
+    let mut out = Output::new(Color::default(), wants_json(&arguments));
+    match run(&arguments, &mut out) {
         Ok(status) => status.number(),
         Err(error) => {
-            output::print_error(&error);
+            out.error(&error);
             error.kind.exit_code() as u8
         }
     }
 }
 
-fn run(arguments: &[OsString]) -> Result<ExitStatus> {
+/// Whether the answer is to be JSON, also if the command line is wrong otherwise. What follows `--`, or the first word
+/// of a line without a verb, belongs to a command.
+fn wants_json(arguments: &[OsString]) -> bool {
+    let is_direct = direct::is_direct(arguments);
+    let words = arguments.iter().skip(1).take_while(|word| *word != "--");
+    let mut flags = words.take_while(|word| !is_direct || word.as_encoded_bytes().starts_with(b"-"));
+    flags.any(|word| word == "--json")
+}
+
+fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
     if arguments.get(1).is_some_and(|word| word == "help") {
         return Ok(help(arguments.get(2)).into());
     }
     if direct::is_direct(arguments) {
-        return direct::run(arguments).map(ExitStatus::from);
+        return direct::run(arguments, out).map(ExitStatus::from);
     }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return Ok(output::print_clap(&error).into()),
+        Err(error) => return Ok(output::print_clap(&error, out.is_json()).into()),
     };
     let Some(command) = cli.command else {
         output::print(&Cli::command().render_help().to_string());
         return Ok(ExitCode::Done.into());
     };
-    let out = Output::new(cli.color);
+    *out = Output::new(cli.color, cli.json);
     let bgo = context(cli.config)?;
     let done = match command {
-        Command::Run(args) => return run::run(&bgo, args),
-        Command::Wait(args) => return wait::run(&bgo, &args),
-        Command::Signal(args) => signal::run(&bgo, &args),
-        Command::Start(args) => start::run(&bgo, &args.name, args.flags, args.command),
-        Command::Up(args) => up::up(&bgo, &args, &out),
-        Command::Down(args) => up::down(&bgo, &args, &out),
-        Command::Check(args) => check::check(&bgo, &args),
+        Command::Run(args) => return run::run(&bgo, args, out),
+        Command::Wait(args) => return wait::run(&bgo, &args, out),
+        Command::Signal(args) => signal::run(&bgo, &args, out),
+        Command::Start(args) => start::run(&bgo, &args.name, args.flags, args.command, out),
+        Command::Up(args) => up::up(&bgo, &args, out),
+        Command::Down(args) => up::down(&bgo, &args, out),
+        Command::Check => check::check(&bgo, out),
         Command::Schema(args) => check::schema(&args),
-        Command::Stop(args) => stop::run(&bgo, &args),
-        Command::FreePort(args) => free_port::run(&bgo, &args),
-        Command::Restart(args) => restart::run(&bgo, &args),
-        Command::RestartStopped(args) => pick::run(&bgo, &args, pick::Order::Name),
-        Command::RestartLast(args) => pick::run(&bgo, &args, pick::Order::LastStoppedFirst),
-        Command::Resurrect => resurrect::run(&bgo),
-        Command::Status(args) => status::run(&bgo, &args, &out),
-        Command::Env(args) => env::run(&bgo, &args),
-        Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), &out),
-        Command::Follow(args) => logs::run(&bgo, &logs::Wanted::from(args), &out),
-        Command::Watch(args) => watch::watch(&bgo, args),
-        Command::Unwatch(args) => watch::unwatch(&bgo, &args),
-        Command::Set(args) => watch::set(&bgo, args),
-        Command::Pause(args) => watch::pause(&bgo, &args),
-        Command::Resume(args) => watch::resume(&bgo, &args),
-        Command::Delete(args) => delete::run(&bgo, &args),
-        Command::Clean => clean::run(&bgo),
-        Command::Completions(args) => completions::run(args.shell),
+        Command::Stop(args) => stop::run(&bgo, &args, out),
+        Command::FreePort(args) => free_port::run(&bgo, &args, out),
+        Command::Restart(args) => restart::run(&bgo, &args, out),
+        Command::RestartStopped(args) => pick::run(&bgo, &args, pick::Order::Name, out),
+        Command::RestartLast(args) => pick::run(&bgo, &args, pick::Order::LastStoppedFirst, out),
+        Command::Resurrect => resurrect::run(&bgo, out),
+        Command::Status(args) => status::run(&bgo, &args, out),
+        Command::Env(args) => env::run(&bgo, &args, out),
+        Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
+        Command::Follow(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
+        Command::Watch(args) => watch::watch(&bgo, args, out),
+        Command::Unwatch(args) => watch::unwatch(&bgo, &args, out),
+        Command::Set(args) => watch::set(&bgo, args, out),
+        Command::Pause(args) => watch::pause(&bgo, &args, out),
+        Command::Resume(args) => watch::resume(&bgo, &args, out),
+        Command::Delete(args) => delete::run(&bgo, &args, out),
+        Command::Clean => clean::run(&bgo, out),
+        Command::Completions(args) => completions::run(args.shell, out),
     };
     done.map(ExitStatus::from)
 }
@@ -101,7 +111,7 @@ fn run(arguments: &[OsString]) -> Result<ExitStatus> {
 fn help(verb: Option<&OsString>) -> ExitCode {
     let line = ["bgo".into()].into_iter().chain(verb.cloned()).chain(["--help".into()]);
     match Cli::try_parse_from(line) {
-        Err(error) => output::print_clap(&error),
+        Err(error) => output::print_clap(&error, false),
         Ok(_) => ExitCode::Done,
     }
 }

@@ -1,7 +1,8 @@
-//! Printing: results, errors, and the live line of a long wait.
+//! Printing: results, errors, and the live line of a long wait; for a person, or as JSON.
 //!
-//! Why it exists: control characters, closed pipes and exit codes are handled once. Invariant: nothing that came from
-//! a name, a command or a log reaches a terminal raw from here.
+//! Why it exists: control characters, closed pipes and the form of an answer are handled once. Invariants: nothing that
+//! came from a name, a command or a log reaches a terminal raw from here; with `--json` standard output has one document
+//! and standard error nothing, or, of a failure, the one document that tells of it.
 
 use crate::cli::Color;
 use crate::domain::name::Name;
@@ -9,24 +10,84 @@ use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::Bgo;
 use crate::platform;
 use crate::view::json;
+use crate::view::reply::Told;
 use crate::view::style::{ColorChoice, Level, Style, Terminal};
 use crate::view::text::clean;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How to render on standard output.
-#[derive(Clone, Copy, Debug)]
+/// How a command answers.
+#[derive(Debug)]
 pub struct Output {
     color: Color,
+    json: bool,
+    /// What was said beside the result so far: in JSON it is a part of the one document.
+    notes: Mutex<Vec<String>>,
 }
 
 impl Output {
-    /// With the colour that was asked for.
-    pub fn new(color: Color) -> Output {
-        Output { color }
+    /// With the colour that was asked for, or in JSON.
+    pub fn new(color: Color, json: bool) -> Output {
+        Output { color, json, notes: Mutex::default() }
+    }
+
+    /// Whether the answer is one JSON document.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// The result about one process.
+    pub fn reply(&self, told: &Told) {
+        if self.json { self.document(json::document(&told.data)) } else { self.say(&told.line) }
+    }
+
+    /// A JSON document as the whole answer, with what was noted.
+    pub fn document(&self, text: String) {
+        print(&json::with_notes(text, &self.taken_notes()));
+    }
+
+    /// One line of result for a person; in JSON the document says it.
+    pub fn say(&self, line: &str) {
+        if !self.json {
+            print(&format!("{}\n", clean(line)));
+        }
+    }
+
+    /// One line beside the result.
+    pub fn note(&self, line: &str) {
+        if self.json {
+            let told = line.strip_prefix("bgo: ").unwrap_or(line);
+            self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(told.to_owned());
+        } else {
+            let _ = writeln!(io::stderr(), "{}", clean(line));
+        }
+    }
+
+    /// An error as a person reads it: `bgo: what: why`, details, `hint: …`; or as JSON.
+    pub fn error(&self, error: &Error) {
+        let text = if self.json { json::error(error, &self.taken_notes()) } else { told(error) };
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+
+    fn taken_notes(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Leaves the line on which the terminal has shown `^C`.
+    pub fn after_interrupt(&self) {
+        if !self.json && io::stderr().is_terminal() {
+            let _ = io::stderr().write_all(b"\n");
+        }
+    }
+
+    /// Runs `work`; if it takes a while and standard error is a terminal, shows what is awaited and for how long.
+    pub fn awaiting<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
+        let _live = (!self.json && io::stderr().is_terminal()).then(|| LiveLine::begin(what));
+        work()
     }
 
     /// The style for standard output as it is now (a window may have been resized).
@@ -63,25 +124,8 @@ pub fn print_bytes(bytes: &[u8]) {
     let _ = out.write_all(bytes).and_then(|()| out.flush());
 }
 
-/// One line of result.
-pub fn say(line: &str) {
-    print(&format!("{}\n", clean(line)));
-}
-
-/// One line beside the result.
-pub fn note(line: &str) {
-    let _ = writeln!(io::stderr(), "{}", clean(line));
-}
-
-/// Leaves the line on which the terminal has shown `^C`.
-pub fn after_interrupt() {
-    if io::stderr().is_terminal() {
-        let _ = io::stderr().write_all(b"\n");
-    }
-}
-
-/// An error as a person reads it: `bgo: what: why`, details, `hint: …`.
-pub fn print_error(error: &Error) {
+/// An error for a person, as lines.
+fn told(error: &Error) -> String {
     let mut text = format!("bgo: {}\n", clean(&error.message()));
     for line in error.details.lines() {
         text.push_str(&clean(line));
@@ -90,27 +134,33 @@ pub fn print_error(error: &Error) {
     if !error.hint.is_empty() {
         text.push_str(&format!("hint: {}\n", clean(&error.hint)));
     }
-    let _ = io::stderr().write_all(text.as_bytes());
-}
-
-/// A failure under `--json` is an object, too.
-pub fn or_json(result: Result<ExitCode>) -> Result<ExitCode> {
-    result.or_else(|error| {
-        eprint!("{}", json::error(&error));
-        Ok(error.kind.exit_code())
-    })
+    text
 }
 
 /// Help and usage errors, as clap words them. An error quotes the command line, line breaks and all.
-pub fn print_clap(error: &clap::Error) -> ExitCode {
+pub fn print_clap(error: &clap::Error, json: bool) -> ExitCode {
     let text = error.render().to_string();
-    if error.use_stderr() {
-        let lines = text.lines().map(|line| format!("{}\n", clean(line)));
-        let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
+    if !error.use_stderr() {
+        print(&format!("{}\n", text.trim_end()));
+        return ExitCode::Done;
+    }
+    if json {
+        Output::new(Color::Never, true).error(&usage(&text));
         return ExitCode::Usage;
     }
-    print(&format!("{}\n", text.trim_end()));
-    ExitCode::Done
+    let lines = text.lines().map(|line| format!("{}\n", clean(line)));
+    let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
+    ExitCode::Usage
+}
+
+/// What clap says, as an error: its first paragraph, and as a hint where help is.
+fn usage(text: &str) -> Error {
+    let (first, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let message = first.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut error =
+        Error::new(ErrorKind::Usage, message.trim_start_matches("error: ")).hint("bgo help VERB lists what it takes");
+    error.details = rest.trim_end().to_owned();
+    error
 }
 
 /// Checks a name from the command line.
@@ -132,14 +182,8 @@ pub fn known_name(bgo: &Bgo, text: &OsStr) -> Result<Name> {
     bgo.resolve(&name)
 }
 
-/// Runs `work`; if it takes a while and standard error is a terminal, shows what is awaited and for how long.
-pub fn awaiting<T>(what: &str, work: impl FnOnce() -> T) -> T {
-    let _live = io::stderr().is_terminal().then(|| LiveLine::begin(what));
-    work()
-}
-
-/// A line that tells what is awaited; it is gone when this is dropped. Apart from [`awaiting`], of which there is one for
-/// each kind of work.
+/// A line that tells what is awaited; it is gone when this is dropped. Apart from [`Output::awaiting`], of which there is
+/// one for each kind of work.
 struct LiveLine {
     done: Option<Sender<()>>,
     drawer: Option<JoinHandle<()>>,

@@ -1,8 +1,8 @@
 //! `restart-stopped` and `restart-last`: restarting what is down, from a menu, by name, or all.
 
-use super::output::{awaiting, known_name, print, print_error, say};
+use super::output::{Output, print};
 use super::restart;
-use super::select::{Selected, each, each_in_time};
+use super::select::{Selected, Tally, each, each_in_time};
 use crate::cli::PickArgs;
 use crate::domain::name::Name;
 use crate::domain::record::State;
@@ -10,6 +10,7 @@ use crate::domain::row::Row;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, RestartRequest};
 use crate::platform::{SignalQueue, terminal_size};
+use crate::view::reply::{Action, Reply};
 use crate::view::text::{clean, fit};
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -23,33 +24,33 @@ pub enum Order {
 }
 
 /// Restarts what was picked.
-pub fn run(bgo: &Bgo, args: &PickArgs, order: Order) -> Result<ExitCode> {
+pub fn run(bgo: &Bgo, args: &PickArgs, order: Order, out: &Output) -> Result<ExitCode> {
     bgo.store.check()?;
     if !args.names.is_empty() {
-        return named(bgo, args);
+        return named(bgo, args, out);
     }
     let mut down: Vec<Row> = ops::snapshot(bgo)?.into_iter().filter(is_down).collect();
     if order == Order::LastStoppedFirst {
         down.sort_by_key(|row| std::cmp::Reverse(row.stopped_at.max(row.started_at)));
     }
     if down.is_empty() {
-        say("nothing is stopped");
-        return Ok(ExitCode::Done);
+        out.say("nothing is stopped");
+        return Ok(Tally::of(out, &Selected::Listed(Vec::new())).finish());
     }
-    let picked = if args.all { Some((0..down.len()).collect()) } else { pick(&down)? };
+    let picked = if args.all { Some((0..down.len()).collect()) } else { pick(&down, out)? };
     let Some(picked): Option<Vec<usize>> = picked else { return Ok(ExitCode::Interrupted) };
     if picked.is_empty() {
-        say("nothing restarted");
+        out.say("nothing restarted");
         return Ok(ExitCode::Done);
     }
     let names = picked.into_iter().filter_map(|index| down.get(index)).filter_map(|row| Name::parse(&row.name).ok());
     let selected = Selected::Listed(names.collect());
     let restart = |name: &Name| restart::restart(bgo, name, RestartRequest::default());
     match order {
-        Order::Name => each_in_time(bgo, &selected, "restarting", &restart),
+        Order::Name => each_in_time(bgo, out, &selected, "restarting", &restart),
         // The order was asked for.
         Order::LastStoppedFirst => {
-            each(bgo, &selected, &mut |name| awaiting(&format!("restarting {name}"), || restart(name)))
+            each(bgo, out, &selected, &mut |name| out.awaiting(&format!("restarting {name}"), || restart(name)))
         }
     }
 }
@@ -59,44 +60,24 @@ fn is_down(row: &Row) -> bool {
     !row.online && (row.state.is_settled() || row.state == State::Unknown)
 }
 
-fn named(bgo: &Bgo, args: &PickArgs) -> Result<ExitCode> {
-    let mut worst = ExitCode::Done;
-    for text in &args.names {
-        let up = known_name(bgo, text).and_then(|name| ops::is_up(bgo, &name).map(|up| (name, up)));
-        worst = worst.max(match up {
-            Ok((name, true)) => {
-                say(&format!("\"{name}\" runs already"));
-                ExitCode::Done
-            }
-            Ok((name, false)) => restart_one(bgo, &name),
-            Err(error) => {
-                print_error(&error);
-                error.kind.exit_code()
-            }
-        });
-    }
-    Ok(worst)
-}
-
-fn restart_one(bgo: &Bgo, name: &Name) -> ExitCode {
-    let restart = || restart::restart(bgo, name, RestartRequest::default());
-    match awaiting(&format!("restarting {name}"), restart) {
-        Ok(line) => {
-            say(&line);
-            ExitCode::Done
+fn named(bgo: &Bgo, args: &PickArgs, out: &Output) -> Result<ExitCode> {
+    each(bgo, out, &Selected::Typed(args.names.clone()), &mut |name| {
+        if ops::is_up(bgo, name)? {
+            return Ok(Reply::new(name, Action::Unchanged).told(format!("\"{name}\" runs already")));
         }
-        Err(error) => {
-            print_error(&error);
-            error.kind.exit_code()
-        }
-    }
+        out.awaiting(&format!("restarting {name}"), || restart::restart(bgo, name, RestartRequest::default()))
+    })
 }
 
 /// `None`: interrupted by Ctrl-C.
-fn pick(down: &[Row]) -> Result<Option<Vec<usize>>> {
+fn pick(down: &[Row], out: &Output) -> Result<Option<Vec<usize>>> {
+    if out.is_json() {
+        return Err(Error::new(ErrorKind::NeedsAnswer, "with --json nobody is asked what to restart")
+            .hint("name them, or use --all"));
+    }
     let items: Vec<String> =
         down.iter().map(|row| format!("{}  {}", clean(&row.name), clean(&row.command_line()))).collect();
-    if io::stdin().is_terminal() && io::stderr().is_terminal() { menu(&items) } else { numbered(&items).map(Some) }
+    if io::stdin().is_terminal() && io::stderr().is_terminal() { menu(&items) } else { numbered(&items, out).map(Some) }
 }
 
 /// On a terminal: arrows move, space selects, `a` selects all, enter restarts, `q` leaves.
@@ -126,7 +107,7 @@ fn menu(items: &[String]) -> Result<Option<Vec<usize>>> {
 }
 
 /// Off a terminal: a numbered list, and one line of numbers.
-fn numbered(items: &[String]) -> Result<Vec<usize>> {
+fn numbered(items: &[String], out: &Output) -> Result<Vec<usize>> {
     let list: String = items.iter().enumerate().map(|(i, item)| format!("{:>3}  {item}\n", i + 1)).collect();
     print(&format!("{list}Restart which? Numbers such as 1,3 or a for all; nothing for none: "));
     let mut answer = String::new();
@@ -140,10 +121,8 @@ fn numbered(items: &[String]) -> Result<Vec<usize>> {
     for word in answer.split([',', ' ']).filter(|w| !w.is_empty()) {
         match word.parse::<usize>() {
             Ok(number) if (1..=items.len()).contains(&number) => picked.push(number - 1),
-            _ => print_error(&Error::new(
-                ErrorKind::Usage,
-                format!("\"{word}\" is not a number from 1 to {}", items.len()),
-            )),
+            _ => out
+                .error(&Error::new(ErrorKind::Usage, format!("\"{word}\" is not a number from 1 to {}", items.len()))),
         }
     }
     picked.dedup();

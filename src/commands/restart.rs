@@ -1,94 +1,105 @@
 //! `restart`
 
 use super::before::{await_ready, before_start};
-use super::output::{note, print_error, say};
-use super::select::{Selected, each_in_time, select, select_running};
+use super::output::Output;
+use super::select::{Selected, Tally, select, select_running};
 use crate::cli::RestartArgs;
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::jobs::ProjectFile;
 use crate::ops::{self, Bgo, RestartRequest, StartOutcome, StartRequest, Started};
+use crate::view::reply::{Action, Reply, Told};
 use std::sync::{Mutex, PoisonError};
 
 /// Restarts the processes chosen, or all that run.
-pub fn run(bgo: &Bgo, args: &RestartArgs) -> Result<ExitCode> {
+pub fn run(bgo: &Bgo, args: &RestartArgs, out: &Output) -> Result<ExitCode> {
     let request = RestartRequest { reset_counters: args.reset_counters, update_env: args.update_env };
-    let selected = if args.all { select_running(bgo) } else { select(bgo, &args.selector) }?;
+    let selected = if args.all { select_running(bgo, out) } else { select(bgo, out, &args.selector) }?;
     let project = match bgo.project() {
         Ok(project) => project,
         Err(error) => {
             if error.kind != ErrorKind::Foreign {
-                note(&format!("bgo: warning: {}; what is restarted runs as it did before", error.message()));
+                out.note(&format!("bgo: warning: {}; what is restarted runs as it did before", error.message()));
             }
             None
         }
     };
     let restarted = Mutex::new(Vec::new());
     let one = |name: &Name| {
-        let (name, said) = restart_as_written(bgo, project.as_ref(), name, request)?;
+        let (name, told) = restart_as_written(bgo, out, project.as_ref(), name, request)?;
         restarted.lock().unwrap_or_else(PoisonError::into_inner).push(name);
-        Ok(said)
+        Ok(told)
     };
     let order = match &selected {
         Selected::Listed(names) => ops::needed_first(bgo, names)?,
         Selected::Typed(_) => Vec::new(),
     };
-    let worst = match order.as_slice() {
-        [] => each_in_time(bgo, &selected, "restarting", &one)?,
-        order => in_order(bgo, order, &one)?,
+    let mut tally = Tally::of(out, &selected);
+    let all_done = match order.as_slice() {
+        [] => tally.each_in_time(bgo, &selected, "restarting", &one).map(|()| true)?,
+        order => in_order(bgo, out, &mut tally, order, &one)?,
     };
-    if args.all || worst == ExitCode::Interrupted {
-        return Ok(worst);
+    if !all_done {
+        return Ok(ExitCode::Interrupted);
     }
-    // Those that want to be restarted with what they need.
-    let done = restarted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let dependents = ops::restart_order(bgo, &done)?;
-    let also = |name: &Name| {
-        // What the command line asks for is for those that it names.
-        restart_as_written(bgo, project.as_ref(), name, RestartRequest::default()).map(|(_, said)| said)
-    };
-    Ok(worst.max(in_order(bgo, &dependents, &also)?))
+    if !args.all {
+        // Those that want to be restarted with what they need. What the command line asks for is for those it names.
+        let done = restarted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let also = |name: &Name| {
+            restart_as_written(bgo, out, project.as_ref(), name, RestartRequest::default()).map(|(_, told)| told)
+        };
+        tally.expect_more();
+        if !in_order(bgo, out, &mut tally, &ops::restart_order(bgo, &done)?, &also)? {
+            return Ok(ExitCode::Interrupted);
+        }
+    }
+    Ok(tally.finish())
 }
 
-/// Does `act` for each when those that it needs are ready again.
-fn in_order(bgo: &Bgo, order: &[(Name, Vec<Name>)], act: &dyn Fn(&Name) -> Result<String>) -> Result<ExitCode> {
-    let mut worst = ExitCode::Done;
+/// Does `act` for each when those that it needs are ready again; `false`: that was interrupted.
+fn in_order(
+    bgo: &Bgo,
+    out: &Output,
+    tally: &mut Tally<'_>,
+    order: &[(Name, Vec<Name>)],
+    act: &dyn Fn(&Name) -> Result<Told>,
+) -> Result<bool> {
     for (name, needed) in order {
         let what = format!("cannot restart \"{name}\"");
-        let done = await_ready(bgo, &what, needed, ops::AFTER_TIMEOUT).and_then(|ready| match ready {
+        let done = await_ready(bgo, out, &what, needed, ops::AFTER_TIMEOUT).and_then(|ready| match ready {
             true => act(name).map(Some),
             false => Ok(None),
         });
         match done {
-            Ok(Some(said)) => say(&said),
-            Ok(None) => return Ok(ExitCode::Interrupted),
+            Ok(None) => return Ok(false),
+            Ok(Some(told)) => tally.add(name.as_str(), Ok(told))?,
             // One that another command has deleted since it was listed needs nothing more.
             Err(_) if !bgo.store.record_path(name).exists() => {}
-            Err(error) => {
-                print_error(&error);
-                worst = worst.max(error.kind.exit_code());
-            }
+            Err(error) => tally.add(name.as_str(), Err(error))?,
         }
     }
-    Ok(worst)
+    Ok(true)
 }
 
 /// Restarts one, as the file of its project says now; its name, and what came of it.
 fn restart_as_written(
     bgo: &Bgo,
+    out: &Output,
     project: Option<&ProjectFile>,
     name: &Name,
     request: RestartRequest,
-) -> Result<(Name, String)> {
+) -> Result<(Name, Told)> {
     let Some(changed) = project.and_then(|project| changed(bgo, project, name)) else {
         return Ok((name.clone(), restart(bgo, name, request)?));
     };
     // One that never ran has not waited for what it needs.
-    if bgo.store.read(&changed.name)?.is_none() && before_start(bgo, &changed, false, ops::AFTER_TIMEOUT)?.is_some() {
+    if bgo.store.read(&changed.name)?.is_none()
+        && before_start(bgo, out, &changed, false, ops::AFTER_TIMEOUT)?.is_some()
+    {
         return Err(Error::new(ErrorKind::Conflict, format!("\"{name}\" was not started")).because("interrupted"));
     }
-    let said = told(&changed.name, ops::start(bgo, &changed)?);
-    Ok((changed.name, said))
+    let told = told(&changed.name, ops::start(bgo, &changed)?);
+    Ok((changed.name, told))
 }
 
 /// A start as the file of the project says, if that has changed since the process was started, or if it never was.
@@ -111,13 +122,18 @@ fn changed(bgo: &Bgo, project: &ProjectFile, name: &Name) -> Option<StartRequest
 }
 
 /// Restarts one and says what came of it.
-pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<String> {
+pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Told> {
     Ok(told(name, ops::restart(bgo, name, request)?))
 }
 
-fn told(name: &Name, started: Started) -> String {
+fn told(name: &Name, started: Started) -> Told {
+    let reply = Reply::new(name, Action::Restarted).pid(Some(started.pid));
+    let line = format!("restarted \"{name}\" (pid {})", started.pid);
     match started.outcome {
-        StartOutcome::Ended(exit) => format!("restarted \"{name}\" (pid {}); it ended with {exit}", started.pid),
-        _ => format!("restarted \"{name}\" (pid {})", started.pid),
+        StartOutcome::Ended(exit) => {
+            let line = format!("{line}; it ended with {exit}");
+            reply.end(Some(exit)).told(line)
+        }
+        _ => reply.told(line),
     }
 }

@@ -1,29 +1,34 @@
 //! `resurrect`
 
-use super::output::{print_error, say};
+use super::output::Output;
+use super::select::{Selected, Tally};
 use crate::error::{ExitCode, Result};
 use crate::ops::{self, Bgo, Resurrected};
+use crate::view::reply::{Action, Reply};
 
-/// Brings back what was up and reports each that needed something.
-pub fn run(bgo: &Bgo) -> Result<ExitCode> {
-    let mut code = ExitCode::Done;
+/// Brings back what was up and reports each that needed something; in JSON also those that did not.
+pub fn run(bgo: &Bgo, out: &Output) -> Result<ExitCode> {
+    let mut tally = Tally::of(out, &Selected::Listed(Vec::new()));
     let mut changed = 0;
     for (name, result) in ops::resurrect(bgo)? {
-        match result {
-            Ok(Resurrected::Started(pid)) => say(&format!("resurrected \"{name}\" (pid {pid})")),
-            Ok(Resurrected::Attached(pid)) => {
-                say(&format!("\"{name}\" still runs (pid {pid}); it has a sidecar again"))
+        let reply = |action, pid| Reply::new(&name, action).pid(pid);
+        let told = match result {
+            Ok(Resurrected::Started(pid)) => {
+                Ok(reply(Action::Started, Some(pid)).told(format!("resurrected \"{name}\" (pid {pid})")))
             }
-            Ok(Resurrected::LeftAlone) => continue,
-            Err(error) => {
-                print_error(&error);
-                code = ExitCode::Failed;
+            Ok(Resurrected::Attached(pid)) => Ok(reply(Action::Attached, Some(pid))
+                .told(format!("\"{name}\" still runs (pid {pid}); it has a sidecar again"))),
+            Ok(Resurrected::LeftAlone) => {
+                tally.keep(name.as_str(), Ok(reply(Action::Unchanged, None)));
+                continue;
             }
-        }
+            Err(error) => Err(error),
+        };
+        tally.add(name.as_str(), told)?;
         changed += 1;
     }
     if changed == 0 {
-        say("nothing to resurrect");
+        out.say("nothing to resurrect");
     }
-    Ok(code)
+    Ok(tally.finish().min(ExitCode::Failed))
 }

@@ -1,17 +1,19 @@
 //! `signal`
 
-use super::output::{known_name, say};
+use super::output::{Output, known_name};
 use crate::cli::SignalArgs;
 use crate::error::{ExitCode, Result};
 use crate::ops::{self, Bgo};
+use crate::view::reply::{Action, Reply};
 
 /// Sends a signal and says who got it.
-pub fn run(bgo: &Bgo, args: &SignalArgs) -> Result<ExitCode> {
+pub fn run(bgo: &Bgo, args: &SignalArgs, out: &Output) -> Result<ExitCode> {
     let name = known_name(bgo, &args.name)?;
     let signalled = ops::signal(bgo, &name, args.signal, args.all)?;
-    say(&match signalled.pids.as_slice() {
+    let line = match signalled.pids.as_slice() {
         [pid] => format!("sent {} to \"{name}\" (pid {pid})", args.signal),
         pids => format!("sent {} to {} processes of \"{name}\"", args.signal, pids.len()),
-    });
+    };
+    out.reply(&Reply { pids: signalled.pids, ..Reply::new(&name, Action::Signalled) }.told(line));
     Ok(ExitCode::Done)
 }

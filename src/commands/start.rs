@@ -1,7 +1,7 @@
 //! `start`, and what the direct forms come to.
 
 use super::before::before_start;
-use super::output::{after_interrupt, awaiting, name, note, say};
+use super::output::{Output, name};
 use crate::cli::{ProcessFlags, StartFlags};
 use crate::domain::duration::Span;
 use crate::domain::jobs::Job;
@@ -12,11 +12,12 @@ use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::jobs::ProjectFile;
 use crate::ops::{self, Bgo, Goal, Reached, Run, StartOutcome, StartRequest, Step, Waiter};
 use crate::platform::SignalQueue;
+use crate::view::reply::{Action, Reply, Told};
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 /// Starts `command` as `text`.
-pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -> Result<ExitCode> {
+pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>, out: &Output) -> Result<ExitCode> {
     let name = name(text)?;
     refuse_time_as_name(&name, &flags)?;
     let project = project_with(bgo, &name, !command.is_empty())?;
@@ -37,7 +38,7 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
         Some(Restart::Always) => ", restarted when it dies",
     };
     let awaits_readiness = request.supervision.settings.awaits_readiness();
-    let before = before_start(bgo, &request, flags.fetch, flags.after_timeout.0);
+    let before = before_start(bgo, out, &request, flags.fetch, flags.after_timeout.0);
     let before = before.map_err(|error| match (&request.project, error.kind) {
         (Some(project), ErrorKind::NotFound | ErrorKind::NotRunning) => {
             error.hint(format!("bgo up {} starts what it needs, too", project.job))
@@ -48,17 +49,28 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>) -
         return Ok(interrupted);
     }
     let started = ops::start(bgo, &request)?;
-    say(&match started.outcome {
-        StartOutcome::Running => {
-            format!("started \"{name}\" (pid {}){}", started.pid, restarted)
+    let pid = started.pid;
+    let already_running = started.outcome == StartOutcome::AlreadyRunning;
+    let action = if already_running { Action::Unchanged } else { Action::Started };
+    let reply = Reply { already_running: Some(already_running), ..Reply::new(&name, action).pid(Some(pid)) };
+    let told = match started.outcome {
+        StartOutcome::Running => reply.told(format!("started \"{name}\" (pid {pid}){restarted}")),
+        StartOutcome::Ended(exit) => {
+            let line = format!("started \"{name}\" (pid {pid}); it ended with {exit}");
+            reply.end(Some(exit)).told(line)
         }
-        StartOutcome::Ended(exit) => format!("started \"{name}\" (pid {}); it ended with {exit}", started.pid),
-        StartOutcome::AlreadyRunning => format!("\"{name}\" is already running (pid {})", started.pid),
-    });
-    match flags.wait {
-        Some(timeout) => wait(bgo, &name, started.run, timeout, awaits_readiness),
-        None => Ok(ExitCode::Done),
-    }
+        StartOutcome::AlreadyRunning => reply.told(format!("\"{name}\" is already running (pid {pid})")),
+    };
+    let Some(timeout) = flags.wait else {
+        out.reply(&told);
+        return Ok(ExitCode::Done);
+    };
+    out.say(&told.line);
+    let Some(told) = wait(bgo, out, told.data, started.run, timeout, awaits_readiness)? else {
+        return Ok(ExitCode::Interrupted);
+    };
+    out.reply(&told);
+    Ok(ExitCode::Done)
 }
 
 fn refuse_time_as_name(name: &Name, flags: &StartFlags) -> Result<()> {
@@ -140,35 +152,45 @@ fn group_of_environment() -> Result<Option<String>> {
         .hint("unset BGO_GROUP, or set it to a name such as api"))
 }
 
-/// Stays until the run is ready or has ended well.
-fn wait(bgo: &Bgo, name: &Name, run: Run, timeout: Option<Span>, awaits_readiness: bool) -> Result<ExitCode> {
+/// Stays until the run is ready or has ended well, and adds that to the `reply`. `None`: interrupted.
+fn wait(
+    bgo: &Bgo,
+    out: &Output,
+    reply: Reply,
+    run: Run,
+    timeout: Option<Span>,
+    awaits_readiness: bool,
+) -> Result<Option<Told>> {
+    let name = &Name::parse(&reply.name).map_err(|why| Error::new(ErrorKind::Usage, why.to_string()))?;
     let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM]).map_err(|e| Error::io("cannot wait", &e))?;
     let mut waiter = Waiter::of_run(bgo, name, run, Goal::Success, timeout.map(|timeout| timeout.0))?;
     let shell = name.shell();
     let waits = if awaits_readiness { format!("bgo wait {shell} --for ready") } else { format!("bgo wait {shell}") };
     let goes_on = format!("it goes on; {waits} waits on, bgo stop {shell} stops it");
-    match awaiting(&format!("waiting for {name}"), || waiter.next(&signals))? {
-        Step::Reached(_, Ok(Reached::Ready)) => say(&format!("\"{name}\" is ready")),
+    match out.awaiting(&format!("waiting for {name}"), || waiter.next(&signals))? {
         Step::Reached(_, Ok(Reached::Ended(exit) | Reached::Down(exit) | Reached::Deleted(exit))) => {
-            say(&format!("\"{name}\" ended with {exit}"))
+            let line = format!("\"{name}\" ended with {exit}");
+            Ok(Some(Reply { ready: Some(false), ..reply.end(Some(exit)) }.told(line)))
         }
-        Step::Reached(_, Err(error)) => return Err(error),
+        Step::Reached(_, Ok(Reached::Ready)) | Step::Done => {
+            let line = format!("\"{name}\" is ready");
+            Ok(Some(Reply { ready: Some(true), ..reply }.told(line)))
+        }
+        Step::Reached(_, Err(error)) => Err(error),
         Step::TimedOut => {
             let mut error = Error::new(ErrorKind::TimedOut, format!("\"{name}\" is not done after {}", shown(timeout)));
             if let Some(pending) = waiter.pending().next() {
                 error = error.because(format!("it is {}", pending.how()));
                 error.details = pending.last_lines;
             }
-            return Err(error.hint(goes_on));
+            Err(error.hint(goes_on))
         }
         Step::Interrupted => {
-            after_interrupt();
-            note(&format!("bgo: no longer waiting for \"{name}\": {goes_on}"));
-            return Ok(ExitCode::Interrupted);
+            out.after_interrupt();
+            out.note(&format!("bgo: no longer waiting for \"{name}\": {goes_on}"));
+            Ok(None)
         }
-        Step::Done => {}
     }
-    Ok(ExitCode::Done)
 }
 
 fn shown(timeout: Option<Span>) -> String {

@@ -1,13 +1,15 @@
 //! `status`: table, details, JSON, and the table that refreshes itself.
 
-use super::output::{Output, known_name, print, print_error};
+use super::output::{Output, known_name, print};
 use super::select::common;
 use crate::cli::StatusArgs;
 use crate::domain::row::Row;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, Common};
 use crate::platform::{self, Interest, SignalQueue};
+use crate::view::batch::Batch;
 use crate::view::detail::{self, LogSizes};
+use crate::view::json::JsonRow;
 use crate::view::style::Level;
 use crate::view::{json, table};
 use std::collections::HashMap;
@@ -26,25 +28,21 @@ pub fn run(bgo: &Bgo, args: &StatusArgs, out: &Output) -> Result<ExitCode> {
         (_, true) => Some(Level::Fancy),
         _ => None,
     };
+    if args.watch && out.is_json() {
+        return Err(Error::new(ErrorKind::Usage, "-w shows frames to a person; with --json there is one answer")
+            .hint("bgo events --stream --json tells of each change"));
+    }
     if args.watch {
         return refresh(bgo, args, out, level);
     }
-    let wanted = match common(bgo, &args.selector) {
-        Err(error) if args.json => return Ok(error_as_json(&error)),
-        wanted => wanted?,
-    };
-    match (args.selector.names.as_slice(), args.json) {
+    let wanted = common(bgo, &args.selector)?;
+    match (args.selector.names.as_slice(), out.is_json()) {
         ([], false) if args.ports => {
             print(&table::render(&with_ports(rows(bgo, wanted.as_ref())?), &out.style(level)));
         }
         ([], false) => print(&table::render(&rows(bgo, wanted.as_ref())?, &out.style(level))),
-        ([], true) => match rows(bgo, wanted.as_ref()) {
-            Err(error) if wanted.is_some() => return Ok(error_as_json(&error)),
-            rows => print(&json::rows(&with_ports(rows?))),
-        },
-        (names, false) => return details(bgo, names, out, level),
-        ([name], true) => return one_as_json(bgo, name),
-        (names, true) => return some_as_json(bgo, names),
+        ([], true) => print(&json::rows(&with_ports(rows(bgo, wanted.as_ref())?))),
+        (names, _) => return details(bgo, names, out, level),
     }
     Ok(ExitCode::Done)
 }
@@ -58,13 +56,11 @@ fn rows(bgo: &Bgo, wanted: Option<&Common>) -> Result<Vec<Row>> {
     if rows.is_empty() && matches!(common, Common::Group(_)) { Err(ops::nobody(bgo, common)) } else { Ok(rows) }
 }
 
-fn error_as_json(error: &Error) -> ExitCode {
-    eprint!("{}", json::error(error));
-    error.kind.exit_code()
-}
-
 /// Each of `names` in detail.
 pub fn details(bgo: &Bgo, names: &[OsString], out: &Output, level: Option<Level>) -> Result<ExitCode> {
+    if out.is_json() {
+        return Ok(details_as_json(bgo, names, out));
+    }
     let mut worst = ExitCode::Done;
     for (index, text) in names.iter().enumerate() {
         match known_row(bgo, text) {
@@ -74,7 +70,7 @@ pub fn details(bgo: &Bgo, names: &[OsString], out: &Output, level: Option<Level>
             }
             Err(error) if names.len() == 1 => return Err(error),
             Err(error) => {
-                print_error(&error);
+                out.error(&error);
                 worst = worst.max(error.kind.exit_code());
             }
         }
@@ -98,32 +94,25 @@ fn sizes(row: &Row) -> LogSizes {
     LogSizes { out: size(&row.logs.out), err: size(&row.logs.err), watcher: size(&row.logs.watcher) }
 }
 
-/// As in bgo-cli 0.2.0, the answer about one name is one document on stdout in any case: about an unknown name it is
-/// the error, and the exit status 1.
-fn one_as_json(bgo: &Bgo, text: &OsString) -> Result<ExitCode> {
-    match known_row(bgo, text) {
-        Ok(row) => {
-            print(&json::row(&row));
-            Ok(ExitCode::Done)
+fn details_as_json(bgo: &Bgo, names: &[OsString], out: &Output) -> ExitCode {
+    let rows: Vec<(String, Result<Row>)> =
+        names.iter().map(|text| (text.to_string_lossy().into_owned(), known_row(bgo, text))).collect();
+    match rows.as_slice() {
+        [(_, Ok(row))] => out.document(json::row(row)),
+        // As in bgo-cli 0.2.0, the answer about one name is one document on stdout in any case: about an unknown name it
+        // is the error, and the exit status 1.
+        [(_, Err(error))] => {
+            print(&json::error(error, &[]));
+            return ExitCode::Failed;
         }
-        Err(error) => {
-            print(&json::error(&error));
-            Ok(ExitCode::Failed)
+        rows => {
+            let results = rows.iter().map(|(name, row)| (name.as_str(), row.as_ref().map(JsonRow::from)));
+            let batch = Batch::new(results, false);
+            out.document(batch.to_json());
+            return if batch.error_count == 0 { ExitCode::Done } else { ExitCode::Failed };
         }
     }
-}
-
-fn some_as_json(bgo: &Bgo, names: &[OsString]) -> Result<ExitCode> {
-    let mut rows = Vec::new();
-    for text in names {
-        rows.push(known_row(bgo, text));
-    }
-    let mut worst = ExitCode::Done;
-    for error in rows.iter().filter_map(|row| row.as_ref().err()) {
-        worst = worst.max(error_as_json(error));
-    }
-    print(&json::rows(&rows.into_iter().flatten().collect::<Vec<_>>()));
-    Ok(worst)
+    ExitCode::Done
 }
 
 /// A frame every interval, until Ctrl-C. CPU is that since the frame before.
@@ -153,7 +142,7 @@ fn refresh(bgo: &Bgo, args: &StatusArgs, out: &Output, level: Option<Level>) -> 
         let fds = [(signals.as_fd(), Interest::Readable), (stdout.as_fd(), Interest::HangUp)];
         let ready = platform::wait(&fds, Some(deadline)).map_err(|e| broken(&e))?;
         if ready[0] {
-            super::output::after_interrupt();
+            out.after_interrupt();
             return Ok(ExitCode::Interrupted);
         }
         if ready[1] {

@@ -1,30 +1,31 @@
 //! `stop`
 
-use super::output::{awaiting, known_name, note};
+use super::output::{Output, known_name};
 use super::select::{Selected, each, each_in_time, select, select_running};
 use crate::cli::StopArgs;
 use crate::domain::name::Name;
 use crate::domain::signal::Signal;
 use crate::error::{ExitCode, Result};
 use crate::ops::{self, Bgo, StopOutcome, StopRequest};
+use crate::view::reply::{Action, Reply, Told};
 
 /// Stops the processes chosen, or all that run.
-pub fn run(bgo: &Bgo, args: &StopArgs) -> Result<ExitCode> {
+pub fn run(bgo: &Bgo, args: &StopArgs, out: &Output) -> Result<ExitCode> {
     let request = StopRequest { signal: args.signal, timeout: args.timeout, force: args.force };
     if args.all {
-        return each_in_time(bgo, &select_running(bgo)?, "stopping", &|name| stop(bgo, name, &request));
+        return each_in_time(bgo, out, &select_running(bgo, out)?, "stopping", &|name| stop(bgo, out, name, &request));
     }
-    let selected = select(bgo, &args.selector)?;
+    let selected = select(bgo, out, &args.selector)?;
     if args.cascade {
         let order = ops::stop_order(bgo, &registered(bgo, &selected)?)?;
-        return each(bgo, &Selected::Listed(order), &mut |name| {
-            awaiting(&format!("stopping {name}"), || stop(bgo, name, &request))
+        return each(bgo, out, &Selected::Listed(order), &mut |name| {
+            out.awaiting(&format!("stopping {name}"), || stop(bgo, out, name, &request))
         });
     }
     let chosen = names(bgo, &selected);
-    each_in_time(bgo, &selected, "stopping", &|name| {
-        let said = stop(bgo, name, &request)?;
-        note_dependents(bgo, name, &chosen);
+    each_in_time(bgo, out, &selected, "stopping", &|name| {
+        let said = stop(bgo, out, name, &request)?;
+        note_dependents(bgo, out, name, &chosen);
         Ok(said)
     })
 }
@@ -47,33 +48,36 @@ fn registered(bgo: &Bgo, selected: &Selected) -> Result<Vec<Name>> {
 }
 
 /// Stops one and says what came of it.
-fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<String> {
+fn stop(bgo: &Bgo, out: &Output, name: &Name, request: &StopRequest) -> Result<Told> {
+    let end = || ops::snapshot_of(bgo, name).ok().and_then(|row| row.end);
+    let stopped = || Reply::new(name, Action::Stopped);
     Ok(match ops::stop(bgo, name, request)? {
         StopOutcome::Stopped(Some(pid)) => {
-            let killed = if !request.force && was_killed(bgo, name) { ", killed: it did not end in time" } else { "" };
-            format!("stopped \"{name}\" (pid {pid}{killed})")
+            let end = end();
+            let was_killed = !request.force && end.as_ref().is_some_and(|exit| exit.signal == Some(Signal::KILL));
+            let killed = if was_killed { ", killed: it did not end in time" } else { "" };
+            stopped().pid(Some(pid)).end(end).told(format!("stopped \"{name}\" (pid {pid}{killed})"))
         }
-        StopOutcome::Stopped(None) => format!("stopped \"{name}\""),
+        StopOutcome::Stopped(None) => stopped().end(end()).told(format!("stopped \"{name}\"")),
         StopOutcome::Unsaved(_) => {
-            note(&format!("bgo: the record of \"{name}\" cannot be written: after a reboot it may be started again"));
-            format!("stopped \"{name}\"")
+            out.note(&format!(
+                "bgo: the record of \"{name}\" cannot be written: after a reboot it may be started again"
+            ));
+            stopped().told(format!("stopped \"{name}\""))
         }
-        StopOutcome::AlreadyDown => format!("\"{name}\" was not running"),
+        StopOutcome::AlreadyDown => {
+            Reply::new(name, Action::WasDown).end(end()).told(format!("\"{name}\" was not running"))
+        }
     })
 }
 
-fn was_killed(bgo: &Bgo, name: &Name) -> bool {
-    let end = ops::snapshot_of(bgo, name).ok().and_then(|row| row.end);
-    end.is_some_and(|exit| exit.signal == Some(Signal::KILL))
-}
-
 /// Says what still runs and needs `name`, other than what is being stopped, too.
-fn note_dependents(bgo: &Bgo, name: &Name, stopping: &[Name]) {
+fn note_dependents(bgo: &Bgo, out: &Output, name: &Name, stopping: &[Name]) {
     // The stop has succeeded, whatever is in the way of this.
     let Ok(mut dependents) = ops::running_dependents(bgo, name) else { return };
     dependents.retain(|dependent| !stopping.contains(dependent));
     for dependent in &dependents {
-        note(&format!(
+        out.note(&format!(
             "bgo: \"{dependent}\" still runs and needs \"{name}\"; bgo stop {} --cascade stops both",
             name.shell()
         ));

@@ -1,7 +1,7 @@
 //! `up` and `down`: one line a job, or a table that lives until all are settled.
 
 use super::logs_many::attach;
-use super::output::{Output, after_interrupt, known_name, note, or_json, print, print_error, say};
+use super::output::{Output, known_name};
 use crate::cli::{DownArgs, UpArgs};
 use crate::domain::name::Name;
 use crate::domain::plan::Step;
@@ -21,31 +21,31 @@ const FRAME: Duration = Duration::from_millis(100);
 
 /// Brings up jobs of the project.
 pub fn up(bgo: &Bgo, args: &UpArgs, out: &Output) -> Result<ExitCode> {
-    if args.json {
-        return or_json(up_as_json(bgo, args));
+    if out.is_json() {
+        return up_as_json(bgo, args, out);
     }
     let project = bgo.the_project()?;
-    warn(&project);
+    warn(out, &project);
     let signals = interrupts()?;
     let is_live = io::stderr().is_terminal();
     let request = request(args, is_live.then_some(FRAME));
-    let mut screen = Screen::new(out.style(None), is_live);
+    let mut screen = Screen::new(out, is_live);
     let outcome = ops::up::up(bgo, &project, &request, &signals, &mut |jobs| screen.show(jobs, progress::came_up))?;
     screen.finish(&outcome, progress::came_up);
     for job in &outcome.aborted {
         match &job.error {
-            None if job.done == Some(Done::Stopped) => say(&progress::went_down(job)),
+            None if job.done == Some(Done::Stopped) => out.say(&progress::went_down(job)),
             None => {}
-            Some(error) => print_error(error),
+            Some(error) => out.error(error),
         }
     }
-    tell_of_others(bgo, &project);
+    tell_of_others(bgo, out, &project);
     if outcome.interrupted {
-        after_interrupt();
+        out.after_interrupt();
         if args.attach {
             stop_all(bgo, begun(&outcome), &signals, out)?;
         } else {
-            note("bgo: no longer waiting; what was started goes on: bgo down stops it");
+            out.note("bgo: no longer waiting; what was started goes on: bgo down stops it");
         }
         return Ok(ExitCode::Interrupted);
     }
@@ -56,17 +56,17 @@ pub fn up(bgo: &Bgo, args: &UpArgs, out: &Output) -> Result<ExitCode> {
         let names = begun(&outcome);
         let stopped =
             attach(bgo, &names, out, signals, |signals| stop_all(bgo, names.clone(), signals, out).map(drop))?;
-        return Ok(if stopped { ExitCode::Interrupted } else { how_all_ended(bgo, &begun(&outcome)) });
+        return Ok(if stopped { ExitCode::Interrupted } else { how_all_ended(bgo, out, &begun(&outcome)) });
     }
     Ok(ExitCode::Done)
 }
 
 /// Tells which of `names`, all of which are down, have ended badly.
-fn how_all_ended(bgo: &Bgo, names: &[Name]) -> ExitCode {
+fn how_all_ended(bgo: &Bgo, out: &Output, names: &[Name]) -> ExitCode {
     let mut code = ExitCode::Done;
     for row in names.iter().filter_map(|name| ops::snapshot_of(bgo, name).ok()) {
         if let Some(exit) = row.end.filter(|exit| exit.reason.is_some() || !row.settings.is_success(exit.outcome())) {
-            note(&format!("bgo: \"{}\" failed: {exit}", row.name));
+            out.note(&format!("bgo: \"{}\" failed: {exit}", row.name));
             code = ExitCode::Failed;
         }
     }
@@ -90,17 +90,22 @@ fn stop_with(
     signals: &SignalQueue,
     out: &Output,
 ) -> Result<Outcome> {
-    let mut screen = Screen::new(out.style(None), io::stderr().is_terminal());
+    let mut screen = Screen::new(out, io::stderr().is_terminal());
     let outcome = ops::up::down(bgo, names, request, signals, &mut |jobs| screen.show(jobs, progress::went_down))?;
     screen.finish(&outcome, progress::went_down);
     Ok(outcome)
 }
 
-fn up_as_json(bgo: &Bgo, args: &UpArgs) -> Result<ExitCode> {
+fn up_as_json(bgo: &Bgo, args: &UpArgs, out: &Output) -> Result<ExitCode> {
+    if args.attach {
+        return Err(Error::new(ErrorKind::Usage, "--attach follows for a person; with --json there is one answer")
+            .hint("bgo up --json, then bgo follow --project --json"));
+    }
     let project = bgo.the_project()?;
+    warn(out, &project);
     let signals = interrupts()?;
     let outcome = ops::up::up(bgo, &project, &request(args, None), &signals, &mut |_| {})?;
-    print(&json_jobs::batch(&outcome.jobs, outcome.interrupted));
+    out.document(json_jobs::batch(&outcome.jobs, outcome.interrupted));
     Ok(exit_code(&outcome))
 }
 
@@ -117,12 +122,12 @@ fn request(args: &UpArgs, tick: Option<Duration>) -> UpRequest {
 
 /// Stops jobs of the project: all that are registered, also those that its file no longer has.
 pub fn down(bgo: &Bgo, args: &DownArgs, out: &Output) -> Result<ExitCode> {
-    if args.json {
-        return or_json(down_as_json(bgo, args));
+    if out.is_json() {
+        return down_as_json(bgo, args, out);
     }
-    let names = chosen(bgo, args)?;
+    let names = chosen(bgo, out, args)?;
     if names.is_empty() {
-        say("nothing of this project is registered");
+        out.say("nothing of this project is registered");
         return Ok(ExitCode::Done);
     }
     let signals = interrupts()?;
@@ -131,26 +136,26 @@ pub fn down(bgo: &Bgo, args: &DownArgs, out: &Output) -> Result<ExitCode> {
     let left: Vec<String> =
         outcome.jobs.iter().filter(|job| job.settled.is_none()).map(|job| format!("\"{}\"", job.name)).collect();
     if outcome.interrupted && !left.is_empty() {
-        after_interrupt();
-        note(&format!("bgo: interrupted: {} not stopped; bgo down stops the rest", were(&left)));
+        out.after_interrupt();
+        out.note(&format!("bgo: interrupted: {} not stopped; bgo down stops the rest", were(&left)));
     }
     Ok(exit_code(&outcome))
 }
 
-fn down_as_json(bgo: &Bgo, args: &DownArgs) -> Result<ExitCode> {
-    let (names, signals) = (chosen(bgo, args)?, interrupts()?);
+fn down_as_json(bgo: &Bgo, args: &DownArgs, out: &Output) -> Result<ExitCode> {
+    let (names, signals) = (chosen(bgo, out, args)?, interrupts()?);
     let stop = StopRequest { timeout: args.timeout, ..StopRequest::default() };
     let outcome = ops::up::down(bgo, names, &stop, &signals, &mut |_| {})?;
-    print(&json_jobs::batch(&outcome.jobs, outcome.interrupted));
+    out.document(json_jobs::batch(&outcome.jobs, outcome.interrupted));
     Ok(exit_code(&outcome))
 }
 
 /// The processes of the jobs that were named; without names all of the project.
-fn chosen(bgo: &Bgo, args: &DownArgs) -> Result<Vec<Name>> {
+fn chosen(bgo: &Bgo, out: &Output, args: &DownArgs) -> Result<Vec<Name>> {
     let root = bgo.project_root()?.ok_or_else(no_project)?;
     let members = ops::members(bgo, &Common::Project(root))?;
     for (name, error) in members.unreadable.iter().filter(|_| args.names.is_empty()) {
-        note(&format!("bgo: cannot tell whether \"{name}\" is of this project: {}", error.message()));
+        out.note(&format!("bgo: cannot tell whether \"{name}\" is of this project: {}", error.message()));
     }
     let of_project = members.names;
     if args.names.is_empty() {
@@ -184,25 +189,26 @@ fn interrupts() -> Result<SignalQueue> {
     SignalQueue::new(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]).map_err(|e| Error::io("cannot wait", &e))
 }
 
-fn warn(project: &ProjectFile) {
+fn warn(out: &Output, project: &ProjectFile) {
     for warning in &project.file.warnings {
-        note(&format!("bgo: warning: {}:{warning}", project.path.display()));
+        out.note(&format!("bgo: warning: {}:{warning}", project.path.display()));
     }
 }
 
 /// What runs for a job that the file no longer has is nobody's to stop unasked, and easily forgotten.
-fn tell_of_others(bgo: &Bgo, project: &ProjectFile) {
+fn tell_of_others(bgo: &Bgo, out: &Output, project: &ProjectFile) {
     let members = ops::members(bgo, &Common::Project(project.root.clone()));
     let names = members.map(|members| members.names).unwrap_or_default();
     let known: Vec<Name> =
         project.file.jobs.iter().filter_map(|job| bgo.process_of(&project.root, job.name.as_str())).collect();
     for name in names.iter().filter(|name| !known.contains(name) && ops::is_up(bgo, name).unwrap_or(false)) {
-        note(&format!("note: \"{name}\" runs, and the file no longer has such a job: bgo stop {}", name.shell()));
+        out.note(&format!("note: \"{name}\" runs, and the file no longer has such a job: bgo stop {}", name.shell()));
     }
 }
 
 /// Where the progress of jobs is shown: lines as they settle, and on a terminal a table of those under way.
-struct Screen {
+struct Screen<'a> {
+    out: &'a Output,
     style: Style,
     is_live: bool,
     /// How many lines of the table are on the terminal.
@@ -211,9 +217,9 @@ struct Screen {
     told: Vec<(bool, bool)>,
 }
 
-impl Screen {
-    fn new(style: Style, is_live: bool) -> Screen {
-        Screen { style, is_live, drawn: 0, told: Vec::new() }
+impl<'a> Screen<'a> {
+    fn new(out: &'a Output, is_live: bool) -> Screen<'a> {
+        Screen { out, style: out.style(None), is_live, drawn: 0, told: Vec::new() }
     }
 
     fn show(&mut self, jobs: &[Progress], line: fn(&Progress) -> String) {
@@ -235,8 +241,8 @@ impl Screen {
         self.told.resize(jobs.len(), (false, false));
         for (job, (said, failed)) in jobs.iter().zip(&mut self.told) {
             match &job.error {
-                Some(error) if !std::mem::replace(failed, true) => print_error(error),
-                None if job.settled.is_some() && !std::mem::replace(said, true) => say(&line(job)),
+                Some(error) if !std::mem::replace(failed, true) => self.out.error(error),
+                None if job.settled.is_some() && !std::mem::replace(said, true) => self.out.say(&line(job)),
                 _ => {}
             }
         }
@@ -246,7 +252,7 @@ impl Screen {
         self.clear();
         self.tell(&outcome.jobs, line);
         for job in outcome.jobs.iter().filter(|job| job.step == Step::Waiting && !outcome.interrupted) {
-            note(&format!("bgo: \"{}\" was not started: another job failed", job.name));
+            self.out.note(&format!("bgo: \"{}\" was not started: another job failed", job.name));
         }
     }
 

@@ -1,71 +1,127 @@
 //! `wait`
 
-use super::output::{after_interrupt, awaiting, known_name, name, note, print_error, say};
+use super::output::{Output, known_name, name};
 use super::select::{Selected, select};
 use crate::cli::{WaitArgs, WaitFor};
 use crate::domain::duration::Span;
 use crate::domain::name::Name;
 use crate::domain::outcome::{Exit, Outcome};
+use crate::domain::row::Row;
 use crate::error::{Error, ErrorKind, ExitCode, ExitStatus, Result};
 use crate::ops::{self, Bgo, Goal, Pending, Reached, Step, Waiter, shell_status};
 use crate::platform::SignalQueue;
+use crate::view::batch::{Batch, BatchItem};
+use crate::view::json::{self, JsonRow};
+use crate::view::reply::{ReachedState, WaitReply};
 
 /// Waits, says what got there as it does, and exits with the highest status (with `--any`: that of the first).
-pub fn run(bgo: &Bgo, args: &WaitArgs) -> Result<ExitStatus> {
+pub fn run(bgo: &Bgo, args: &WaitArgs, out: &Output) -> Result<ExitStatus> {
     let goal = match args.goal {
         WaitFor::Ready => Goal::Ready,
         WaitFor::Exit => Goal::Exit,
         WaitFor::Stopped => Goal::Stopped,
     };
-    let mut names: Vec<Name> = Vec::new();
-    match select(bgo, &args.selector)? {
-        Selected::Listed(members) => names = members,
-        Selected::Typed(typed) => {
-            for text in &typed {
-                let name = if args.timeout.is_some() { name(text) } else { known_name(bgo, text) }?;
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-        }
-    }
+    let (names, is_one) = names(bgo, args, out)?;
     // Before the live line, which is a thread: it must not be the one that a signal ends.
     let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM]).map_err(|e| Error::io("cannot wait", &e))?;
     let mut waiter = Waiter::new(bgo, &names, goal, args.timeout.map(|timeout| timeout.0))?;
-    for name in names.iter().filter(|name| !bgo.store.record_path(name).exists()) {
-        note(&format!("bgo: \"{name}\" is not registered yet; waiting for somebody to start it"));
-    }
-    if goal == Goal::Ready {
-        for name in names.iter().filter(|name| bgo.store.record_path(name).exists()) {
-            if !ops::is_up(bgo, name)? {
-                note(&format!("bgo: \"{name}\" is down; waiting for somebody to start it"));
-            }
-        }
-    }
+    note_absent(bgo, out, &names, goal)?;
     let mut highest = 0;
+    let mut results: Vec<(Name, Result<Reached>)> = Vec::new();
+    let mut interrupted = false;
     loop {
         let what = format!("waiting for {} {}", list(&waiter), aim(goal));
-        let status = match awaiting(&what, || waiter.next(&signals))? {
+        let status = match out.awaiting(&what, || waiter.next(&signals))? {
             Step::Reached(name, Ok(reached)) => {
-                say(&sentence(&name, &reached));
-                status(goal, &reached)
+                out.say(&sentence(&name, &reached));
+                let status = status(goal, &reached);
+                results.push((name, Ok(reached)));
+                status
             }
             Step::Reached(_, Err(error)) if names.len() == 1 => return Err(error),
-            Step::Reached(_, Err(error)) => {
-                print_error(&error);
-                error.kind.exit_code() as u8
+            Step::Reached(name, Err(error)) => {
+                let status = error.kind.exit_code() as u8;
+                if !out.is_json() {
+                    out.error(&error);
+                }
+                results.push((name, Err(error)));
+                status
             }
-            Step::Done => return Ok(ExitStatus::PassedOn(highest)),
+            Step::Done => break,
+            Step::TimedOut if out.is_json() && !is_one => {
+                let late: Vec<Name> = waiter.pending().map(|pending| pending.name.clone()).collect();
+                let error = timed_out(&waiter, goal, args.timeout);
+                highest = error.kind.exit_code() as u8;
+                results.extend(late.into_iter().map(|name| (name, Err(error.clone()))));
+                break;
+            }
             Step::TimedOut => return Err(timed_out(&waiter, goal, args.timeout)),
             Step::Interrupted => {
-                after_interrupt();
-                return Ok(ExitCode::Interrupted.into());
+                out.after_interrupt();
+                (highest, interrupted) = (ExitCode::Interrupted as u8, true);
+                break;
             }
         };
-        highest = highest.max(status);
+        highest = if args.any { status } else { highest.max(status) };
         if args.any {
-            return Ok(ExitStatus::PassedOn(status));
+            break;
         }
+    }
+    if out.is_json() {
+        // In the order of the names, whichever was first.
+        results.sort_by_key(|(name, _)| names.iter().position(|wanted| wanted == name));
+        answer(bgo, out, &results, is_one, interrupted);
+    }
+    Ok(ExitStatus::PassedOn(highest))
+}
+
+/// Who is waited for, and whether it is one that was named.
+fn names(bgo: &Bgo, args: &WaitArgs, out: &Output) -> Result<(Vec<Name>, bool)> {
+    let typed = match select(bgo, out, &args.selector)? {
+        Selected::Listed(members) => return Ok((members, false)),
+        Selected::Typed(typed) => typed,
+    };
+    let mut names: Vec<Name> = Vec::new();
+    for text in &typed {
+        let name = if args.timeout.is_some() { name(text) } else { known_name(bgo, text) }?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok((names, typed.len() == 1))
+}
+
+/// Says whom somebody has to start first.
+fn note_absent(bgo: &Bgo, out: &Output, names: &[Name], goal: Goal) -> Result<()> {
+    for name in names {
+        if !bgo.store.record_path(name).exists() {
+            out.note(&format!("bgo: \"{name}\" is not registered yet; waiting for somebody to start it"));
+        } else if goal == Goal::Ready && !ops::is_up(bgo, name)? {
+            out.note(&format!("bgo: \"{name}\" is down; waiting for somebody to start it"));
+        }
+    }
+    Ok(())
+}
+
+/// What became of each, and how it is now.
+fn answer(bgo: &Bgo, out: &Output, results: &[(Name, Result<Reached>)], is_one: bool, interrupted: bool) {
+    let rows: Vec<Option<Row>> = results.iter().map(|(name, _)| ops::snapshot_of(bgo, name).ok()).collect();
+    let reply = |name: &Name, reached: &Reached, row| {
+        let (state, end) = match reached {
+            Reached::Ready => (ReachedState::Ready, None),
+            Reached::Ended(exit) => (ReachedState::Ended, Some(exit.clone())),
+            Reached::Down(exit) => (ReachedState::Down, Some(exit.clone())),
+            Reached::Deleted(exit) => (ReachedState::Deleted, Some(exit.clone())),
+        };
+        WaitReply { name: name.to_string(), reached: state, end, process: Option::map(row, JsonRow::from) }
+    };
+    let replies = results.iter().zip(&rows).map(|((name, result), row)| {
+        (name.as_str(), result.as_ref().map(|reached| reply(name, reached, row.as_ref())))
+    });
+    let batch = Batch::new(replies, interrupted);
+    match batch.results.as_slice() {
+        [BatchItem { data: Some(reply), .. }] if is_one => out.document(json::document(reply)),
+        _ => out.document(batch.to_json()),
     }
 }
 

@@ -1,39 +1,44 @@
 //! `watch`, `unwatch`, `set`, `pause`, `resume`
 
+use super::output::Output;
 use super::select::{Selected, each, select};
 use crate::cli::{Selector, SetArgs, WatchArgs};
 use crate::domain::record::State;
 use crate::domain::settings::{Restart, counts_from_next_start};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo};
+use crate::view::reply::{Action, Reply};
 
 /// Turns watch mode on, or changes its settings.
-pub fn watch(bgo: &Bgo, args: WatchArgs) -> Result<ExitCode> {
+pub fn watch(bgo: &Bgo, args: WatchArgs, out: &Output) -> Result<ExitCode> {
     if args.restart == Some(Restart::No) {
         return Err(Error::new(ErrorKind::Usage, "--restart no is what bgo unwatch does").hint("bgo unwatch NAME"));
     }
     let supervision = args.settings.supervision(args.restart);
-    each(bgo, &select(bgo, &args.selector)?, &mut |name| {
+    each(bgo, out, &select(bgo, out, &args.selector)?, &mut |name| {
         let record = ops::watch(bgo, name, &supervision, args.reset)?;
         let watch = record.watch.unwrap_or_default();
-        Ok(format!(
+        Ok(Reply::new(name, Action::Watched).pid(record.pid).told(format!(
             "watching \"{name}\" (interval {}, min-uptime {}, on-fast-crash {})",
             watch.interval, watch.min_uptime, watch.on_fast_crash
-        ))
+        )))
     })
 }
 
 /// Turns watch mode off.
-pub fn unwatch(bgo: &Bgo, selector: &Selector) -> Result<ExitCode> {
-    each(bgo, &select(bgo, selector)?, &mut |name| {
+pub fn unwatch(bgo: &Bgo, selector: &Selector, out: &Output) -> Result<ExitCode> {
+    each(bgo, out, &select(bgo, out, selector)?, &mut |name| {
         let was = ops::is_watched(bgo, name)?;
         ops::unwatch(bgo, name)?;
-        Ok(if was { format!("no longer watching \"{name}\"") } else { format!("\"{name}\" was not watched") })
+        Ok(match was {
+            true => Reply::new(name, Action::Unwatched).told(format!("no longer watching \"{name}\"")),
+            false => Reply::new(name, Action::Unchanged).told(format!("\"{name}\" was not watched")),
+        })
     })
 }
 
 /// Changes settings.
-pub fn set(bgo: &Bgo, args: SetArgs) -> Result<ExitCode> {
+pub fn set(bgo: &Bgo, args: SetArgs, out: &Output) -> Result<ExitCode> {
     let given = args.settings.supervision(args.restart);
     let unset = args.unset.iter().map(|name| name.trim_start_matches("--").to_owned());
     let names: Vec<String> = given.names().into_iter().chain(unset.clone()).collect();
@@ -46,35 +51,36 @@ pub fn set(bgo: &Bgo, args: SetArgs) -> Result<ExitCode> {
     if names.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "nothing to set was given").hint("bgo help set lists all settings"));
     }
-    each(bgo, &Selected::Typed(args.names), &mut |name| {
+    each(bgo, out, &Selected::Typed(args.names), &mut |name| {
         let record = ops::set(bgo, name, &given, &args.unset)?;
         // How readiness is told can still be changed while it is awaited.
         let awaited = record.state == State::Starting;
         let is_later = |name: &&str| counts_from_next_start(name) && !(awaited && name.starts_with("ready-when"));
-        let later: Vec<&str> = names.iter().map(String::as_str).filter(is_later).collect();
         let runs = !record.state.is_settled();
+        let later: Vec<&str> = names.iter().map(String::as_str).filter(|name| !runs || is_later(name)).collect();
         let note = match later.as_slice() {
-            _ if !runs => " from its next start on".to_owned(),
             [] => String::new(),
             some if some.len() == names.len() => " from its next start on".to_owned(),
             some => format!(" ({} from its next start on)", some.join(", ")),
         };
-        Ok(format!("{done} of \"{name}\"{note}"))
+        let from_next_start = later.iter().map(|&name| name.to_owned()).collect();
+        let reply = Reply { settings: names.clone(), from_next_start, ..Reply::new(name, Action::Set) };
+        Ok(reply.told(format!("{done} of \"{name}\"{note}")))
     })
 }
 
 /// Holds processes.
-pub fn pause(bgo: &Bgo, selector: &Selector) -> Result<ExitCode> {
-    each(bgo, &select(bgo, selector)?, &mut |name| {
+pub fn pause(bgo: &Bgo, selector: &Selector, out: &Output) -> Result<ExitCode> {
+    each(bgo, out, &select(bgo, out, selector)?, &mut |name| {
         ops::pause(bgo, name)?;
-        Ok(format!("paused \"{name}\""))
+        Ok(Reply::new(name, Action::Paused).told(format!("paused \"{name}\"")))
     })
 }
 
 /// Lets processes go on.
-pub fn resume(bgo: &Bgo, selector: &Selector) -> Result<ExitCode> {
-    each(bgo, &select(bgo, selector)?, &mut |name| {
+pub fn resume(bgo: &Bgo, selector: &Selector, out: &Output) -> Result<ExitCode> {
+    each(bgo, out, &select(bgo, out, selector)?, &mut |name| {
         ops::resume(bgo, name)?;
-        Ok(format!("\"{name}\" goes on"))
+        Ok(Reply::new(name, Action::Resumed).told(format!("\"{name}\" goes on")))
     })
 }

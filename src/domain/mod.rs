@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod change;
 pub mod check;
 pub mod control;
+mod described;
 pub mod cursor;
 #[cfg(test)]
 pub mod dice;

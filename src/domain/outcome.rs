@@ -6,6 +6,7 @@
 use super::duration::Span;
 use super::signal::Signal;
 use super::timestamp::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -45,7 +46,7 @@ impl fmt::Display for Outcome {
 }
 
 /// One end of one run, as kept in the record's `exits`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exit {
     /// When bgo learned of it.
     pub at: Timestamp,

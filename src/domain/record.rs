@@ -17,6 +17,7 @@ pub use super::state::State;
 use super::timestamp::Timestamp;
 pub use super::watch::Watch;
 pub use super::wish::{Ask, WireGrace, Wish};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::time::SystemTime;
@@ -97,7 +98,7 @@ pub struct Ready {
 }
 
 /// What health checks found; the record's `health` block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     /// Failed checks in a row.
     pub failures: u32,

@@ -13,6 +13,11 @@ macro_rules! states {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum State { $($(#[doc = $doc])+ $variant,)* }
 
+        impl State {
+            /// Each state: its word, and what it means.
+            pub const ALL: &[(&str, &str)] = &[$(($word, concat!($($doc),+))),*];
+        }
+
         impl fmt::Display for State {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(match self { $(State::$variant => $word,)* })

@@ -13,7 +13,9 @@ use crate::domain::settings::Settings;
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::Error;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -27,22 +29,31 @@ pub fn row(row: &Row) -> String {
     document(&JsonRow::from(row))
 }
 
-/// A failure as one object.
-pub fn error(error: &Error) -> String {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        error: Failure<'a>,
-    }
-    document(&Document { error: Failure::from(error) })
+/// A failure as one object, with what was noted on the way.
+pub fn error(error: &Error, notes: &[String]) -> String {
+    with_notes(document(&FailureReply { error: Failure::from(error) }), notes)
+}
+
+/// What a command that failed writes to standard error.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FailureReply<'a> {
+    /// What went wrong.
+    error: Failure<'a>,
 }
 
 /// A failure, wherever it is told of.
-#[derive(Serialize)]
-pub(super) struct Failure<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Failure<'a> {
+    /// The kind of failure; `capabilities` lists them.
     r#type: &'static str,
+    /// What failed, and why.
     message: String,
+    /// What helps: a command to type, or a sentence.
     hint: Option<&'a str>,
+    /// Whether the same command may succeed when simply tried again.
     retryable: bool,
+    /// More, such as the last lines of a log; empty normally.
+    details: Vec<&'a str>,
 }
 
 impl<'a> From<&'a Error> for Failure<'a> {
@@ -52,8 +63,27 @@ impl<'a> From<&'a Error> for Failure<'a> {
             message: error.message(),
             hint: Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
             retryable: error.kind.is_retryable(),
+            details: error.details.lines().collect(),
         }
     }
+}
+
+/// A document, and in it `notes`, if there are any and it is one object.
+pub fn with_notes(text: String, notes: &[String]) -> String {
+    if notes.is_empty() {
+        return text;
+    }
+    // Seldom needed: a field of each reply, or a generic wrapper around it, would cost all of them.
+    let Ok(mut object) = serde_json::from_str::<Map<String, Value>>(&text) else { return text };
+    object.insert("notes".to_owned(), notes.into());
+    document(&object)
+}
+
+/// Any value, as one line.
+pub fn line(value: &impl Serialize) -> String {
+    let mut json = text::clean_json(serde_json::to_string(value).unwrap_or_default());
+    json.push('\n');
+    json
 }
 
 /// Any value, as text that a terminal can be shown.
@@ -73,8 +103,8 @@ impl Serialize for Rows<'_> {
 }
 
 /// The fields of a row: first those of bgo-cli 0.2.0, then ours.
-#[derive(Serialize)]
-struct JsonRow<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct JsonRow<'a> {
     name: &'a str,
     pid: Option<u32>,
     status: &'static str,
@@ -117,13 +147,13 @@ struct JsonRow<'a> {
     spec: &'a Settings,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct JsonProject<'a> {
     root: Cow<'a, str>,
     job: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct LogPaths<'a> {
     stdout: Cow<'a, str>,
     stderr: Cow<'a, str>,
@@ -204,7 +234,7 @@ mod tests {
     use super::*;
     use crate::domain::outcome::Outcome;
     use crate::error::ErrorKind;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn parse(text: &str) -> Value {
         assert!(text.ends_with('\n'));
@@ -322,9 +352,10 @@ mod tests {
     fn errors_say_what_failed_and_what_helps() {
         let failed = Error::new(ErrorKind::Conflict, "cannot start \"web\"").because("busy").hint("try again");
         let expected = json!({"error": {
-            "type": "conflict", "message": "cannot start \"web\": busy", "hint": "try again", "retryable": true,
+            "type": "conflict", "message": "cannot start \"web\": busy", "hint": "try again", "retryable": true, "details": [],
         }});
-        assert_eq!(parse(&error(&failed)), expected);
-        assert_eq!(parse(&error(&Error::not_found("web")))["error"]["hint"], json!(null));
+        assert_eq!(parse(&error(&failed, &[])), expected);
+        assert_eq!(parse(&error(&Error::not_found("web"), &["so".to_owned()]))["notes"], json!(["so"]));
+        assert_eq!(parse(&error(&Error::not_found("web"), &[]))["error"]["hint"], json!(null));
     }
 }

@@ -1,8 +1,9 @@
 //! The jobs of a project as JSON.
 //!
-//! Why it exists: a script that brings up a project reads what became of each job. Invariant: a batch has one shape,
-//! whatever was done: what came of the whole, how many of which, and each with its place, its name, and data or error.
+//! Why it exists: a script that brings up a project reads what became of each job. Invariant: a job that was asked for
+//! is in the answer, with what was done or why it was not.
 
+use super::batch::Batch;
 use super::json::{Failure, document};
 use crate::domain::jobs::Problem;
 use crate::domain::outcome::Exit;
@@ -12,24 +13,6 @@ use serde::Serialize;
 
 /// What an `up` or a `down` came to.
 pub fn batch(jobs: &[Progress], interrupted: bool) -> String {
-    #[derive(Serialize)]
-    struct Batch<'a> {
-        outcome: &'static str,
-        total: usize,
-        success_count: usize,
-        error_count: usize,
-        results: Vec<One<'a>>,
-    }
-    #[derive(Serialize)]
-    struct One<'a> {
-        index: usize,
-        ok: bool,
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        data: Option<Data<'a>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        error: Option<Failure<'a>>,
-    }
     #[derive(Serialize)]
     struct Data<'a> {
         job: &'a str,
@@ -43,7 +26,7 @@ pub fn batch(jobs: &[Progress], interrupted: bool) -> String {
         Error::new(if interrupted { ErrorKind::TimedOut } else { ErrorKind::StartFailed }, "it was not awaited")
             .because(if interrupted { "interrupted" } else { "another job failed" });
     let is_ok = |job: &Progress| job.settled.is_some() && job.error.is_none();
-    let results = jobs.iter().enumerate().map(|(index, job)| {
+    let results = jobs.iter().map(|job| {
         let ok = is_ok(job);
         let took = job.begun.zip(job.settled).map(|(begun, settled)| settled.saturating_sub(begun));
         let data = Data {
@@ -54,18 +37,9 @@ pub fn batch(jobs: &[Progress], interrupted: bool) -> String {
             end: job.end.as_ref(),
             took_ms: took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
         };
-        let error = (!ok).then(|| Failure::from(job.error.as_ref().unwrap_or(&unsettled)));
-        One { index, ok, name: job.name.as_str(), data: ok.then_some(data), error }
+        (job.name.as_str(), if ok { Ok(data) } else { Err(job.error.as_ref().unwrap_or(&unsettled)) })
     });
-    let results: Vec<One<'_>> = results.collect();
-    let success_count = jobs.iter().filter(|job| is_ok(job)).count();
-    let error_count = jobs.len() - success_count;
-    let outcome = match (interrupted, error_count) {
-        (true, _) => "interrupted",
-        (false, 0) => "success",
-        (false, _) => "failure",
-    };
-    document(&Batch { outcome, total: jobs.len(), success_count, error_count, results })
+    Batch::new(results, interrupted).to_json()
 }
 
 fn action(done: Option<Done>) -> &'static str {

@@ -4,11 +4,13 @@
 //! here alone. Invariant: nothing in this folder does I/O or looks at a clock or the environment, and no control
 //! character of a name, command or log reaches the output raw.
 
+pub mod batch;
 pub mod detail;
 pub mod environment;
 pub mod json;
 pub mod json_jobs;
 pub mod progress;
+pub mod reply;
 pub mod style;
 pub mod table;
 pub mod text;

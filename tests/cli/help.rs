@@ -73,6 +73,7 @@ Commands:
 Options:
       --color <WHEN>   Colour the output: auto, always, never [default: auto]
       --config <PATH>  Project file [default: the nearest bgo.toml]
+      --json           Answer in JSON
   -h, --help           Print help
   -V, --version        Print version
 
@@ -108,6 +109,7 @@ Options:
       --config <PATH>    Project file [default: the nearest bgo.toml]
       --project          All processes of the project of this folder: that of the nearest bgo.toml
   -a, --all              Stop every process that runs
+      --json             Answer in JSON
       --cascade          Stop what needs them (--after) first
   -f, --force            SIGKILL at once
       --signal <SIGNAL>  Signal that asks it to end [default: its stop signal]
@@ -128,6 +130,7 @@ Options:
       --config <PATH>    Project file [default: the nearest bgo.toml]
       --cwd <DIR>        Folder to run in [default: the current one]
   -e, --env <KEY=VALUE>  Set a variable on top of the present environment
+      --json             Answer in JSON
   -h, --help             Print help
 
 Restart policy:
@@ -230,6 +233,7 @@ Options:
       --config <PATH>   Project file [default: the nearest bgo.toml]
       --project         All processes of the project of this folder: that of the nearest bgo.toml
       --for <WHAT>      For what: ready, exit (watch mode may start it again), stopped (it stays down) [default: exit]
+      --json            Answer in JSON
       --timeout <TIME>  Give up after this time
       --any             Until the first of several gets there
   -h, --help            Print help
@@ -251,6 +255,7 @@ Options:
       --config <PATH>  Project file [default: the nearest bgo.toml]
       --project        All processes of the project of this folder: that of the nearest bgo.toml
   -f, --follow         Go on with what is written from now on, until Ctrl-C
+      --json           Answer in JSON
       --until-exit     With --follow: end when all are down for good; restarts by its policy go on
   -n, --lines <N>      Only the last N lines of each stream [default: 50; all with --since-start, --run, --all or
                        --grep]
@@ -281,6 +286,7 @@ Options:
       --group <GROUP>  All processes of this group [aliases: --workspace, --filter]
       --config <PATH>  Project file [default: the nearest bgo.toml]
       --project        All processes of the project of this folder: that of the nearest bgo.toml
+      --json           Answer in JSON
       --until-exit     End when all are down for good; restarts by its policy go on
   -n, --lines <N>      How many lines of each stream to begin with [default: 10; all with --since-start or --all]
       --since-start    Only what the present or last run wrote
@@ -310,6 +316,7 @@ Options:
       --cwd <DIR>        Folder to run in [default: the current one]
       --config <PATH>    Project file [default: the nearest bgo.toml]
   -e, --env <KEY=VALUE>  Set a variable on top of the present environment
+      --json             Answer in JSON
       --settle <TIME>    Report a failure if it ends badly within this time; 0 to not wait [default: 100ms]
       --wait[=<TIME>]    Wait until it is ready or has ended, for TIME at most
       --if-not-running   Succeed if it runs already
