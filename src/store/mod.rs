@@ -9,6 +9,7 @@
 //! procs/<name>.json      the record            procs/<name>.env   the captured environment
 //! run/<name>.alive       the ownership lock    run/<name>.write   the write lock
 //! run/<name>.notify      the socket for sd_notify, while there is a process that was told of it
+//! run/<name>~<reader>.reader   what a reader of its logs has seen (`logs --new`)
 //! logs/<name>.{out,err,watcher}.log
 //! ```
 
@@ -17,6 +18,7 @@ mod env_file;
 mod environment;
 mod lock;
 mod open;
+mod reader;
 mod trust;
 
 pub use atomic::{Durability, replace, temporary_path};
@@ -24,6 +26,7 @@ pub use env_file::{EnvFileError, read_env_files};
 pub use environment::Environment;
 pub use lock::{Ownership, WriteLock, locked_shared};
 pub use open::{create_private, open_log, open_to_read, refuse_odd};
+pub use reader::ReaderLock;
 
 use crate::domain::name::Name;
 use crate::domain::record::Record;
@@ -245,6 +248,7 @@ impl Store {
         let replaced = [self.record_path(name), self.environment_path(name)];
         let temporary = replaced.each_ref().map(|path| atomic::temporary_path(path));
         paths.extend(replaced.into_iter().chain(temporary).chain([self.notify_path(name)]));
+        paths.extend(self.readers(name));
         lock.has_record.set(None);
         paths.iter().try_for_each(|path| lock::remove(path))?;
         self.abandon(name, ownership)
@@ -274,7 +278,8 @@ impl Store {
             .chain(empty_logs)
             .filter_map(|entry| {
                 let file = entry.file_name().into_string().ok()?;
-                let name = SUFFIXES.iter().find_map(|suffix| file.strip_suffix(suffix))?;
+                let lock_or_other = || SUFFIXES.iter().find_map(|suffix| file.strip_suffix(suffix));
+                let name = reader::reader_of(&file).or_else(lock_or_other)?;
                 Name::parse(name.strip_prefix('.').unwrap_or(name)).ok()
             })
             .collect();
