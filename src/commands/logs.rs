@@ -6,7 +6,7 @@ use crate::cli::{FollowArgs, LogPart, LogsArgs, Selector, Streams};
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::logs::Pattern;
-use crate::ops::logs::{FollowRequest, Followed, LogRequest, Stream, Which};
+use crate::ops::logs::{Filter, FollowRequest, Followed, LogRequest, Stream, Which};
 use crate::ops::{self, Bgo};
 use crate::view::style::Level;
 use std::io::{self, Write};
@@ -55,14 +55,14 @@ fn which(watcher: bool, streams: Streams) -> Which {
 pub fn run(bgo: &Bgo, wanted: &Wanted, out: &Output) -> Result<ExitCode> {
     let grep = wanted.part.grep.as_deref().map(pattern).transpose()?;
     let run = wanted.run.or(wanted.part.since_start.then_some(0));
-    let request = LogRequest { which: wanted.which, run, lines: wanted.lines, grep };
+    let request = LogRequest { which: wanted.which, run, lines: wanted.lines, filter: Filter { grep, ..Filter::default() } };
     let (code, any) = match wanted.selector.names.as_slice() {
         [name] => one(bgo, &known_name(bgo, name)?, &request, wanted.follow, out)?,
         // A group has the form of several also while it has one member: another may join it.
         _ => logs_many::run(bgo, &wanted.selector, &request, wanted.follow, out)?,
     };
     // As grep does it.
-    let in_vain = request.grep.is_some() && !any && code == ExitCode::Done;
+    let in_vain = request.filter.selects() && !any && code == ExitCode::Done;
     Ok(if in_vain { ExitCode::Failed } else { code })
 }
 

@@ -9,7 +9,7 @@ use super::select::{Selected, common, select};
 use crate::cli::Selector;
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
-use crate::ops::logs::{FollowAll, FollowRequest, Followed, LogRequest, Patient, Selection, Stream, Told, Which, Who};
+use crate::ops::logs::{Filter, FollowAll, FollowRequest, Followed, LogRequest, Patient, Selection, Stream, Told, Which, Who};
 use crate::ops::{self, Bgo};
 use crate::platform::SignalQueue;
 use crate::view::style::Style;
@@ -145,7 +145,7 @@ pub fn attach(
     signals: SignalQueue,
     stop: impl FnOnce(&SignalQueue) -> Result<()>,
 ) -> Result<bool> {
-    let logs = LogRequest { which: Which::Both, run: Some(0), lines: None, grep: None };
+    let logs = LogRequest { which: Which::Both, run: Some(0), lines: None, filter: Filter::default() };
     let request = FollowRequest { logs, until_exit: true };
     let mut all = FollowAll::new(bgo, Who::Names(names.to_vec()), request)?;
     let mut lines = Lines::new(names, out);
