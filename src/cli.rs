@@ -4,6 +4,7 @@
 //! of bgo-cli 0.2.0 is a subset.
 
 mod env;
+mod expect;
 mod logs;
 mod project;
 mod selector;
@@ -17,7 +18,8 @@ use crate::domain::spec::Supervision;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use env::{EnvArgs, Syntax};
-pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
+pub use expect::{ExpectArgs, From, OneStream};
+pub use logs::{FollowArgs, LogPart, LogsArgs, OutputForm, ReadFlags, Streams};
 pub use project::{DownArgs, SchemaArgs, Topic, UpArgs};
 pub use selector::Selector;
 pub use settings::{RestartFlags, SettingsFlags};
@@ -132,6 +134,9 @@ pub enum Command {
     /// Follow the output of processes (logs -f -n 10)
     #[command(visible_alias = "tail", after_help = logs::NOTES)]
     Follow(FollowArgs),
+    /// Wait for a text in the output of a process
+    #[command(after_help = expect::NOTES)]
+    Expect(ExpectArgs),
     /// Restart a running process from now on when it dies
     Watch(WatchArgs),
     /// Leave a process down from now on when it dies

@@ -11,9 +11,11 @@ mod completions;
 mod delete;
 mod direct;
 mod env;
+mod expect;
 mod free_port;
 mod logs;
 mod logs_many;
+mod logs_read;
 mod output;
 mod pick;
 mod restart;
@@ -95,6 +97,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Env(args) => env::run(&bgo, &args, out),
         Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
         Command::Follow(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
+        Command::Expect(args) => expect::run(&bgo, &args, out),
         Command::Watch(args) => watch::watch(&bgo, args, out),
         Command::Unwatch(args) => watch::unwatch(&bgo, &args, out),
         Command::Set(args) => watch::set(&bgo, args, out),

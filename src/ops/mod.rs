@@ -9,6 +9,7 @@ mod awaited;
 mod dependencies;
 mod end;
 mod environment;
+pub mod expect;
 mod failure;
 mod fetch;
 mod foreground;

@@ -6,9 +6,11 @@
 
 pub mod batch;
 pub mod detail;
+pub mod digest;
 pub mod environment;
 pub mod json;
 pub mod json_jobs;
+pub mod json_logs;
 pub mod progress;
 pub mod reply;
 pub mod style;

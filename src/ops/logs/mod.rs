@@ -18,6 +18,7 @@ pub use follow::{FollowRequest, Followed, follow};
 pub use many::{FollowAll, Tell, Told, Who};
 pub use crate::domain::output::Stream;
 pub use patient::Patient;
+pub(super) use since::{Parts, place};
 pub use reading::{Read, ReadLine, ReadRequest, Reading, TakeLine};
 
 use self::lines::Grep;
@@ -124,7 +125,7 @@ pub fn select(bgo: &Bgo, name: &Name, request: &LogRequest) -> Result<Selection>
 }
 
 /// The files of the logs that are meant. Of merged streams there is one.
-fn streams(logs: &Logs, which: Which) -> Vec<(Stream, PathBuf)> {
+pub(super) fn streams(logs: &Logs, which: Which) -> Vec<(Stream, PathBuf)> {
     let out = || (Stream::Stdout, logs.out.clone());
     match which {
         Which::Watcher => vec![(Stream::Watcher, logs.watcher.clone())],

@@ -115,6 +115,11 @@ impl<'a> Reading<'a> {
         self.name
     }
 
+    /// What of them.
+    pub fn request(&self) -> &ReadRequest {
+        self.request
+    }
+
     /// Whether both streams are in one log.
     pub fn is_merged(&self) -> bool {
         self.parts.merged

@@ -19,8 +19,10 @@ use std::path::{Path, PathBuf};
 
 /// A part of one stream, in one log.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
+pub struct Part {
+    /// Which stream.
     pub stream: Stream,
+    /// The live file of the log.
     pub path: PathBuf,
     /// The number of its first byte.
     pub from: u64,
@@ -32,9 +34,10 @@ pub(super) struct Part {
 
 /// What is read.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub struct Parts {
     /// In the order in which they are shown.
     pub parts: Vec<Part>,
+    /// Whether both streams are in one log.
     pub merged: bool,
     /// How many bytes were to be read that are not kept any more.
     pub missing: u64,
@@ -139,15 +142,8 @@ impl Parts {
     }
 
     fn path_of(&self, place: &Place) -> PathBuf {
-        place.path.as_ref().map_or_else(|| self.usual_path(place.stream).to_owned(), |path| path.as_path().to_owned())
-    }
-
-    fn usual_path(&self, stream: Stream) -> &Path {
-        match stream {
-            Stream::Stdout => &self.usual.out,
-            Stream::Stderr => &self.usual.err,
-            Stream::Watcher => &self.usual.watcher,
-        }
+        let usual = || usual_path(&self.usual, place.stream).to_owned();
+        place.path.as_ref().map_or_else(usual, |path| path.as_path().to_owned())
     }
 
     /// The place in `part` before the byte with the number `at`.
@@ -155,13 +151,29 @@ impl Parts {
     /// # Errors
     /// The log cannot be read.
     pub fn place(&self, part: &Part, at: u64) -> Result<Place> {
-        let bytes = bytes_before(&part.path, at, PRINTED as u64).map_err(|e| unreadable(&part.path, &e))?;
-        let path = (part.path != self.usual_path(part.stream)).then(|| Raw::from(part.path.as_path()));
-        Ok(Place { stream: part.stream, path, at, before: Print::of(&bytes) })
+        place(&self.usual, part.stream, &part.path, at)
     }
 
     /// How many bytes there are to read.
     pub fn bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.to - part.from).sum()
+    }
+}
+
+/// The place in the log at `path` before the byte with the number `at`, where the usual logs are `usual`.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn place(usual: &Logs, stream: Stream, path: &Path, at: u64) -> Result<Place> {
+    let bytes = bytes_before(path, at, PRINTED as u64).map_err(|e| unreadable(path, &e))?;
+    let chosen = (path != usual_path(usual, stream)).then(|| Raw::from(path));
+    Ok(Place { stream, path: chosen, at, before: Print::of(&bytes) })
+}
+
+fn usual_path(usual: &Logs, stream: Stream) -> &Path {
+    match stream {
+        Stream::Stdout => &usual.out,
+        Stream::Stderr => &usual.err,
+        Stream::Watcher => &usual.watcher,
     }
 }
