@@ -62,7 +62,14 @@ pub struct ReadFlags {
     #[arg(long, value_name = "SIZE", value_parser = max_bytes, conflicts_with = "follow", help_heading = "In parts")]
     pub max_bytes: Option<Size>,
     /// inline: the lines; artifact: a digest, and which bytes of which files they are; auto: what fits
-    #[arg(long, value_enum, value_name = "FORM", hide_possible_values = true, conflicts_with = "follow", help_heading = "In parts")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        hide_possible_values = true,
+        conflicts_with = "follow",
+        help_heading = "In parts"
+    )]
     pub output: Option<OutputForm>,
     /// Counts of errors and warnings, the last error, what repeats, the last lines
     #[arg(long, conflicts_with_all = ["follow", "lines", "head", "max_bytes", "output"], help_heading = "In parts")]

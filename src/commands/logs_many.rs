@@ -11,7 +11,9 @@ use super::select::{Selected, common, select};
 use crate::cli::Selector;
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
-use crate::ops::logs::{Filter, FollowAll, FollowRequest, Followed, LogRequest, Patient, Selection, Stream, Told, Which, Who};
+use crate::ops::logs::{
+    Filter, FollowAll, FollowRequest, Followed, LogRequest, Patient, Selection, Stream, Told, Which, Who,
+};
 use crate::ops::{self, Bgo};
 use crate::platform::SignalQueue;
 use crate::view::json_logs::{StreamLine, stream_line};
@@ -219,7 +221,12 @@ impl<'a> Lines<'a> {
             Told::Pause => self.flush(out),
             Told::Lost { name, stream, bytes } if self.out.is_json() => {
                 let stream = Some(stream.as_str());
-                self.push_json(&StreamLine { name: name.to_string(), stream, lost_bytes: Some(bytes), ..StreamLine::default() });
+                self.push_json(&StreamLine {
+                    name: name.to_string(),
+                    stream,
+                    lost_bytes: Some(bytes),
+                    ..StreamLine::default()
+                });
                 Ok(())
             }
             Told::Deleted(name) if self.out.is_json() => {
@@ -249,7 +256,14 @@ impl<'a> Lines<'a> {
             (self.any, self.count) = (true, self.count + 1);
             let (text, truncated) = cut(line.strip_suffix(b"\n").unwrap_or(line));
             let (stream, n, text) = (Some(stream.as_str()), Some(self.count), Some(text));
-            return self.push_json(&StreamLine { name: name.to_string(), stream, n, text, truncated, ..StreamLine::default() });
+            return self.push_json(&StreamLine {
+                name: name.to_string(),
+                stream,
+                n,
+                text,
+                truncated,
+                ..StreamLine::default()
+            });
         }
         let index = self.names.iter().position(|known| known == name).unwrap_or_else(|| {
             self.width = self.width.max(cells(name.as_str()));

@@ -14,7 +14,9 @@ use crate::ops::Bgo;
 use crate::ops::logs::{LogRequest, Read, ReadLine, ReadRequest, Reading, Stream};
 use crate::store::ReaderLock;
 use crate::view::batch::Batch;
-use crate::view::json_logs::{Artifact, ArtifactFile, DigestReply, Form as JsonForm, LogLine, LogsReply, Reader, StreamDigest};
+use crate::view::json_logs::{
+    Artifact, ArtifactFile, DigestReply, Form as JsonForm, LogLine, LogsReply, Reader, StreamDigest,
+};
 use crate::view::{digest, json};
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -114,7 +116,9 @@ pub fn run(
 }
 
 fn reader_name(text: &OsStr) -> Result<Name> {
-    parse_name(text).map_err(|error| Error::new(ErrorKind::Usage, format!("--new {}", text.to_string_lossy())).because(error.message()))
+    parse_name(text).map_err(|error| {
+        Error::new(ErrorKind::Usage, format!("--new {}", text.to_string_lossy())).because(error.message())
+    })
 }
 
 impl<'a> Call<'a> {
@@ -125,7 +129,8 @@ impl<'a> Call<'a> {
     /// Locks the reader, if there is one, and looks up what it has seen.
     fn item(&self, name: Name) -> Result<Item<'a>> {
         let lock = self.reader.as_ref().map(|reader| self.bgo.store.reader(&name, reader)).transpose();
-        let lock = lock.map_err(|e| if e.kind == ErrorKind::NotFound { self.bgo.not_found(name.as_str()) } else { e })?;
+        let lock =
+            lock.map_err(|e| if e.kind == ErrorKind::NotFound { self.bgo.not_found(name.as_str()) } else { e })?;
         let since = match (&lock, &self.flags.since_cursor) {
             (Some(lock), _) => Some(match lock.seen()? {
                 seen if seen.is_empty() => Cursor::new(&name),
@@ -158,7 +163,8 @@ impl<'a> Call<'a> {
     fn one(&self, name: Name) -> Result<(ExitCode, bool)> {
         let Item { name, lock, request } = self.item(name)?;
         let reading = Reading::new(self.bgo, &name, &request)?;
-        let is_streamed = !self.is_json() && !self.flags.digest && self.flags.output.is_none_or(|form| form == OutputForm::Inline);
+        let is_streamed =
+            !self.is_json() && !self.flags.digest && self.flags.output.is_none_or(|form| form == OutputForm::Inline);
         let (any, cursor, written) = if is_streamed {
             let mut out = TextOut::new();
             let given = reading.give(&mut |line| out.line(&line))?;
@@ -217,8 +223,11 @@ impl<'a> Call<'a> {
                 Err(error) => (Err(error), None),
             });
         }
-        let results: Vec<(String, Result<Answer>, Option<ReaderLock<'a>>)> =
-            names.into_iter().zip(results.into_iter().flatten()).map(|((name, _), (read, lock))| (name, read, lock)).collect();
+        let results: Vec<(String, Result<Answer>, Option<ReaderLock<'a>>)> = names
+            .into_iter()
+            .zip(results.into_iter().flatten())
+            .map(|((name, _), (read, lock))| (name, read, lock))
+            .collect();
         let any = results.iter().any(|(_, read, _)| read.as_ref().is_ok_and(Answer::any));
         let worst = results.iter().filter_map(|(_, read, _)| read.as_ref().err()).map(|e| e.kind.exit_code()).max();
         let written = if self.is_json() { self.deliver(&results) } else { self.show(&results) };
@@ -274,7 +283,16 @@ impl<'a> Call<'a> {
             let sum = |of: fn(&StreamDigest) -> u64| streams.iter().map(of).sum();
             let (errors, warnings) = (sum(|s| s.errors), sum(|s| s.warnings));
             let (cursor, missing_bytes) = (read.cursor.to_string(), read.missing);
-            return Ok(Answer::Digest(DigestReply { name, errors, warnings, streams, cursor, missing_bytes, merged, reader }));
+            return Ok(Answer::Digest(DigestReply {
+                name,
+                errors,
+                warnings,
+                streams,
+                cursor,
+                missing_bytes,
+                merged,
+                reader,
+            }));
         }
         let reply = |output, lines, artifact, read: Read| LogsReply {
             name: name.clone(),
@@ -392,10 +410,24 @@ pub(super) fn cut(line: &[u8]) -> (String, bool) {
 /// How much a line is in JSON.
 fn in_json(line: &ReadLine<'_>) -> u64 {
     let escaped = |chunk: &[u8]| -> u64 {
-        chunk.iter().map(|b| if matches!(b, b'"' | b'\\' | b'\t' | b'\r') { 2 } else if *b < b' ' { 6 } else { 1 }).sum()
+        chunk
+            .iter()
+            .map(|b| {
+                if matches!(b, b'"' | b'\\' | b'\t' | b'\r') {
+                    2
+                } else if *b < b' ' {
+                    6
+                } else {
+                    1
+                }
+            })
+            .sum()
     };
     let chunks = line.text.utf8_chunks();
-    OBJECT + chunks.map(|chunk| escaped(chunk.valid().as_bytes()) + if chunk.invalid().is_empty() { 0 } else { 3 }).sum::<u64>()
+    OBJECT
+        + chunks
+            .map(|chunk| escaped(chunk.valid().as_bytes()) + if chunk.invalid().is_empty() { 0 } else { 3 })
+            .sum::<u64>()
 }
 
 fn log_line(line: &ReadLine<'_>, n: u64, is_json: bool) -> LogLine {

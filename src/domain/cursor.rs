@@ -202,7 +202,8 @@ mod tests {
     fn a_cursor_of_another_process_and_garbage_are_refused() {
         let text = sample().to_string();
         assert_eq!(Cursor::parse(&text, &name("web2")), Err(BadCursor::Other));
-        for garbage in ["", "0", "x", "c1", "c1.", "c1..", "c1.1.o", &text[..text.len() - 1], &text[1..], "日.1", "-1"] {
+        for garbage in ["", "0", "x", "c1", "c1.", "c1..", "c1.1.o", &text[..text.len() - 1], &text[1..], "日.1", "-1"]
+        {
             assert_eq!(Cursor::parse(garbage, &name("web")), Err(BadCursor::Garbage), "{garbage}");
         }
         for at in 0..text.len() {

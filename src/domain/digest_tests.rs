@@ -81,10 +81,7 @@ fn what_repeats_is_told_with_its_first_and_its_last() {
     let digested = digest(&text);
     let found: Vec<_> =
         digested.repeated.iter().map(|r| (r.count, r.first.text.as_str(), r.last.text.as_str())).collect();
-    assert_eq!(
-        found,
-        [(50, "request 0 took 0ms", "request 49 took 343ms"), (5, "heartbeat", "heartbeat")]
-    );
+    assert_eq!(found, [(50, "request 0 took 0ms", "request 49 took 343ms"), (5, "heartbeat", "heartbeat")]);
     assert!(!digested.forgotten);
 }
 

@@ -39,7 +39,19 @@ impl Level {
         const NAMES: [(Level, &[&str]); 4] = [
             (
                 Level::Error,
-                &["error", "err", "eror", "fatal", "critical", "crit", "panic", "emerg", "emergency", "alert", "severe"],
+                &[
+                    "error",
+                    "err",
+                    "eror",
+                    "fatal",
+                    "critical",
+                    "crit",
+                    "panic",
+                    "emerg",
+                    "emergency",
+                    "alert",
+                    "severe",
+                ],
             ),
             (Level::Warn, &["warn", "warning", "wrn"]),
             (Level::Info, &["info", "information", "inf", "notice"]),
@@ -187,7 +199,9 @@ fn numbered(number: u32) -> Option<Level> {
 /// `E0102 15:04:05.000 …` (glog), `app.py:1:0: E0101: …` (pylint).
 fn coded(line: &str) -> Option<Level> {
     let letter = |code: &[u8]| match code {
-        [letter @ (b'E' | b'F' | b'W' | b'I'), digits @ ..] if digits.len() == 4 && digits.iter().all(u8::is_ascii_digit) => {
+        [letter @ (b'E' | b'F' | b'W' | b'I'), digits @ ..]
+            if digits.len() == 4 && digits.iter().all(u8::is_ascii_digit) =>
+        {
             Some(match letter {
                 b'E' | b'F' => Level::Error,
                 b'W' => Level::Warn,
@@ -219,7 +233,8 @@ fn named(line: &str) -> Option<Level> {
         let after = rest.trim_start_matches(' ');
         let in_brackets = matches!(before, Some('[' | '(' | '<' | '|')) && after.starts_with([']', ')', '>', '|']);
         let is_loud = word.chars().all(|c| c.is_ascii_uppercase()) && !joined;
-        let has_colon = rest.starts_with(':') && !rest.starts_with("::") || rest.starts_with('[') && rest.contains("]:");
+        let has_colon =
+            rest.starts_with(':') && !rest.starts_with("::") || rest.starts_with('[') && rest.contains("]:");
         let counts_none = has_colon && is_none(after.trim_start_matches([':', ' ']));
         if !counts_none && !is_denied(&line[..start]) && (in_brackets || is_loud || (has_colon && !joined)) {
             return Some(level);
@@ -249,7 +264,8 @@ fn word(line: &str) -> Option<Level> {
         from = start + length;
         let Some(level) = meant(&line[start..from]) else { continue };
         let (before, after) = (&line[..start], &line[from..]);
-        if worst.is_none_or(|worst| level < worst) && !is_part(before, after) && !is_denied(before) && !is_about(after) {
+        if worst.is_none_or(|worst| level < worst) && !is_part(before, after) && !is_denied(before) && !is_about(after)
+        {
             worst = Some(level);
         }
     }
@@ -258,8 +274,18 @@ fn word(line: &str) -> Option<Level> {
 
 fn meant(word: &str) -> Option<Level> {
     const ERRORS: [&str; 12] = [
-        "error", "errors", "exception", "exceptions", "fatal", "panic", "panicked", "failed", "failure", "failures",
-        "segfault", "crashed",
+        "error",
+        "errors",
+        "exception",
+        "exceptions",
+        "fatal",
+        "panic",
+        "panicked",
+        "failed",
+        "failure",
+        "failures",
+        "segfault",
+        "crashed",
     ];
     let is = |name: &&str| word.eq_ignore_ascii_case(name);
     if !(4..=64).contains(&word.len()) {
@@ -292,15 +318,24 @@ fn is_denied(before: &str) -> bool {
     let mut words = before.split(|c: char| !is_word(c)).rev().filter(|word| !word.is_empty());
     let Some(last) = words.next() else { return false };
     let is_no = |word: &str| NO.iter().any(|no| word.eq_ignore_ascii_case(no));
-    last == "0"
-        || is_no(last)
-        || (["an", "a", "any", "the"].contains(&last) && words.next().is_some_and(is_no))
+    last == "0" || is_no(last) || (["an", "a", "any", "the"].contains(&last) && words.next().is_some_and(is_no))
 }
 
 /// `errors: 0`, `error=null`, `"error":false`, `error rate`.
 fn is_about(after: &str) -> bool {
     const TOPICS: [&str; 13] = [
-        "handler", "handlers", "handling", "rate", "rates", "count", "counts", "log", "logs", "logging", "page", "pages",
+        "handler",
+        "handlers",
+        "handling",
+        "rate",
+        "rates",
+        "count",
+        "counts",
+        "log",
+        "logs",
+        "logging",
+        "page",
+        "pages",
         "reporting",
     ];
     let value = after.trim_start_matches(['"', '\'', ' ', ':', '=', '(', '[']);

@@ -157,7 +157,8 @@ fn levels_have_names() {
 #[test]
 fn no_line_is_too_odd() {
     use crate::domain::dice::Dice;
-    let words = ["error", "level=", "\"level\":", "[", "]", ": ", "E0101", "0", " ", "日", "Traceback", "thread '", "x"];
+    let words =
+        ["error", "level=", "\"level\":", "[", "]", ": ", "E0101", "0", " ", "日", "Traceback", "thread '", "x"];
     for seed in 0..20_000 {
         let text = Dice::new(seed).text(&words, 12);
         Classifier::default().take(&text);

@@ -8,8 +8,8 @@ pub mod backoff;
 pub mod change;
 pub mod check;
 pub mod control;
-mod described;
 pub mod cursor;
+mod described;
 #[cfg(test)]
 pub mod dice;
 pub mod digest;

@@ -294,7 +294,8 @@ pub struct FilePart {
 /// The log cannot be read.
 pub fn file_parts(log: &Path, range: Range<u64>) -> io::Result<Vec<FilePart>> {
     let found = LogReader::at(log, 0).look(|log, _, live| {
-        let rotated = parts::before(log, live)?.into_iter().map(|part| (part.start..part.end, part.path, 0, part.compressed));
+        let rotated =
+            parts::before(log, live)?.into_iter().map(|part| (part.start..part.end, part.path, 0, part.compressed));
         let all = rotated.chain([(live.start..live.end(), log.to_owned(), live.offset, false)]);
         let within = all.filter_map(|(bytes, path, offset, compressed)| {
             let (start, end) = (bytes.start.max(range.start), bytes.end.min(range.end));

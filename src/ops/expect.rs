@@ -212,9 +212,8 @@ impl<'a> Search<'a> {
         if let Some(found) = self.look_to_the_end()? {
             return Ok(Some(found));
         }
-        let place = |(stream, path): &(Stream, PathBuf)| {
-            (*stream, path.clone(), from[usize::from(*stream == Stream::Stderr)])
-        };
+        let place =
+            |(stream, path): &(Stream, PathBuf)| (*stream, path.clone(), from[usize::from(*stream == Stream::Stderr)]);
         self.open(now.iter().map(place).collect())?;
         (self.now, self.output) = (now, RunOutput { logs, from });
         Ok(None)
@@ -238,7 +237,9 @@ impl<'a> Search<'a> {
             more |= filled > 0;
             let end = self.growing.position(index).unwrap_or_default();
             let bytes = self.growing.last_read(filled as usize);
-            if let Some((line, range, matched)) = self.tracks[index].take(end - filled.min(end), bytes, &self.wanted.pattern) {
+            if let Some((line, range, matched)) =
+                self.tracks[index].take(end - filled.min(end), bytes, &self.wanted.pattern)
+            {
                 return self.found(index, &line, range, matched).map(Look::Found);
             }
         }

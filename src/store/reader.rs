@@ -4,9 +4,9 @@
 //! whoever reads as a reader holds its lock until what it was given is out and noted, so two at once never get the same;
 //! nothing is noted of a process that is not registered any more, so nothing is left behind.
 
+use super::Store;
 use super::atomic::{Durability, replace, temporary_path};
 use super::lock::{lock_current, lock_within};
-use super::Store;
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs::{self, File};

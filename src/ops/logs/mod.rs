@@ -13,13 +13,13 @@ mod pieces;
 mod reading;
 mod since;
 
+pub use crate::domain::output::Stream;
 pub use filter::Filter;
 pub use follow::{FollowRequest, Followed, follow};
 pub use many::{FollowAll, Tell, Told, Who};
-pub use crate::domain::output::Stream;
 pub use patient::Patient;
-pub(super) use since::{Parts, place};
 pub use reading::{Read, ReadLine, ReadRequest, Reading, TakeLine};
+pub(super) use since::{Parts, place};
 
 use self::lines::Grep;
 use super::Bgo;
