@@ -28,7 +28,9 @@ _bgo_grammar() {
         resume) takes='names' flags='--color --config --json --group --project -h --help' ;;
         delete|rm) takes='names' flags='--color --config --json --group --project -y --yes --keep-logs -h --help' ;;
         clean) takes='' flags='--color --config --json -h --help' ;;
-        schema) takes='bgo.toml' flags='--color --config --json -h --help' ;;
+        capabilities) takes='' flags='--color --config --json -h --help' ;;
+        schema) takes='' flags='--color --config --json -h --help' ;;
+        examples) takes='' flags='--color --config --json -h --help' ;;
         completions) takes='bash zsh fish' flags='--color --config --json -h --help' ;;
         *) takes='name command' flags='--color --config --json -h --help -V --version --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --group --after --restart-with-dependency --settle --wait --if-not-running --force --fetch --after-timeout' && return 1 ;;
     esac
@@ -213,7 +215,7 @@ _bgo() {
     elif [[ $cur == -* ]]; then
         _bgo_offer '' < <(printf '%s\n' $flags)
     elif [[ $verb == first || $verb == direct ]]; then
-        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait up run-group down check stop kill signal free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail watch unwatch set pause resume delete rm clean schema completions)
+        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait up run-group down check stop kill signal free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail watch unwatch set pause resume delete rm clean capabilities schema examples completions)
         _bgo_offer '' < <(_bgo_names)
         ((${#COMPREPLY[@]})) || _bgo_command "$last"
     elif [[ $takes == names || $takes == name* && -z $given ]]; then

@@ -25,7 +25,7 @@ function __bgo_line
             # The last of several short flags may take a value; in -n5 it is there already.
             set -l flag (string replace -r -- '^-[^-].*(.)$' '-$1' $word)
             contains -- $flag --after --after-timeout --allocate-port --backoff --backoff-jitter --backoff-max --color --config --cwd --env --env-file --for --grep --group --health-cmd --health-grace --health-interval --health-port --health-threshold --health-timeout --health-url --interval --limit-nofile --lines --log-keep --log-max-size --max-fast-crashes --max-rss --max-runtime --min-uptime --name --nice --on-errored --on-exit --on-fast-crash --on-ready --on-ready-timeout --ready-timeout --ready-when --ready-when-cmd --ready-when-file --ready-when-port --ready-when-regex --ready-when-url --restart --restart-every --restart-limit --run --settle --shell --signal --stderr --stdout --stop-signal --stop-timeout --success-exit --timeout --umask --unset --user --watch-ignore --watch-signal --watchdog -e -n; and not contains -- "$verb:$flag" logs:--stdout logs:--stderr follow:--stdout tail:--stdout follow:--stderr tail:--stderr; and set pending yes
-        else if test $verb = first; and contains -- $word start open run wait up run-group down check stop kill signal free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail watch unwatch set pause resume delete rm clean schema completions
+        else if test $verb = first; and contains -- $word start open run wait up run-group down check stop kill signal free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail watch unwatch set pause resume delete rm clean capabilities schema examples completions
             set verb $word
         else
             test $verb = first; and set verb direct
@@ -77,7 +77,7 @@ end
 function __bgo_programs
     set -l word (commandline -ct)
     set -l known (__bgo_names)
-    __bgo_is first; and set -a known start open run wait up run-group down check stop kill signal free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail watch unwatch set pause resume delete rm clean schema completions
+    __bgo_is first; and set -a known start open run wait up run-group down check stop kill signal free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail watch unwatch set pause resume delete rm clean capabilities schema examples completions
     string match -q -- "$word*" - $known; or complete --do-complete="$word"
 end
 
@@ -119,7 +119,9 @@ complete -c bgo -n '__bgo_is first' -a resume -d 'Let a paused process go on'
 complete -c bgo -n '__bgo_is first' -a delete -d 'Stop a process and forget it, logs included'
 complete -c bgo -n '__bgo_is first' -a rm -d 'Stop a process and forget it, logs included'
 complete -c bgo -n '__bgo_is first' -a clean -d 'Forget every process that is not running, logs included'
-complete -c bgo -n '__bgo_is first' -a schema -d 'Print the JSON Schema of a file, for editors'
+complete -c bgo -n '__bgo_is first' -a capabilities -d 'Print what bgo can do, as JSON: commands, effects, errors, states'
+complete -c bgo -n '__bgo_is first' -a schema -d 'Print the JSON Schema of an answer or of a file'
+complete -c bgo -n '__bgo_is first' -a examples -d 'Print commands to try, each of them tested'
 complete -c bgo -n '__bgo_is first' -a completions -d 'Print the completions for a shell'
 complete -c bgo -n '__bgo_is start open' -a '(__bgo_names one)'
 complete -c bgo -n '__bgo_is start open' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
@@ -501,11 +503,18 @@ complete -c bgo -n '__bgo_is clean' -l color -xa 'auto always never' -d 'Colour 
 complete -c bgo -n '__bgo_is clean' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is clean' -l json -d 'Answer in JSON'
 complete -c bgo -n '__bgo_is clean' -s h -l help -d 'Print help'
-complete -c bgo -n '__bgo_is schema' -a 'bgo.toml'
+complete -c bgo -n '__bgo_is capabilities' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is capabilities' -l config -x -d 'Project file [default: the nearest bgo.toml]'
+complete -c bgo -n '__bgo_is capabilities' -l json -d 'Answer in JSON'
+complete -c bgo -n '__bgo_is capabilities' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is schema' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is schema' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is schema' -l json -d 'Answer in JSON'
-complete -c bgo -n '__bgo_is schema' -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bgo -n '__bgo_is schema' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is examples' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is examples' -l config -x -d 'Project file [default: the nearest bgo.toml]'
+complete -c bgo -n '__bgo_is examples' -l json -d 'Answer in JSON'
+complete -c bgo -n '__bgo_is examples' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is completions' -a 'bash zsh fish'
 complete -c bgo -n '__bgo_is completions' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is completions' -l config -x -d 'Project file [default: the nearest bgo.toml]'

@@ -3,7 +3,10 @@
 //! Why it exists: help, parsing and completions cannot disagree. Invariant: every flag here is acted on; the grammar
 //! of bgo-cli 0.2.0 is a subset.
 
+mod acts;
+mod discovery;
 mod env;
+mod events;
 mod expect;
 mod logs;
 mod project;
@@ -13,15 +16,17 @@ mod settings;
 use crate::domain::duration::Span;
 use crate::domain::raw::Raw;
 use crate::domain::settings::Restart;
-use crate::domain::signal::Signal;
 use crate::domain::spec::Supervision;
+pub use acts::{CleanArgs, DeleteArgs, ReapArgs, RestartArgs, SetArgs, SignalArgs, StopArgs};
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use discovery::{CapabilitiesArgs, ExamplesArgs, SchemaArgs};
 pub use env::{EnvArgs, Syntax};
+pub use events::EventsArgs;
 pub use expect::{ExpectArgs, From, OneStream};
 pub use logs::{FollowArgs, LogPart, LogsArgs, OutputForm, ReadFlags, Streams};
-pub use project::{DownArgs, SchemaArgs, Topic, UpArgs};
-pub use selector::Selector;
+pub use project::{DownArgs, UpArgs};
+pub use selector::{Chosen, Owners, Selector};
 pub use settings::{RestartFlags, SettingsFlags};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -134,26 +139,35 @@ pub enum Command {
     /// Follow the output of processes (logs -f -n 10)
     #[command(visible_alias = "tail", after_help = logs::NOTES)]
     Follow(FollowArgs),
+    /// Tell what has happened to processes, or what happens: one JSON object a line
+    #[command(after_help = events::NOTES)]
+    Events(EventsArgs),
     /// Wait for a text in the output of a process
     #[command(after_help = expect::NOTES)]
     Expect(ExpectArgs),
     /// Restart a running process from now on when it dies
     Watch(WatchArgs),
     /// Leave a process down from now on when it dies
-    Unwatch(Selector),
+    Unwatch(Chosen),
     /// Change how a process is supervised: limits, health checks, restart policy
     Set(SetArgs),
     /// Hold a process and everything it started (SIGSTOP)
-    Pause(Selector),
+    Pause(Chosen),
     /// Let a paused process go on
-    Resume(Selector),
+    Resume(Chosen),
     /// Stop a process and forget it, logs included
     #[command(visible_alias = "rm")]
     Delete(DeleteArgs),
     /// Forget every process that is not running, logs included
-    Clean,
-    /// Print the JSON Schema of a file, for editors
+    Clean(CleanArgs),
+    /// End what has outlived its lease: --ttl is over, or the process of --until-pid has ended
+    Reap(ReapArgs),
+    /// Print what bgo can do, as JSON: commands, effects, errors, states
+    Capabilities(CapabilitiesArgs),
+    /// Print the JSON Schema of an answer or of a file
     Schema(SchemaArgs),
+    /// Print commands to try, each of them tested
+    Examples(ExamplesArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
 }
@@ -185,12 +199,15 @@ pub struct StartFlags {
     /// Wait until it is ready or has ended, for TIME at most
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, conflicts_with = "settle")]
     pub wait: Option<Option<Span>>,
-    /// Succeed if it runs already
-    #[arg(long, conflicts_with = "force")]
+    /// Succeed if it runs already as asked for; with --force, replace it if not
+    #[arg(long)]
     pub if_not_running: bool,
     /// Replace it if it runs already
     #[arg(long)]
     pub force: bool,
+    /// Whose it may be.
+    #[command(flatten)]
+    pub owners: Owners,
     /// First bring its folder up to date: git pull --ff-only
     #[arg(long)]
     pub fetch: bool,
@@ -320,43 +337,6 @@ pub enum WaitFor {
     Stopped,
 }
 
-// `signal`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct SignalArgs {
-    /// Name of the process
-    pub name: OsString,
-    /// Which, as HUP, SIGHUP or 1
-    pub signal: Signal,
-    /// Send it to everything that the process has started, too
-    #[arg(short, long)]
-    pub all: bool,
-}
-
-// `stop`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct StopArgs {
-    /// Which.
-    #[command(flatten)]
-    pub selector: Selector,
-    /// Stop every process that runs
-    #[arg(short, long, group = "selection")]
-    pub all: bool,
-    /// Stop what needs them (--after) first
-    #[arg(long)]
-    pub cascade: bool,
-    /// SIGKILL at once
-    #[arg(short, long, conflicts_with_all = ["signal", "timeout"])]
-    pub force: bool,
-    /// Signal that asks it to end [default: its stop signal]
-    #[arg(long, value_name = "SIGNAL")]
-    pub signal: Option<Signal>,
-    /// Time it then has before SIGKILL [default: its stop timeout]
-    #[arg(long, value_name = "TIME")]
-    pub timeout: Option<Span>,
-}
-
 // `free-port`
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would take it for the text of the verb")]
@@ -367,24 +347,6 @@ pub struct FreePortArgs {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
-}
-
-// `restart`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct RestartArgs {
-    /// Which.
-    #[command(flatten)]
-    pub selector: Selector,
-    /// Restart every process that runs
-    #[arg(short, long, group = "selection")]
-    pub all: bool,
-    /// Count restarts by watch mode from zero again
-    #[arg(long)]
-    pub reset_counters: bool,
-    /// Take today's environment; variables set by -e stay
-    #[arg(long)]
-    pub update_env: bool,
 }
 
 // `restart-stopped`, `restart-last`
@@ -429,7 +391,7 @@ pub struct StatusArgs {
 pub struct WatchArgs {
     /// Which.
     #[command(flatten)]
-    pub selector: Selector,
+    pub chosen: Chosen,
     /// Which ends are followed by a restart: always or on-failure [default: as it was, or always]
     #[arg(long, value_name = "POLICY", value_parser = restart_policy)]
     pub restart: Option<Restart>,
@@ -439,39 +401,6 @@ pub struct WatchArgs {
     /// Start from the defaults, and count restarts from zero
     #[arg(long)]
     pub reset: bool,
-}
-
-// `set`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct SetArgs {
-    /// Names of the processes
-    #[arg(value_name = "NAME", required = true)]
-    pub names: Vec<OsString>,
-    /// Restart it when it dies: no, on-failure or always
-    #[arg(long, value_name = "POLICY", value_parser = restart_policy, help_heading = "Restart policy")]
-    pub restart: Option<Restart>,
-    /// All other settings.
-    #[command(flatten)]
-    pub settings: SettingsFlags,
-    /// Give a setting its default again: max-rss, health-url …
-    #[arg(long, value_name = "SETTING")]
-    pub unset: Vec<String>,
-}
-
-// `delete`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct DeleteArgs {
-    /// Which.
-    #[command(flatten)]
-    pub selector: Selector,
-    /// Do not ask, even if it runs
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Leave its logs where they are
-    #[arg(long)]
-    pub keep_logs: bool,
 }
 
 // `completions`

@@ -5,25 +5,47 @@
 
 use std::fmt;
 
-/// The exit status of a bgo command. The README lists these; a test holds the two together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum ExitCode {
-    /// Done.
-    Done = 0,
-    /// Failed.
-    Failed = 1,
-    /// The command line was wrong.
-    Usage = 2,
-    /// No such process.
-    NotFound = 3,
-    /// Timed out.
-    TimedOut = 124,
-    /// `wait` and `run` pass on the exit status of a process; this is for when they cannot: bgo itself failed, or nobody
-    /// could see how the process ended.
-    NoStatus = 125,
-    /// Interrupted by Ctrl-C.
-    Interrupted = 130,
+/// Declares an enum with a word or number for each variant, and the list of all of them with their meanings.
+macro_rules! listed {
+    (@doc $($doc:literal)+) => {
+        concat!($($doc),+)
+    };
+    ($(#[$meta:meta])* $name:ident: $type:ty { $($(#[doc = $doc:literal])+ $variant:ident = $value:literal,)* }) => {
+        $(#[$meta])*
+        pub enum $name { $($(#[doc = $doc])+ $variant,)* }
+
+        impl $name {
+            /// Each, with what it means.
+            pub const ALL: &[($name, &str)] = &[$(($name::$variant, listed!(@doc $($doc)+))),*];
+
+            /// What it is called outside of the code.
+            pub fn value(self) -> $type {
+                match self { $($name::$variant => $value,)* }
+            }
+        }
+    };
+}
+
+listed! {
+    /// The exit status of a bgo command. The README lists these; a test holds the two together.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    ExitCode: u8 {
+        /// Done.
+        Done = 0,
+        /// Failed.
+        Failed = 1,
+        /// The command line was wrong.
+        Usage = 2,
+        /// No such process.
+        NotFound = 3,
+        /// Timed out.
+        TimedOut = 124,
+        /// `wait` and `run` pass on the exit status of a process; this is for when they cannot: bgo itself failed, or nobody
+        /// could see how the process ended.
+        NoStatus = 125,
+        /// Interrupted by Ctrl-C.
+        Interrupted = 130,
+    }
 }
 
 /// What a command exits with.
@@ -39,7 +61,7 @@ impl ExitStatus {
     /// The number.
     pub fn number(self) -> u8 {
         match self {
-            ExitStatus::Own(code) => code as u8,
+            ExitStatus::Own(code) => code.value(),
             ExitStatus::PassedOn(status) => status,
         }
     }
@@ -51,60 +73,44 @@ impl From<ExitCode> for ExitStatus {
     }
 }
 
-/// What kind of failure it was: decides the exit code and, in JSON, `type` and `retryable`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// The command line, a name or a value was wrong.
-    Usage,
-    /// No process of that name is registered.
-    NotFound,
-    /// The process runs already.
-    AlreadyRunning,
-    /// The process does not run, and the command needs one that does.
-    NotRunning,
-    /// The command could not be started, or ended badly at once.
-    StartFailed,
-    /// The process would not end, or may not be signalled.
-    StopFailed,
-    /// A record cannot be read.
-    Corrupt,
-    /// A file or folder of bgo's belongs to another user.
-    Foreign,
-    /// A file could not be read or written.
-    Io,
-    /// A question needs an answer and there is no terminal to ask on.
-    NeedsAnswer,
-    /// It took longer than allowed.
-    TimedOut,
-    /// Another command changed the same process meanwhile.
-    Conflict,
-    /// Output that was asked for is not known or not kept any more.
-    NotKept,
-    /// The folder of a process could not be brought up to date.
-    FetchFailed,
+listed! {
+    /// What kind of failure it was: decides the exit code and, in JSON, `type` and `retryable`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    ErrorKind: &'static str {
+        /// The command line, a name or a value was wrong.
+        Usage = "usage",
+        /// No process of that name is registered.
+        NotFound = "not_found",
+        /// The process runs already.
+        AlreadyRunning = "already_running",
+        /// The process does not run, and the command needs one that does.
+        NotRunning = "not_running",
+        /// The command could not be started, or ended badly at once.
+        StartFailed = "start_failed",
+        /// The process would not end, or may not be signalled.
+        StopFailed = "stop_failed",
+        /// A record cannot be read.
+        Corrupt = "corrupt",
+        /// A file or folder of bgo's belongs to another user.
+        Foreign = "foreign",
+        /// A file could not be read or written.
+        Io = "io",
+        /// A question needs an answer and there is no terminal to ask on.
+        NeedsAnswer = "needs_answer",
+        /// It took longer than allowed.
+        TimedOut = "timed_out",
+        /// The process belongs to another owner than the caller (`BGO_OWNER`).
+        OtherOwner = "other_owner",
+        /// Another command changed the same process meanwhile.
+        Conflict = "conflict",
+        /// Output that was asked for is not known or not kept any more.
+        NotKept = "not_kept",
+        /// The folder of a process could not be brought up to date.
+        FetchFailed = "fetch_failed",
+    }
 }
 
 impl ErrorKind {
-    /// The kind in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ErrorKind::Usage => "usage",
-            ErrorKind::NotFound => "not_found",
-            ErrorKind::AlreadyRunning => "already_running",
-            ErrorKind::NotRunning => "not_running",
-            ErrorKind::StartFailed => "start_failed",
-            ErrorKind::StopFailed => "stop_failed",
-            ErrorKind::Corrupt => "corrupt",
-            ErrorKind::Foreign => "foreign",
-            ErrorKind::Io => "io",
-            ErrorKind::NeedsAnswer => "needs_answer",
-            ErrorKind::TimedOut => "timed_out",
-            ErrorKind::Conflict => "conflict",
-            ErrorKind::NotKept => "not_kept",
-            ErrorKind::FetchFailed => "fetch_failed",
-        }
-    }
-
     /// Whether the same command may succeed when simply tried again.
     pub fn is_retryable(self) -> bool {
         matches!(self, ErrorKind::Conflict | ErrorKind::TimedOut)

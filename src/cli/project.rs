@@ -1,7 +1,8 @@
-//! The verbs of projects: `up`, `down`, `check`, `schema`.
+//! The verbs of projects: `up` and `down`.
 
+use super::selector::Owners;
 use crate::domain::duration::Span;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 /// What is said below the help of `up`.
 pub const UP_NOTES: &str = "\
@@ -42,21 +43,7 @@ pub struct DownArgs {
     /// Time each has before SIGKILL [default: its stop timeout]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<Span>,
-}
-
-// `schema`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct SchemaArgs {
-    /// Of what
-    #[arg(value_enum)]
-    pub topic: Topic,
-}
-
-/// What there is a schema of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Topic {
-    /// The file of a project
-    #[value(name = "bgo.toml")]
-    Project,
+    /// Whose they may be.
+    #[command(flatten)]
+    pub owners: Owners,
 }

@@ -234,6 +234,19 @@ pub struct SettingsFlags {
     #[arg(long, visible_alias = "workspace", value_name = "NAME", help_heading = "Groups")]
     pub group: Option<String>,
 
+    /// Who it belongs to [default of a start: $BGO_OWNER]
+    #[arg(long, value_name = "NAME", help_heading = "Ownership")]
+    pub owner: Option<String>,
+    /// A word to find it by; may be given several times
+    #[arg(long, value_name = "TAG", help_heading = "Ownership")]
+    pub tag: Vec<String>,
+    /// Stop it this long after its start, restarts included
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME", help_heading = "Ownership")]
+    pub ttl: Option<Span>,
+    /// Stop it when this process ends
+    #[arg(long, allow_negative_numbers = true, value_name = "PID", help_heading = "Ownership")]
+    pub until_pid: Option<u32>,
+
     /// Start it only when NAME is ready; several: once for each, or with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = process_name, help_heading = "Dependencies")]
     pub after: Vec<String>,
@@ -320,6 +333,10 @@ impl SettingsFlags {
             on_errored: self.on_errored.map(Some),
             group: self.group.map(Some),
             after: given(self.after),
+            owner: self.owner.map(Some),
+            tags: given(self.tag),
+            ttl: self.ttl.map(Some),
+            until_pid: self.until_pid.map(Some),
             restart_with_dependency: self.restart_with_dependency.then_some(true),
             ..policy.settings
         };

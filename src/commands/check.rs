@@ -1,13 +1,12 @@
-//! `check` and `schema`: the file of a project, before anything is started from it.
+//! `check`: the file of a project, before anything is started from it.
 
-use super::output::{Output, print};
-use crate::cli::{SchemaArgs, Topic};
-use crate::domain::jobs::{self, Problem};
+use super::output::Output;
+use crate::domain::jobs::Problem;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::Bgo;
 use crate::ops::jobs::{no_project, read};
 use crate::ops::up::verify;
-use crate::view::{json, json_jobs};
+use crate::view::json_jobs;
 
 /// Says all that is wrong with the file, and what it defines.
 pub fn check(bgo: &Bgo, out: &Output) -> Result<ExitCode> {
@@ -40,12 +39,4 @@ fn as_error(file: &str, problem: &Problem) -> Error {
     let mut error = Error::new(ErrorKind::Usage, format!("{file}:{problem}")).hint(problem.hint.clone());
     error.details = problem.place.excerpt();
     error
-}
-
-/// Prints a schema.
-pub fn schema(args: &SchemaArgs) -> Result<ExitCode> {
-    match args.topic {
-        Topic::Project => print(&json::document(&jobs::schema())),
-    }
-    Ok(ExitCode::Done)
 }

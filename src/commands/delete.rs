@@ -2,6 +2,7 @@
 
 use super::ask;
 use super::output::Output;
+use super::owners::Guard;
 use super::select::{Selected, each, each_in_time, select};
 use crate::cli::{DeleteArgs, Selector};
 use crate::domain::name::Name;
@@ -17,9 +18,11 @@ pub fn run(bgo: &Bgo, args: &DeleteArgs, out: &Output) -> Result<ExitCode> {
         Ok(Reply::new(name, Action::Deleted).told(format!("deleted \"{name}\"")))
     };
     let must_ask = |name: &Name| Ok(!args.yes && ops::is_up(bgo, name).or_else(corrupt_is_to_be_asked_about)?);
-    let selected = select(bgo, out, &args.selector)?;
+    let guard = Guard::new(args.owners)?;
+    let selected = guard.limit(bgo, out, select(bgo, out, &args.selector)?);
     let Selected::Listed(names) = &selected else {
         return each(bgo, out, &selected, &mut |name| {
+            guard.check(bgo, name)?;
             if must_ask(name)? && !confirm(out, std::slice::from_ref(name), &args.selector)? {
                 return Ok(Reply::new(name, Action::Unchanged).told(format!("\"{name}\" was left alone")));
             }

@@ -35,11 +35,12 @@ pub fn is_direct(arguments: &[OsString]) -> bool {
 }
 
 /// Runs a command line without a verb.
-pub fn run(arguments: &[OsString], out: &Output) -> Result<ExitCode> {
+pub fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitCode> {
     let words = &arguments[1..];
     if let Some(at) = words.iter().position(|w| w == "--") {
         match NamedArgs::try_parse_from(std::iter::once(&arguments[0]).chain(&words[..at])) {
             Ok(named) => {
+                *out = Output::new(named.color, named.json);
                 return start::run(&context(named.config)?, &named.name, named.flags, words[at + 1..].to_vec(), out);
             }
             // A program with a separator of its own: `bgo ./tool -x -- y`.
@@ -51,6 +52,7 @@ pub fn run(arguments: &[OsString], out: &Output) -> Result<ExitCode> {
         Ok(direct) => direct,
         Err(error) => return Ok(print_clap(&error, out.is_json())),
     };
+    *out = Output::new(direct.color, direct.json);
     let bgo = context(direct.config)?;
     match direct.words.as_slice() {
         [] => Err(Error::new(ErrorKind::Usage, "no name and no command given").hint("bgo NAME -- COMMAND")),

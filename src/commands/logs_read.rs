@@ -3,6 +3,7 @@
 //! Why it exists: a program that reads logs wants little, and a place to go on from. Invariants: a reply is bounded; what
 //! was given to a reader is noted only when it is out, so what could not be written is new the next time.
 
+use super::logs_text::{TextOut, text};
 use super::output::{Output, known_name, name as parse_name};
 use super::select::{Selected, select};
 use crate::cli::{OutputForm, ReadFlags, Selector};
@@ -11,14 +12,14 @@ use crate::domain::level::head;
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::Bgo;
-use crate::ops::logs::{LogRequest, Read, ReadLine, ReadRequest, Reading, Stream};
+use crate::ops::logs::{LogRequest, Read, ReadLine, ReadRequest, Reading, StreamDigested};
 use crate::store::ReaderLock;
 use crate::view::batch::Batch;
+use crate::view::json;
 use crate::view::json_logs::{
     Artifact, ArtifactFile, DigestReply, Form as JsonForm, LogLine, LogsReply, Reader, StreamDigest,
 };
-use crate::view::{digest, json};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 
 /// How much a reply has at most where nobody says otherwise, in bytes.
@@ -72,10 +73,16 @@ struct Item<'a> {
 }
 
 /// What came of reading the logs of one.
-enum Answer {
+#[derive(Debug)]
+pub enum Answer {
+    /// Lines, or an artifact.
     Logs(LogsReply),
+    /// A digest.
     Digest(DigestReply),
 }
+
+/// What came of one of several: its name, its logs, and the reader that is to note that it has them.
+type Outcome<'a> = (String, Result<Answer>, Option<ReaderLock<'a>>);
 
 /// A call of `logs`.
 struct Call<'a> {
@@ -96,9 +103,12 @@ pub fn run(
     flags: &ReadFlags,
     out: &Output,
 ) -> Result<(ExitCode, bool)> {
-    let (names, is_one) = match select(bgo, out, selector)? {
-        Selected::Listed(names) => (names.into_iter().map(Ok).collect::<Vec<_>>(), false),
-        Selected::Typed(typed) => (typed.iter().map(|text| known_name(bgo, text)).collect(), typed.len() == 1),
+    let (mut names, is_one): (Vec<(String, Result<Name>)>, bool) = match select(bgo, out, selector)? {
+        Selected::Listed(names) => (names.into_iter().map(|name| (name.to_string(), Ok(name))).collect(), false),
+        Selected::Typed(typed) => {
+            let name = |text: &OsString| (text.to_string_lossy().into_owned(), known_name(bgo, text));
+            (typed.iter().map(name).collect(), typed.len() == 1)
+        }
     };
     if flags.since_cursor.is_some() && !is_one {
         return Err(Error::new(ErrorKind::Usage, "--since-cursor is about one process")
@@ -109,10 +119,13 @@ pub fn run(
     let max = bounded.map(|max| (max / (names.len() as u64).max(1)).max(OBJECT * 2));
     let reader = flags.new.as_deref().map(reader_name).transpose()?;
     let call = Call { bgo, request, flags, reader, max, out };
-    if is_one && let Some(name) = names.into_iter().next() {
-        return call.one(name?);
+    match names.pop() {
+        Some((_, name)) if is_one => call.one(name?),
+        last => {
+            names.extend(last);
+            call.several(names)
+        }
     }
-    call.several(selector, bgo)
 }
 
 fn reader_name(text: &OsStr) -> Result<Name> {
@@ -199,23 +212,25 @@ impl<'a> Call<'a> {
     }
 
     /// What there is of several, each by itself.
-    fn several(&self, selector: &Selector, bgo: &Bgo) -> Result<(ExitCode, bool)> {
-        let mut names: Vec<(String, Result<Name>)> = match select(bgo, self.out, selector)? {
-            Selected::Listed(names) => names.into_iter().map(|name| (name.to_string(), Ok(name))).collect(),
-            Selected::Typed(typed) => {
-                typed.iter().map(|text| (text.to_string_lossy().into_owned(), known_name(bgo, text))).collect()
+    fn several(&self, mut names: Vec<(String, Result<Name>)>) -> Result<(ExitCode, bool)> {
+        let mut seen: Vec<Name> = Vec::new();
+        names.retain(|(_, name)| match name {
+            Ok(name) if seen.contains(name) => false,
+            Ok(name) => {
+                seen.push(name.clone());
+                true
             }
-        };
-        names.dedup_by(|a, b| matches!((&a.1, &b.1), (Ok(a), Ok(b)) if a == b));
+            Err(_) => true,
+        });
         let unknown = names.iter().filter(|(_, name)| name.is_err()).count();
         let all_unknown = unknown == names.len() && unknown > 1;
         // In the order of the names, so that two calls do not wait for each other.
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by(|a, b| names[*a].0.cmp(&names[*b].0));
-        let mut results: Vec<Option<(Result<Answer>, Option<ReaderLock<'a>>)>> = names.iter().map(|_| None).collect();
+        let mut results: Vec<Option<(Result<Answer>, _)>> = names.iter().map(|_| None).collect();
         for index in order {
             let read = names[index].1.clone().and_then(|name| self.item(name)).and_then(|item| {
-                let answer = self.answer(&item.name, Reading::new(bgo, &item.name, &item.request)?)?;
+                let answer = self.answer(&item.name, Reading::new(self.bgo, &item.name, &item.request)?)?;
                 Ok((answer, item.lock))
             });
             results[index] = Some(match read {
@@ -223,7 +238,7 @@ impl<'a> Call<'a> {
                 Err(error) => (Err(error), None),
             });
         }
-        let results: Vec<(String, Result<Answer>, Option<ReaderLock<'a>>)> = names
+        let results: Vec<Outcome<'a>> = names
             .into_iter()
             .zip(results.into_iter().flatten())
             .map(|((name, _), (read, lock))| (name, read, lock))
@@ -245,17 +260,12 @@ impl<'a> Call<'a> {
         Ok((if all_unknown && !self.is_json() { ExitCode::Usage } else { code }, any))
     }
 
-    fn deliver(&self, results: &[(String, Result<Answer>, Option<ReaderLock<'_>>)]) -> io::Result<()> {
-        let all = |pick: fn(&Answer) -> Option<Reply<'_>>| {
-            results.iter().filter_map(move |(name, read, _)| match read {
-                Ok(answer) => pick(answer).map(|reply| (name.as_str(), Ok(reply))),
-                Err(error) => Some((name.as_str(), Err(error))),
-            })
-        };
-        self.out.deliver(json::line(&Batch::new(all(|answer| Some(Reply(answer))), false)))
+    fn deliver(&self, results: &[Outcome<'_>]) -> io::Result<()> {
+        let all = results.iter().map(|(name, read, _)| (name.as_str(), read.as_ref().map(Reply)));
+        self.out.deliver(json::line(&Batch::new(all, false)))
     }
 
-    fn show(&self, results: &[(String, Result<Answer>, Option<ReaderLock<'_>>)]) -> io::Result<()> {
+    fn show(&self, results: &[Outcome<'_>]) -> io::Result<()> {
         for (name, read, _) in results {
             match read {
                 Err(error) => self.out.error(error),
@@ -446,59 +456,7 @@ fn log_line(line: &ReadLine<'_>, n: u64, is_json: bool) -> LogLine {
     }
 }
 
-fn digests(streams: Vec<(Stream, u64, crate::domain::digest::Digested)>) -> Vec<StreamDigest> {
-    streams.into_iter().map(|(stream, bytes, digested)| StreamDigest::new(stream.as_str(), bytes, digested)).collect()
-}
-
-/// Lines as a person reads them: standard output first, the others under a rule.
-struct TextOut {
-    stream: Option<Stream>,
-    open: bool,
-    any: bool,
-}
-
-impl TextOut {
-    fn new() -> TextOut {
-        TextOut { stream: None, open: false, any: false }
-    }
-
-    fn line(&mut self, line: &ReadLine<'_>) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        if self.stream != Some(line.stream) {
-            if self.open {
-                out.write_all(b"\n")?;
-            }
-            if line.stream == Stream::Stderr {
-                out.write_all(if self.any { b"\n--- stderr ---\n" } else { b"--- stderr ---\n" })?;
-            }
-        }
-        (self.stream, self.open, self.any) = (Some(line.stream), !line.ended, true);
-        out.write_all(&line.text)?;
-        if line.ended { out.write_all(b"\n") } else { Ok(()) }
-    }
-
-    fn end(&self) -> io::Result<()> {
-        io::stdout().flush()
-    }
-}
-
-/// An answer as a person reads it.
-fn text(answer: &Answer) -> io::Result<()> {
-    let shown = match answer {
-        Answer::Digest(reply) => digest::digest(&reply.streams),
-        Answer::Logs(LogsReply { artifact: Some(artifact), .. }) => digest::artifact(artifact),
-        Answer::Logs(reply) => {
-            let mut out = TextOut::new();
-            for line in &reply.lines {
-                let stream = Stream::ALL.into_iter().find(|stream| stream.as_str() == line.stream);
-                let LogLine { at, continued, truncated, unfinished, .. } = *line;
-                let text = line.text.as_bytes().into();
-                let stream = stream.unwrap_or(Stream::Stdout);
-                out.line(&ReadLine { stream, at, text, ended: !unfinished, continued, cut: truncated })?;
-            }
-            return out.end();
-        }
-    };
-    let mut out = io::stdout().lock();
-    out.write_all(shown.as_bytes()).and_then(|()| out.flush())
+fn digests(streams: Vec<StreamDigested>) -> Vec<StreamDigest> {
+    let digest = |of: StreamDigested| StreamDigest::new(of.stream.as_str(), of.bytes, of.digested);
+    streams.into_iter().map(digest).collect()
 }

@@ -5,19 +5,25 @@
 
 mod ask;
 mod before;
+mod capabilities;
 mod check;
 mod clean;
 mod completions;
 mod delete;
 mod direct;
 mod env;
+mod events;
+mod examples;
 mod expect;
 mod free_port;
 mod logs;
 mod logs_many;
 mod logs_read;
+mod logs_text;
 mod output;
+mod owners;
 mod pick;
+mod reap;
 mod restart;
 mod resurrect;
 mod run;
@@ -47,7 +53,7 @@ pub fn main() -> u8 {
         Ok(status) => status.number(),
         Err(error) => {
             out.error(&error);
-            error.kind.exit_code() as u8
+            error.kind.exit_code().value()
         }
     }
 }
@@ -86,7 +92,9 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Up(args) => up::up(&bgo, &args, out),
         Command::Down(args) => up::down(&bgo, &args, out),
         Command::Check => check::check(&bgo, out),
-        Command::Schema(args) => check::schema(&args),
+        Command::Capabilities(args) => capabilities::run(&bgo, &args, out),
+        Command::Schema(args) => capabilities::schema(&args, out),
+        Command::Examples(args) => examples::run(&args, out),
         Command::Stop(args) => stop::run(&bgo, &args, out),
         Command::FreePort(args) => free_port::run(&bgo, &args, out),
         Command::Restart(args) => restart::run(&bgo, &args, out),
@@ -97,6 +105,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Env(args) => env::run(&bgo, &args, out),
         Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
         Command::Follow(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
+        Command::Events(args) => events::run(&bgo, &args, out),
         Command::Expect(args) => expect::run(&bgo, &args, out),
         Command::Watch(args) => watch::watch(&bgo, args, out),
         Command::Unwatch(args) => watch::unwatch(&bgo, &args, out),
@@ -104,7 +113,8 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Pause(args) => watch::pause(&bgo, &args, out),
         Command::Resume(args) => watch::resume(&bgo, &args, out),
         Command::Delete(args) => delete::run(&bgo, &args, out),
-        Command::Clean => clean::run(&bgo, out),
+        Command::Clean(args) => clean::run(&bgo, &args, out),
+        Command::Reap(args) => reap::run(&bgo, &args, out),
         Command::Completions(args) => completions::run(args.shell, out),
     };
     done.map(ExitStatus::from)

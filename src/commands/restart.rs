@@ -2,6 +2,7 @@
 
 use super::before::{await_ready, before_start};
 use super::output::Output;
+use super::owners::Guard;
 use super::select::{Selected, Tally, select, select_running};
 use crate::cli::RestartArgs;
 use crate::domain::name::Name;
@@ -14,7 +15,9 @@ use std::sync::{Mutex, PoisonError};
 /// Restarts the processes chosen, or all that run.
 pub fn run(bgo: &Bgo, args: &RestartArgs, out: &Output) -> Result<ExitCode> {
     let request = RestartRequest { reset_counters: args.reset_counters, update_env: args.update_env };
+    let guard = Guard::new(args.owners)?;
     let selected = if args.all { select_running(bgo, out) } else { select(bgo, out, &args.selector) }?;
+    let selected = guard.limit(bgo, out, selected);
     let project = match bgo.project() {
         Ok(project) => project,
         Err(error) => {
@@ -26,6 +29,7 @@ pub fn run(bgo: &Bgo, args: &RestartArgs, out: &Output) -> Result<ExitCode> {
     };
     let restarted = Mutex::new(Vec::new());
     let one = |name: &Name| {
+        guard.check(bgo, name)?;
         let (name, told) = restart_as_written(bgo, out, project.as_ref(), name, request)?;
         restarted.lock().unwrap_or_else(PoisonError::into_inner).push(name);
         Ok(told)
@@ -46,6 +50,7 @@ pub fn run(bgo: &Bgo, args: &RestartArgs, out: &Output) -> Result<ExitCode> {
         // Those that want to be restarted with what they need. What the command line asks for is for those it names.
         let done = restarted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let also = |name: &Name| {
+            guard.check(bgo, name)?;
             restart_as_written(bgo, out, project.as_ref(), name, RestartRequest::default()).map(|(_, told)| told)
         };
         tally.expect_more();

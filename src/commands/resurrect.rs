@@ -18,6 +18,9 @@ pub fn run(bgo: &Bgo, out: &Output) -> Result<ExitCode> {
             }
             Ok(Resurrected::Attached(pid)) => Ok(reply(Action::Attached, Some(pid))
                 .told(format!("\"{name}\" still runs (pid {pid}); it has a sidecar again"))),
+            Ok(Resurrected::Outlived(reason)) => {
+                Ok(reply(Action::Stopped, None).told(format!("\"{name}\" was left down: {reason}")))
+            }
             Ok(Resurrected::LeftAlone) => {
                 tally.keep(name.as_str(), Ok(reply(Action::Unchanged, None)));
                 continue;

@@ -6,15 +6,18 @@
 
 use super::output::{Output, known_name};
 use crate::cli::Selector;
+use crate::domain::filter::{Filter, Mine};
 use crate::domain::name::Name;
-use crate::error::{ErrorKind, ExitCode, Result};
+use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::jobs::no_project;
 use crate::ops::{self, Bgo, Common};
+use crate::platform;
 use crate::view::batch::Batch;
 use crate::view::json;
 use crate::view::reply::{Reply, Told};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -30,16 +33,34 @@ pub enum Selected {
     Listed(Vec<Name>),
 }
 
-/// The group or project that was asked for, if one was.
+/// What those have in common that were asked for, if it was that.
 ///
 /// # Errors
 /// `--project`, and the current folder is in none.
 pub fn common<const REQUIRED: bool>(bgo: &Bgo, selector: &Selector<REQUIRED>) -> Result<Option<Common>> {
-    if selector.project {
-        let root = bgo.project_root()?;
-        return root.map(|root| Some(Common::Project(root))).ok_or_else(no_project);
-    }
-    Ok(selector.group.clone().map(Common::Group))
+    let common = match selector.project {
+        true => Some(bgo.project_root()?.map(Common::Project).ok_or_else(no_project)?),
+        false => selector.group.clone().map(Common::Group),
+    };
+    let filter = filter(selector)?;
+    Ok(if filter.is_empty() { common } else { Some(Common::Filtered(filter, common.map(Box::new))) })
+}
+
+fn filter<const REQUIRED: bool>(selector: &Selector<REQUIRED>) -> Result<Filter> {
+    let mine = || match ops::owner_of_environment()? {
+        Some(owner) => Ok(Mine::Owner(owner)),
+        None => Ok(Mine::StartedBy(platform::ancestors())),
+    };
+    let absolute = |folder: &PathBuf| {
+        let real = std::fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
+        real.map_err(|e| Error::io(format!("cannot use {}", folder.display()), &e))
+    };
+    Ok(Filter {
+        tags: selector.tag.clone(),
+        owner: selector.owner.clone(),
+        mine: if selector.mine { Some(mine()?) } else { None },
+        cwd: selector.cwd.as_ref().map(absolute).transpose()?,
+    })
 }
 
 /// The processes that `selector` is about.

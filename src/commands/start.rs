@@ -2,6 +2,7 @@
 
 use super::before::before_start;
 use super::output::{Output, name};
+use super::owners::Guard;
 use crate::cli::{ProcessFlags, StartFlags};
 use crate::domain::duration::Span;
 use crate::domain::jobs::Job;
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>, out: &Output) -> Result<ExitCode> {
     let name = name(text)?;
     refuse_time_as_name(&name, &flags)?;
+    let explicit = flags.process.supervision();
     let project = project_with(bgo, &name, !command.is_empty())?;
     let request = match project.as_ref().and_then(|project| Some((project, project.file.job(name.as_str())?))) {
         Some((project, job)) => job_request(bgo, project, job, flags.process, command)?,
@@ -29,6 +31,8 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>, o
     let request = StartRequest {
         settle: if flags.wait.is_some() { Duration::ZERO } else { flags.settle.0 },
         if_not_running: flags.if_not_running,
+        // The file of a project says all of its jobs explicitly.
+        only_same: Some(if request.project.is_some() { request.supervision.clone() } else { explicit }),
         force: flags.force,
         ..request
     };
@@ -47,6 +51,11 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>, o
     })?;
     if let Some(interrupted) = before {
         return Ok(interrupted);
+    }
+    let is_up = || ops::is_up(bgo, &name).unwrap_or(false);
+    let is_replaced = request.force && is_up() && !ops::runs_as_asked(bgo, &request)?;
+    if is_replaced {
+        Guard::new(flags.owners)?.check(bgo, &name)?;
     }
     let started = ops::start(bgo, &request)?;
     let pid = started.pid;

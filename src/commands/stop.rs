@@ -1,6 +1,7 @@
 //! `stop`
 
 use super::output::{Output, known_name};
+use super::owners::Guard;
 use super::select::{Selected, each, each_in_time, select, select_running};
 use crate::cli::StopArgs;
 use crate::domain::name::Name;
@@ -11,19 +12,23 @@ use crate::view::reply::{Action, Reply, Told};
 
 /// Stops the processes chosen, or all that run.
 pub fn run(bgo: &Bgo, args: &StopArgs, out: &Output) -> Result<ExitCode> {
+    let guard = Guard::new(args.owners)?;
     let request = StopRequest { signal: args.signal, timeout: args.timeout, force: args.force };
     if args.all {
-        return each_in_time(bgo, out, &select_running(bgo, out)?, "stopping", &|name| stop(bgo, out, name, &request));
+        let running = guard.limit(bgo, out, select_running(bgo, out)?);
+        return each_in_time(bgo, out, &running, "stopping", &|name| stop(bgo, out, name, &request));
     }
-    let selected = select(bgo, out, &args.selector)?;
+    let selected = guard.limit(bgo, out, select(bgo, out, &args.selector)?);
     if args.cascade {
         let order = ops::stop_order(bgo, &registered(bgo, &selected)?)?;
         return each(bgo, out, &Selected::Listed(order), &mut |name| {
+            guard.check(bgo, name)?;
             out.awaiting(&format!("stopping {name}"), || stop(bgo, out, name, &request))
         });
     }
     let chosen = names(bgo, &selected);
     each_in_time(bgo, out, &selected, "stopping", &|name| {
+        guard.check(bgo, name)?;
         let said = stop(bgo, out, name, &request)?;
         note_dependents(bgo, out, name, &chosen);
         Ok(said)

@@ -2,6 +2,7 @@
 
 use super::logs_many::attach;
 use super::output::{Output, known_name};
+use super::owners::Guard;
 use crate::cli::{DownArgs, UpArgs};
 use crate::domain::name::Name;
 use crate::domain::plan::Step;
@@ -158,13 +159,14 @@ fn chosen(bgo: &Bgo, out: &Output, args: &DownArgs) -> Result<Vec<Name>> {
         out.note(&format!("bgo: cannot tell whether \"{name}\" is of this project: {}", error.message()));
     }
     let of_project = members.names;
+    let guard = Guard::new(args.owners)?;
     if args.names.is_empty() {
-        return Ok(of_project);
+        return Ok(guard.allowed(bgo, out, of_project));
     }
     let one = |text| {
         let name = known_name(bgo, text)?;
         if of_project.contains(&name) {
-            return Ok(name);
+            return guard.check(bgo, &name).map(|()| name);
         }
         Err(Error::new(ErrorKind::NotFound, format!("nothing of this project is registered as \"{name}\""))
             .hint("bgo status --project lists what is"))

@@ -40,7 +40,7 @@ pub fn run(bgo: &Bgo, args: &WaitArgs, out: &Output) -> Result<ExitStatus> {
             }
             Step::Reached(_, Err(error)) if names.len() == 1 => return Err(error),
             Step::Reached(name, Err(error)) => {
-                let status = error.kind.exit_code() as u8;
+                let status = error.kind.exit_code().value();
                 if !out.is_json() {
                     out.error(&error);
                 }
@@ -51,14 +51,14 @@ pub fn run(bgo: &Bgo, args: &WaitArgs, out: &Output) -> Result<ExitStatus> {
             Step::TimedOut if out.is_json() && !is_one => {
                 let late: Vec<Name> = waiter.pending().map(|pending| pending.name.clone()).collect();
                 let error = timed_out(&waiter, goal, args.timeout);
-                highest = error.kind.exit_code() as u8;
+                highest = error.kind.exit_code().value();
                 results.extend(late.into_iter().map(|name| (name, Err(error.clone()))));
                 break;
             }
             Step::TimedOut => return Err(timed_out(&waiter, goal, args.timeout)),
             Step::Interrupted => {
                 out.after_interrupt();
-                (highest, interrupted) = (ExitCode::Interrupted as u8, true);
+                (highest, interrupted) = (ExitCode::Interrupted.value(), true);
                 break;
             }
         };
@@ -129,7 +129,7 @@ fn status(goal: Goal, reached: &Reached) -> u8 {
     match reached {
         Reached::Ended(exit) | Reached::Deleted(exit) if goal == Goal::Exit => shell_status(exit.outcome()),
         Reached::Deleted(exit) if exit.outcome() != Outcome::Unknown => shell_status(exit.outcome()),
-        _ => ExitCode::Done as u8,
+        _ => ExitCode::Done.value(),
     }
 }
 

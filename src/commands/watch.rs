@@ -1,13 +1,15 @@
 //! `watch`, `unwatch`, `set`, `pause`, `resume`
 
 use super::output::Output;
+use super::owners::Guard;
 use super::select::{Selected, each, select};
-use crate::cli::{Selector, SetArgs, WatchArgs};
+use crate::cli::{Chosen, SetArgs, WatchArgs};
+use crate::domain::name::Name;
 use crate::domain::record::State;
 use crate::domain::settings::{Restart, counts_from_next_start};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo};
-use crate::view::reply::{Action, Reply};
+use crate::view::reply::{Action, Reply, Told};
 
 /// Turns watch mode on, or changes its settings.
 pub fn watch(bgo: &Bgo, args: WatchArgs, out: &Output) -> Result<ExitCode> {
@@ -15,7 +17,7 @@ pub fn watch(bgo: &Bgo, args: WatchArgs, out: &Output) -> Result<ExitCode> {
         return Err(Error::new(ErrorKind::Usage, "--restart no is what bgo unwatch does").hint("bgo unwatch NAME"));
     }
     let supervision = args.settings.supervision(args.restart);
-    each(bgo, out, &select(bgo, out, &args.selector)?, &mut |name| {
+    each_allowed(bgo, out, &args.chosen, &mut |name| {
         let record = ops::watch(bgo, name, &supervision, args.reset)?;
         let watch = record.watch.unwrap_or_default();
         Ok(Reply::new(name, Action::Watched).pid(record.pid).told(format!(
@@ -26,8 +28,8 @@ pub fn watch(bgo: &Bgo, args: WatchArgs, out: &Output) -> Result<ExitCode> {
 }
 
 /// Turns watch mode off.
-pub fn unwatch(bgo: &Bgo, selector: &Selector, out: &Output) -> Result<ExitCode> {
-    each(bgo, out, &select(bgo, out, selector)?, &mut |name| {
+pub fn unwatch(bgo: &Bgo, chosen: &Chosen, out: &Output) -> Result<ExitCode> {
+    each_allowed(bgo, out, chosen, &mut |name| {
         let was = ops::is_watched(bgo, name)?;
         ops::unwatch(bgo, name)?;
         Ok(match was {
@@ -51,7 +53,9 @@ pub fn set(bgo: &Bgo, args: SetArgs, out: &Output) -> Result<ExitCode> {
     if names.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "nothing to set was given").hint("bgo help set lists all settings"));
     }
+    let guard = Guard::new(args.owners)?;
     each(bgo, out, &Selected::Typed(args.names), &mut |name| {
+        guard.check(bgo, name)?;
         let record = ops::set(bgo, name, &given, &args.unset)?;
         // How readiness is told can still be changed while it is awaited.
         let awaited = record.state == State::Starting;
@@ -69,17 +73,32 @@ pub fn set(bgo: &Bgo, args: SetArgs, out: &Output) -> Result<ExitCode> {
     })
 }
 
+/// Does `act` for each of those that were chosen and are not another owner's.
+fn each_allowed(
+    bgo: &Bgo,
+    out: &Output,
+    chosen: &Chosen,
+    act: &mut dyn FnMut(&Name) -> Result<Told>,
+) -> Result<ExitCode> {
+    let guard = Guard::new(chosen.owners)?;
+    let selected = guard.limit(bgo, out, select(bgo, out, &chosen.selector)?);
+    each(bgo, out, &selected, &mut |name| {
+        guard.check(bgo, name)?;
+        act(name)
+    })
+}
+
 /// Holds processes.
-pub fn pause(bgo: &Bgo, selector: &Selector, out: &Output) -> Result<ExitCode> {
-    each(bgo, out, &select(bgo, out, selector)?, &mut |name| {
+pub fn pause(bgo: &Bgo, chosen: &Chosen, out: &Output) -> Result<ExitCode> {
+    each_allowed(bgo, out, chosen, &mut |name| {
         ops::pause(bgo, name)?;
         Ok(Reply::new(name, Action::Paused).told(format!("paused \"{name}\"")))
     })
 }
 
 /// Lets processes go on.
-pub fn resume(bgo: &Bgo, selector: &Selector, out: &Output) -> Result<ExitCode> {
-    each(bgo, out, &select(bgo, out, selector)?, &mut |name| {
+pub fn resume(bgo: &Bgo, chosen: &Chosen, out: &Output) -> Result<ExitCode> {
+    each_allowed(bgo, out, chosen, &mut |name| {
         ops::resume(bgo, name)?;
         Ok(Reply::new(name, Action::Resumed).told(format!("\"{name}\" goes on")))
     })

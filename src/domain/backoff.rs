@@ -103,12 +103,14 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lease::Term;
     use super::super::settings::Percent;
     use super::*;
 
     fn policy(on_fast_crash: FastCrash, settings: Settings) -> Policy {
         let min_uptime = Duration::from_secs(2);
-        Policy { wanted: true, watch: true, min_uptime, on_fast_crash, interval: Duration::from_secs(3), settings }
+        let (interval, term) = (Duration::from_secs(3), Term::default());
+        Policy { wanted: true, watch: true, min_uptime, on_fast_crash, interval, settings, term }
     }
 
     fn death(secs: f64) -> Death<'static> {

@@ -3,8 +3,9 @@
 //! Why it exists: the machine acts by it, and the watcher log says it, in the same words. Invariant: it is a function of
 //! the machine and its policy.
 
-use super::life::Life;
-use super::machine::Machine;
+use super::life::{Action, Life, Moment, Then};
+use super::machine::{Machine, Step, begin_stop, stay};
+use super::run::Cause;
 use super::signal::Signal;
 use super::spec::Policy;
 
@@ -39,5 +40,26 @@ impl Machine {
             // A start is done within the step that asks for it: no change comes in between.
             (Life::Starting { .. } | Life::Over(_), _) => Answer::Nothing,
         }
+    }
+}
+
+/// The files of what runs have changed.
+pub(super) fn changed(policy: &Policy, mut m: Machine, life: Life, what: String, now: Moment) -> Step {
+    m.life = life;
+    let answer = m.answer(policy);
+    let mut life = std::mem::take(&mut m.life);
+    match answer {
+        Answer::Restart => begin_stop(m, life, Then::Renew, Some(Cause::files_changed(what)), policy.grace(), now),
+        Answer::Tell(signal) => {
+            m.life = life;
+            (m, vec![Action::Tell(signal)])
+        }
+        Answer::Later => {
+            if let Life::Up(run) | Life::Detached(run) = &mut life {
+                run.changed = Some(what);
+            }
+            stay(m, life)
+        }
+        Answer::Start | Answer::Nothing => stay(m, life),
     }
 }

@@ -85,6 +85,11 @@ pub enum Then {
         /// When the run started.
         since: Moment,
     },
+    /// Stay down: its lease is over.
+    Expire {
+        /// Why.
+        reason: String,
+    },
     /// Stay down and say why.
     GiveUp {
         /// The reason.
@@ -96,7 +101,7 @@ impl Then {
     /// Whether a change of its files calls for more than what follows anyway: a start at once sees it.
     pub fn misses_changes(&self) -> bool {
         match self {
-            Then::Down | Then::Renew => false,
+            Then::Down | Then::Renew | Then::Expire { .. } => false,
             Then::Respawn { delay, .. } => !delay.is_zero(),
             Then::Decide { .. } | Then::GiveUp { .. } => true,
         }
@@ -110,6 +115,8 @@ pub enum End {
     Exited,
     /// It was stopped on request.
     Stopped,
+    /// It was stopped because its lease is over, for this reason.
+    Expired(String),
     /// It could not be (re)started, was ended by supervision, or died too often.
     Errored(String),
     /// The sidecar leaves, the wish stays: shutdown, or another sidecar took over.

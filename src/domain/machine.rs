@@ -41,6 +41,8 @@
 
 use super::backoff::{Budget, Death, Verdict};
 pub use super::change::Answer;
+use super::change::changed;
+use super::lease::expire;
 pub use super::life::{Action, End, Event, Grace, Hook, Life, Moment, Then};
 use super::outcome::Outcome;
 use super::run::{Cause, Due, Run};
@@ -83,12 +85,12 @@ impl Machine {
             Life::Up(run) | Life::Detached(run) if self.leave_at.is_none() => run.deadline(policy),
             _ => None,
         };
-        [own, self.leave_at].into_iter().flatten().min()
+        [own, self.leave_at, self.leased_until(policy)].into_iter().flatten().min()
     }
 }
 
 /// What a step comes to: the machine after it, and what is to be done, in order.
-type Step = (Machine, Vec<Action>);
+pub(super) type Step = (Machine, Vec<Action>);
 
 /// One step: the machine after `event` at `now`, and what is to be done, in order.
 pub fn step(policy: &Policy, mut m: Machine, event: Event, now: Moment) -> Step {
@@ -103,6 +105,11 @@ pub fn step(policy: &Policy, mut m: Machine, event: Event, now: Moment) -> Step 
     }
     if m.leave_at.is_some_and(|at| at <= now) && event == Event::Timer {
         return over(policy, m, End::Left);
+    }
+    if matches!(event, Event::Timer | Event::FilesChanged(_))
+        && let Some(reason) = m.end_of_lease(policy, now)
+    {
+        return expire(policy, m, reason, now);
     }
     let hook = matches!(event, Event::Exited { .. }) && policy.settings.on_exit.is_some() && m.leave_at.is_none();
     let (m, mut actions) = match std::mem::take(&mut m.life) {
@@ -171,13 +178,14 @@ fn alive(policy: &Policy, mut m: Machine, life: Life, event: Event, now: Moment)
         other => return stay(m, other),
     };
     let again = |run: Run| if detached { Life::Detached(run) } else { Life::Up(run) };
+    let restarts = policy.watch && policy.outlived(now).is_none();
     let only_failures = policy.settings.restart_on == RestartOn::OnFailure;
     let mut actions = Vec::new();
     let cause = match event {
         Event::Exited { outcome, descendants } if !detached => {
             return leader_ended(policy, m, run, outcome, descendants, now);
         }
-        Event::Emptied if detached && policy.watch && m.leave_at.is_none() && !(run.succeeded && only_failures) => {
+        Event::Emptied if detached && restarts && m.leave_at.is_none() && !(run.succeeded && only_failures) => {
             return spawn(m, true);
         }
         Event::Emptied if detached => return rest(policy, m, End::Exited),
@@ -337,27 +345,6 @@ fn waiting(policy: &Policy, mut m: Machine, end: End, event: Event) -> Step {
     }
 }
 
-/// The files of what runs have changed.
-fn changed(policy: &Policy, mut m: Machine, life: Life, what: String, now: Moment) -> Step {
-    m.life = life;
-    let answer = m.answer(policy);
-    let mut life = std::mem::take(&mut m.life);
-    match answer {
-        Answer::Restart => begin_stop(m, life, Then::Renew, Some(Cause::files_changed(what)), policy.grace(), now),
-        Answer::Tell(signal) => {
-            m.life = life;
-            (m, vec![Action::Tell(signal)])
-        }
-        Answer::Later => {
-            if let Life::Up(run) | Life::Detached(run) = &mut life {
-                run.changed = Some(what);
-            }
-            stay(m, life)
-        }
-        Answer::Start | Answer::Nothing => stay(m, life),
-    }
-}
-
 fn leader_ended(
     policy: &Policy,
     mut m: Machine,
@@ -367,7 +354,7 @@ fn leader_ended(
     now: Moment,
 ) -> Step {
     let success = policy.settings.is_success(outcome);
-    let then = if policy.watch && m.leave_at.is_none() {
+    let then = if policy.watch && m.leave_at.is_none() && policy.outlived(now).is_none() {
         let uptime = now.saturating_sub(run.since);
         follow(policy, &mut m, Death { uptime, success, premature: false, cause: &outcome.to_string() }, now)
     } else {
@@ -396,7 +383,14 @@ fn follow(policy: &Policy, m: &mut Machine, death: Death<'_>, now: Moment) -> Op
     }
 }
 
-fn begin_stop(mut m: Machine, mut was: Life, then: Then, why: Option<Cause>, grace: Grace, now: Moment) -> Step {
+pub(super) fn begin_stop(
+    mut m: Machine,
+    mut was: Life,
+    then: Then,
+    why: Option<Cause>,
+    grace: Grace,
+    now: Moment,
+) -> Step {
     let signal = grace.signal;
     let mut held = false;
     if let Life::Up(run) | Life::Detached(run) = &mut was {
@@ -417,9 +411,11 @@ fn begin_stop(mut m: Machine, mut was: Life, then: Then, why: Option<Cause>, gra
 
 /// Everything of a run is gone.
 fn all_gone(policy: &Policy, mut m: Machine, then: Option<Then>, why: Option<Cause>, now: Moment) -> Step {
+    let then = then.map(|then| if m.leave_at.is_none() { then.within(policy, now) } else { then });
     match then {
         None => rest(policy, m, End::Exited),
         Some(Then::Down) => over(policy, m, End::Stopped),
+        Some(Then::Expire { reason }) => over(policy, m, End::Expired(reason)),
         Some(Then::GiveUp { reason }) => rest(policy, m, End::Errored(reason)),
         Some(Then::Respawn { .. } | Then::Renew | Then::Decide { .. }) if m.leave_at.is_some() => {
             over(policy, m, End::Left)
@@ -447,7 +443,7 @@ fn all_gone(policy: &Policy, mut m: Machine, then: Option<Then>, why: Option<Cau
     }
 }
 
-fn stay(mut m: Machine, life: Life) -> Step {
+pub(super) fn stay(mut m: Machine, life: Life) -> Step {
     m.life = life;
     (m, Vec::new())
 }
@@ -479,7 +475,7 @@ fn has_hook(policy: &Policy, m: &Machine, end: &End) -> bool {
     matches!(end, End::Errored(_)) && m.ran && policy.settings.on_errored.is_some()
 }
 
-fn over(policy: &Policy, mut m: Machine, end: End) -> Step {
+pub(super) fn over(policy: &Policy, mut m: Machine, end: End) -> Step {
     let hook = has_hook(policy, &m, &end);
     m.life = Life::Over(end);
     m.leave_at = None;

@@ -3,6 +3,8 @@
 use super::*;
 use crate::domain::dice::Dice;
 use crate::domain::duration::Span;
+use crate::domain::lease::Term;
+use crate::domain::record::Identity;
 use crate::domain::run::Readiness;
 use crate::domain::settings::{OnReadyTimeout, RestartOn, Settings};
 use crate::domain::signal::Signal;
@@ -18,7 +20,8 @@ fn policy(watch: bool) -> Policy {
 
 fn supervised(watch: bool, settings: Settings) -> Policy {
     let (min_uptime, interval) = (Duration::from_secs(2), Duration::from_secs(3));
-    Policy { wanted: true, watch, min_uptime, on_fast_crash: FastCrash::Backoff, interval, settings }
+    let (on_fast_crash, term) = (FastCrash::Backoff, Term::default());
+    Policy { wanted: true, watch, min_uptime, on_fast_crash, interval, settings, term }
 }
 
 fn at(secs: u64) -> Moment {
@@ -652,6 +655,96 @@ fn any_settings(dice: &mut Dice) -> Settings {
     }
 }
 
+/// A lease as the seed has it, most of them none.
+fn any_term(dice: &mut Dice, now: Moment) -> Term {
+    let until = || Some(Identity { pid: 7, start_time: 7, boot_id: "b".into() });
+    match dice.below(4) {
+        0 => Term { expires: Some(now + Duration::from_secs(dice.below(200))), ..Term::default() },
+        1 => Term { until: until(), ..Term::default() },
+        _ => Term::default(),
+    }
+}
+
+/// What is expected of a life when the lease is over, at a wake-up 9 s after the start.
+#[test]
+fn a_lease_that_is_over_ends_whatever_there_is() {
+    let ttl = Settings { ttl: Some(Span::secs(8)), ..Settings::default() };
+    let leased = |expires: Option<Moment>| {
+        let term = Term { expires, until: None, vanished: expires.is_none() };
+        Policy { term, ..supervised(true, ttl.clone()) }
+    };
+    let reason = "its ttl of 8s is over".to_owned();
+    let expire = || Then::Expire { reason: reason.clone() };
+    let ending = |then, kill_at, was: Life| Life::Stopping {
+        then,
+        why: Some(Cause::lease_over(reason.clone())),
+        kill_at,
+        signal: Signal::TERM,
+        was: Box::new(was),
+    };
+    let paused = || {
+        let mut run = run();
+        run.paused = Some(at(2));
+        Life::Up(run)
+    };
+    let mut woken = run();
+    woken.paused = Some(at(2));
+    woken.resume(at(9));
+    let over = || Life::Over(End::Expired(reason.clone()));
+    let ask = || vec![Action::Signal(Signal::TERM)];
+    let (timer, restart) = (Event::Timer, Event::Restart(GRACE));
+    for (what, life, event, then, actions) in [
+        ("it runs", up(), timer.clone(), ending(expire(), Some(at(14)), up()), ask()),
+        ("the leader has ended", detached(), timer.clone(), ending(expire(), Some(at(14)), detached()), ask()),
+        (
+            "it is paused",
+            paused(),
+            timer.clone(),
+            ending(expire(), Some(at(14)), Life::Up(woken)),
+            vec![Action::Resume, Action::Signal(Signal::TERM)],
+        ),
+        ("it cannot be signalled", Life::Up(refused()), timer.clone(), Life::Up(refused()), vec![]),
+        ("it waits in a backoff", Life::Backoff { until: at(9) }, timer.clone(), over(), vec![Action::Quit]),
+        ("it waits for a change", Life::Waiting { end: End::Exited }, timer.clone(), over(), vec![Action::Quit]),
+        ("a change comes then", Life::Backoff { until: at(99) }, change(), over(), vec![Action::Quit]),
+        (
+            "it is being restarted",
+            stopping(respawn(true), Some(at(14)), up()),
+            timer.clone(),
+            stopping(expire(), Some(at(14)), up()),
+            vec![],
+        ),
+        (
+            "it is being stopped",
+            stopping(Then::Down, Some(at(14)), up()),
+            timer.clone(),
+            stopping(Then::Down, Some(at(14)), up()),
+            vec![],
+        ),
+        ("its restart is due", stopping(respawn(true), Some(at(14)), up()), died(false), over(), vec![Action::Quit]),
+        ("it is gone", ending(expire(), Some(at(14)), up()), died(false), over(), vec![Action::Quit]),
+        ("it dies by itself", up(), died(false), Life::Over(End::Exited), vec![Action::Quit]),
+        ("its last descendant ends", detached(), Event::Emptied, Life::Over(End::Exited), vec![Action::Quit]),
+        (
+            "somebody restarts it just then",
+            Life::Backoff { until: at(99) },
+            restart,
+            Life::Starting { stop: None },
+            vec![Action::Spawn { counted: false }],
+        ),
+    ] {
+        let (m, done) = step(&leased(Some(at(8))), machine(life), event, at(9));
+        assert_eq!((&m.life, &done), (&then, &actions), "{what}");
+    }
+    let gone = leased(None);
+    assert_eq!(machine(up()).deadline(&gone), Some(Moment::ZERO));
+    let (m, _) = step(&gone, machine(up()), Event::Timer, at(9));
+    assert!(matches!(m.life, Life::Stopping { then: Then::Expire { .. }, .. }));
+    assert_eq!(machine(paused()).deadline(&leased(Some(at(8)))), Some(at(8)), "a pause is no way out");
+    let leaving = Machine { leave_at: Some(at(20)), ..machine(up()) };
+    assert_eq!(leaving.deadline(&gone), Some(at(20)), "a shutdown ends it anyway, and resurrect looks at the lease");
+}
+
 #[test]
 fn random_walks_keep_the_invariants() {
     let mut ends = std::collections::BTreeMap::<&str, u32>::new();
@@ -662,12 +755,16 @@ fn random_walks_keep_the_invariants() {
         let mut m = Machine::new();
         let mut now = at(1);
         let mut policy = supervised(seed % 3 != 0, any_settings(&mut dice));
+        policy.term = any_term(&mut dice, now);
         for _ in 0..200 {
             now += Duration::from_millis(dice.below(3000));
             let event = world.event(&mut dice, &m.life, now);
             if event == Event::PolicyChanged {
                 policy = supervised(!policy.watch, any_settings(&mut dice));
+                policy.term = any_term(&mut dice, now);
             }
+            policy.term.vanished |= policy.term.until.is_some() && dice.below(60) == 0;
+            let outlived = policy.outlived(now).is_some();
             if m.leave_at.is_none() && !world.quit {
                 match event {
                     Event::Stop(_) => world.asked_down = true,
@@ -688,6 +785,8 @@ fn random_walks_keep_the_invariants() {
                         assert!(!something, "seed {seed}: two at once after {event:?}");
                         assert!(!world.asked_down, "seed {seed}: started after a stop by {event:?}");
                         assert!(!leaving, "seed {seed}: started while leaving");
+                        let is_asked = matches!(event, Event::Restart(_));
+                        assert!(!outlived || is_asked, "seed {seed}: started after its lease by {event:?}");
                         world.checking = false;
                     }
                     Action::Quit => world.quit = true,
@@ -726,6 +825,10 @@ fn random_walks_keep_the_invariants() {
             }
             if let Event::FilesChanged(_) = event {
                 assert_eq!(m.budget, before.budget, "seed {seed}: a change costs patience");
+                if outlived && !leaving {
+                    assert!(!matches!(m.life, Life::Backoff { .. } | Life::Waiting { .. }), "seed {seed}: waits on");
+                    continue;
+                }
                 let as_before = m.life == before.life && actions.is_empty();
                 assert!(answer != Answer::Nothing || as_before, "seed {seed}: {actions:?}");
                 let told = matches!(actions[..], [Action::Tell(_)]);
@@ -736,7 +839,8 @@ fn random_walks_keep_the_invariants() {
             if let Life::Waiting { .. } = m.life {
                 assert!(!something, "seed {seed}: waits while something runs");
                 assert!(policy.watches_files(), "seed {seed}: waits for nothing");
-                assert_eq!(m.deadline(&policy), None, "seed {seed}: only a change ends the wait");
+                let lease = if policy.term.vanished { Some(Moment::ZERO) } else { policy.term.expires };
+                assert_eq!(m.deadline(&policy), lease, "seed {seed}: only a change or the lease ends the wait");
             }
             if let Life::Backoff { until } = m.life {
                 assert!(until <= now + policy.settings.backoff_max.0, "seed {seed}: waits beyond the cap");
@@ -756,13 +860,14 @@ fn random_walks_keep_the_invariants() {
         let end = match m.life {
             Life::Over(End::Exited) => "exited",
             Life::Over(End::Stopped) => "stopped",
+            Life::Over(End::Expired(_)) => "expired",
             Life::Over(End::Errored(_)) => "errored",
             Life::Over(End::Left) => "left",
             _ => "alive",
         };
         *ends.entry(end).or_default() += 1;
     }
-    assert!(["exited", "stopped", "errored", "left"].iter().all(|end| ends.contains_key(end)), "{ends:?}");
+    assert!(["exited", "stopped", "expired", "errored", "left"].iter().all(|end| ends.contains_key(end)), "{ends:?}");
     for action in [
         "Spawn",
         "Signal(Signal(15))",

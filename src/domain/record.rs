@@ -5,9 +5,12 @@
 //! written by commands, facts (all the rest) by whoever holds the ownership lock.
 
 use super::backoff::Budget;
+use super::event::History;
+use super::lease::Lease;
 use super::machine::{Grace, Moment};
 use super::outcome::Exit;
 use super::output::Output;
+pub use super::parent::Parent;
 use super::project::Project;
 use super::raw::Raw;
 use super::row::Logs;
@@ -48,7 +51,7 @@ pub enum Want {
 }
 
 /// What no two processes ever share: a pid, when that process started, and in which boot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
     /// The process id.
     pub pid: u32,
@@ -205,6 +208,19 @@ pub struct Record {
     /// The project it was started for; null: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<Project>,
+    // Ownership and leases
+    /// The nearest folder from its own upwards that is a git repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git_root: Option<Raw>,
+    /// Who called the `start`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// Until when it may run; null: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// How many events of it there have been; null before the first, and in records of an older bgo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<History>,
     /// What a newer bgo wrote here; kept when rewriting.
     #[serde(flatten, skip_deserializing)]
     pub extra: Map<String, Value>,
@@ -254,6 +270,10 @@ impl Record {
             next_restart_at: None,
             degraded: None,
             project: None,
+            git_root: None,
+            parent: None,
+            lease: None,
+            events: None,
             extra: Map::new(),
         }
     }
@@ -388,6 +408,7 @@ impl Record {
             on_fast_crash: watch.on_fast_crash,
             interval: watch.interval.0,
             settings: self.spec.clone(),
+            term: self.term(),
         }
     }
 
@@ -425,6 +446,7 @@ impl Record {
     pub fn take_wishes(&mut self, now: &Record) {
         (self.spec, self.wish) = (now.spec.clone(), now.wish.clone());
         self.project.clone_from(&now.project);
+        self.lease.clone_from(&now.lease);
         match (&mut self.watch, &now.watch) {
             (Some(watch), Some(now)) => watch.take_settings(now),
             (watch, now) => watch.clone_from(now),

@@ -3,8 +3,11 @@
 //! Why it exists: the table, the detail view and `--json` show the same facts. Invariant: every field was either read
 //! from the record or observed at the moment of the snapshot; what could not be observed is `None`.
 
+use super::lease::Lease;
 use super::outcome::Exit;
+use super::parent::Parent;
 use super::project::Project;
+use super::raw::Raw;
 use super::record::{Health, Ready, State, Watch};
 use super::settings::Settings;
 use super::timestamp::Timestamp;
@@ -72,6 +75,12 @@ pub struct Row {
     pub degraded: Option<String>,
     /// The project it was started for.
     pub project: Option<Project>,
+    /// The git repository of its folder.
+    pub git_root: Option<Raw>,
+    /// Who called its `start`.
+    pub parent: Option<Parent>,
+    /// Until when it may run; `None`: for ever.
+    pub lease: Option<Lease>,
     /// Its logs: stdout, stderr, watcher.
     pub logs: Logs,
 }

@@ -113,6 +113,11 @@ impl Cause {
         Cause::killed("it reported itself as failed (WATCHDOG=trigger)".to_owned())
     }
 
+    /// Its lease is over. That is nobody's failure.
+    pub fn lease_over(reason: String) -> Cause {
+        Cause { reason, unhealthy: false, premature: false }
+    }
+
     /// Its files have changed. That is nobody's failure.
     pub fn files_changed(reason: String) -> Cause {
         Cause { reason, unhealthy: false, premature: false }
@@ -408,13 +413,15 @@ impl Probing {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lease::Term;
     use super::super::settings::Settings;
     use super::super::spec::FastCrash;
     use super::*;
 
     fn policy(settings: Settings) -> Policy {
         let (min_uptime, interval) = (Duration::from_secs(2), Duration::from_secs(3));
-        Policy { wanted: true, watch: false, min_uptime, on_fast_crash: FastCrash::Backoff, interval, settings }
+        let (on_fast_crash, term) = (FastCrash::Backoff, Term::default());
+        Policy { wanted: true, watch: false, min_uptime, on_fast_crash, interval, settings, term }
     }
 
     fn at(secs: u64) -> Moment {

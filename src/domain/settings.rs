@@ -257,6 +257,16 @@ settings! {
 
     /// The group it belongs to; a name as processes have. Default: none.
     group: Option<String> = None;
+
+    // Ownership and leases
+    /// Who it belongs to: who started it, in words of their own. Default: what BGO_OWNER says.
+    owner: Option<String> = None;
+    /// Words to find it by.
+    tags: Vec<String> = Vec::new();
+    /// How long it may run in all, from its start by a person or script, restarts included. Default: for ever.
+    ttl: Option<Span> = None;
+    /// The pid of the process whose end is its end, too.
+    until_pid: Option<u32> = None;
 }
 
 /// The settings that are ways to tell readiness, of which there can be one; in bgrun's order of precedence.
@@ -280,6 +290,9 @@ pub fn displaced_by(given: &[String]) -> impl Iterator<Item = &'static str> {
     let displaced = [READINESS, HEALTH].into_iter().filter(move |ways| ways.iter().any(is_given));
     displaced.flatten().copied()
 }
+
+/// How long an owner or a tag may be, in bytes.
+const LONGEST_WORD: usize = 200;
 
 /// What takes effect at the next start of the process only.
 const FROM_NEXT_START: [&str; 18] = [
@@ -415,6 +428,8 @@ impl Settings {
             ("--max-fast-crashes", self.max_fast_crashes == 0),
             ("--watchdog", self.watchdog.is_some_and(zero)),
             ("--max-runtime", self.max_runtime.is_some_and(zero)),
+            ("--ttl", self.ttl.is_some_and(zero)),
+            ("--until-pid", self.until_pid == Some(0)),
             ("--restart-every", self.restart_every.is_some_and(zero)),
             ("--max-rss", self.max_rss == Some(Size(0))),
             ("--ready-when-port", self.ready_when_port == Some(0)),
@@ -449,6 +464,15 @@ impl Settings {
         }
         if self.ready_when.as_deref() == Some("") || self.ready_when_regex.as_deref() == Some("") {
             return Some("an empty text to wait for is in every line: give --ready-when something to look for".into());
+        }
+        let odd =
+            |word: &String| word.trim().is_empty() || word.len() > LONGEST_WORD || word.contains(char::is_control);
+        for (flag, word) in [("--owner", self.owner.as_ref()), ("--tag", self.tags.iter().find(|tag| odd(tag)))] {
+            if let Some(word) = word.filter(|word| odd(word)) {
+                return Some(format!(
+                    "{flag} {word:?} must be a word or a few: at most {LONGEST_WORD} bytes without control characters"
+                ));
+            }
         }
         let bad =
             |group: &String| Name::parse(group).err().map(|why| format!("--group {group:?} cannot be a group: {why}"));
@@ -519,6 +543,10 @@ mod tests {
             on_ready: Some("true".into()),
             on_errored: Some("true".into()),
             group: Some("api".into()),
+            owner: Some("claude".into()),
+            tags: vec!["ci".into()],
+            ttl: Some(Span::secs(7200)),
+            until_pid: Some(17),
             after: vec!["db".into(), "cache".into()],
             restart_with_dependency: true,
             extra: Map::new(),

@@ -4,6 +4,7 @@
 //! defaults. Invariant: a [`Spec`] is a wish only; nothing in it was observed.
 
 use super::duration::Span;
+use super::lease::Term;
 use super::machine::Grace;
 use super::raw::Raw;
 use super::settings::{Change, Restart, RestartOn, Settings, displaced_by};
@@ -176,6 +177,8 @@ pub struct Policy {
     pub interval: Duration,
     /// All the rest.
     pub settings: Settings,
+    /// Until when it may run.
+    pub term: Term,
 }
 
 impl Policy {

@@ -43,6 +43,12 @@ const RECORD: &[&str] = &[
     "refused",
     "project",
     "allocated_port",
+    // Ownership and leases
+    "git_root",
+    "parent",
+    "lease",
+    // Events.
+    "events",
 ];
 /// Those of its `watch` block.
 const WATCH: &[&str] = &[
@@ -146,8 +152,9 @@ impl<'de, const SPEC_BLOCK: bool> Deserialize<'de> for Block<SPEC_BLOCK> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::lease::Lease;
     use crate::domain::project::Project;
-    use crate::domain::record::{Health, Ready, Watch};
+    use crate::domain::record::{Health, Parent, Ready, Watch};
     use crate::domain::settings::Settings;
     use crate::domain::spec::Spec;
     use crate::domain::timestamp::Timestamp;
@@ -167,6 +174,10 @@ mod tests {
             refused: 1,
             project: Some(Project { root: "/".into(), job: String::new(), config: String::new() }),
             allocated_port: Some(1),
+            git_root: Some("/".into()),
+            parent: Some(Parent { pid: 1, start_time: 1, boot_id: "b".into(), program: None }),
+            lease: Some(Lease::default()),
+            events: Some(crate::domain::event::History::default()),
             ..Record::new("web", spec)
         };
         let value: Value = serde_json::from_slice(&record.to_json()).unwrap();

@@ -109,7 +109,7 @@ mod tests {
         }
         for (line, found, text) in [
             (&b"say ready in 7 ms\n"[..], 4..14, "ready in 7"),
-            (b"\x1b[1mready\x1b[0m in \x1b[1m7\x1b[0m", 4..21, "ready in 7"),
+            (b"\x1b[1mready\x1b[0m in \x1b[1m7\x1b[0m", 4..22, "ready in 7"),
             (b"\xff\xfe ready in 7", 3..13, "ready in 7"),
         ] {
             let pattern = Pattern::regex("ready in [0-9]").unwrap();

@@ -4,12 +4,13 @@
 //! cannot be read belongs to nothing, and is told of.
 
 use super::{Bgo, nearest, recover};
+use crate::domain::filter::{Filter, Traits};
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
 use crate::domain::record::Record;
 use crate::domain::row::Row;
 use crate::error::{Error, ErrorKind, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What processes have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,22 +19,41 @@ pub enum Common {
     Group(String),
     /// Their project, by its root: the absolute path of the folder of its file.
     Project(PathBuf),
+    /// All that a filter takes, of those that have something else in common, or of all.
+    Filtered(Filter, Option<Box<Common>>),
 }
 
 impl Common {
     /// Whether the process of `row` is one of them.
     pub fn has(&self, row: &Row) -> bool {
-        self.is_of(row.group(), row.project.as_ref().map(|project| &project.root))
+        let settings = &row.settings;
+        let traits = Traits {
+            owner: settings.owner.as_deref(),
+            tags: &settings.tags,
+            parent: row.parent.as_ref(),
+            cwd: Path::new(&row.cwd),
+        };
+        self.is_of(row.group(), row.project.as_ref().map(|project| &project.root), traits)
     }
 
-    fn has_record(&self, record: &Record) -> bool {
-        self.is_of(record.spec.group.as_deref(), record.project.as_ref().map(|project| &project.root))
+    /// Whether the process of `record` is one of them.
+    pub fn has_record(&self, record: &Record) -> bool {
+        let traits = Traits {
+            owner: record.spec.owner.as_deref(),
+            tags: &record.spec.tags,
+            parent: record.parent.as_ref(),
+            cwd: record.cwd.as_path(),
+        };
+        self.is_of(record.spec.group.as_deref(), record.project.as_ref().map(|project| &project.root), traits)
     }
 
-    fn is_of(&self, of_group: Option<&str>, of_project: Option<&Raw>) -> bool {
+    fn is_of(&self, of_group: Option<&str>, of_project: Option<&Raw>, traits: Traits<'_>) -> bool {
         match self {
             Common::Group(group) => of_group == Some(group),
             Common::Project(root) => of_project.is_some_and(|of| of.as_path() == root),
+            Common::Filtered(filter, among) => {
+                filter.takes(traits) && among.as_ref().is_none_or(|common| common.is_of(of_group, of_project, traits))
+            }
         }
     }
 }
@@ -44,6 +64,8 @@ impl std::fmt::Display for Common {
         match self {
             Common::Group(group) => write!(f, "group \"{group}\""),
             Common::Project(root) => write!(f, "the project \"{}\"", root.display()),
+            Common::Filtered(filter, None) => filter.fmt(f),
+            Common::Filtered(filter, Some(among)) => write!(f, "{filter}, {among}"),
         }
     }
 }

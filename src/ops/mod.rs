@@ -6,15 +6,18 @@
 //! runs.
 
 mod awaited;
+mod caller;
 mod dependencies;
 mod end;
 mod environment;
+pub mod events;
 pub mod expect;
 mod failure;
 mod fetch;
 mod foreground;
 mod growing;
 pub mod jobs;
+mod lease;
 mod legacy;
 mod link;
 pub mod logs;
@@ -39,12 +42,14 @@ pub mod up;
 mod wait;
 mod watched;
 
+pub use caller::{check_owner, owner_of_environment};
 pub use dependencies::{
     AFTER_TIMEOUT, await_dependencies, check_after, needed_first, restart_order, running_dependents, stop_order,
 };
 pub use environment::{ProcessEnvironment, environment};
 pub use fetch::{Fetched, fetch};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
+pub use lease::{ReapRequest, Reaped, ReapedBy, reap};
 pub use members::{Common, Members, members, nobody};
 pub use output::RunOutput;
 pub use ports::{Freed, Holder, free_port, holders, look_at_ports};
@@ -56,7 +61,7 @@ pub use resurrect::{Resurrected, resurrect};
 pub use settings::{is_watched, pause, resume, set, unwatch, watch};
 pub use signal::{Signalled, signal};
 pub use snapshot::{snapshot, snapshot_of};
-pub use start::{StartOutcome, StartRequest, Started, start};
+pub use start::{StartOutcome, StartRequest, Started, runs_as_asked, start};
 pub use stop::{StopOutcome, StopRequest, stop};
 pub use wait::{Goal, Pending, Reached, Run, Step, Waiter, shell_status};
 

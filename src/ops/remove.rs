@@ -78,15 +78,15 @@ pub struct Cleaned {
     pub failed: Vec<(Name, Error)>,
 }
 
-/// Removes everything that is not running, logs included, and what killed commands have left.
+/// Removes everything that is not running and `is_allowed` to be removed, logs included, and what killed commands have left.
 ///
 /// # Errors
 /// The records cannot be listed.
-pub fn clean(bgo: &Bgo) -> Result<Cleaned> {
+pub fn clean(bgo: &Bgo, is_allowed: &dyn Fn(&Name) -> bool) -> Result<Cleaned> {
     bgo.store.check()?;
     let mut cleaned = Cleaned::default();
     for name in bgo.store.names()? {
-        match remove_if_down(bgo, &name) {
+        match remove_if_down(bgo, &name, is_allowed) {
             Ok(true) => cleaned.removed.push(name),
             Ok(false) => {}
             // Another command has removed it a moment ago.
@@ -109,10 +109,13 @@ fn remove_leftover(bgo: &Bgo, name: &Name) -> Result<()> {
     if lock.read()?.is_some() { Ok(()) } else { bgo.store.remove_leftover(lock, ownership) }
 }
 
-fn remove_if_down(bgo: &Bgo, name: &Name) -> Result<bool> {
+fn remove_if_down(bgo: &Bgo, name: &Name, is_allowed: &dyn Fn(&Name) -> bool) -> Result<bool> {
     let Some(ownership) = own(bgo, name)? else { return Ok(false) };
     let record = bgo.record(name)?;
     if matches!(end::find(&record, &bgo.store.logs(name))?, Orphan::Running(_) | Orphan::Unproven(_)) {
+        return Ok(false);
+    }
+    if !is_allowed(name) {
         return Ok(false);
     }
     let lock = bgo.store.lock(name)?;

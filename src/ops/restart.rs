@@ -5,6 +5,7 @@
 //! stopped.
 
 use super::end::{self, KILL_MARGIN, Orphan};
+use super::lease;
 use super::link::{Awaited, Link, lock_or_free, own};
 use super::output::RunOutput;
 use super::preflight::{cannot_start, check_command, check_env_files, check_logs};
@@ -39,6 +40,7 @@ pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Starte
     check_command(name.as_str(), &record.command, &record.cwd)?;
     check_logs(name.as_str(), &record.spec, &record.cwd, bgo.store.root())?;
     check_env_files(name.as_str(), &record.spec, record.cwd.as_path())?;
+    lease::carry_on(&mut record.clone())?;
     bgo.store.ensure()?;
     if request.update_env {
         update_environment(bgo, name)?;
@@ -120,6 +122,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
     let before = record.clone();
     renew(&mut record, request);
+    lease::carry_on(&mut record)?;
     let id = record.wish(Ask::Restart, None);
     let mut link = Link::open(&record)?;
     lock.change(&before, &record)?;

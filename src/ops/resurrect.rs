@@ -4,6 +4,7 @@
 //! by itself; one that cannot come back does not keep the others down.
 
 use super::end::{self, Orphan};
+use super::lease;
 use super::link::{Awaited, Link, own};
 use super::preflight::{check_command, check_env_files, check_logs};
 use super::recover::recover;
@@ -25,6 +26,8 @@ pub enum Resurrected {
     Started(u32),
     /// It still ran, with this pid, and has a sidecar again, and a record if that was removed.
     Attached(u32),
+    /// It was left down: its lease is over, for this reason.
+    Outlived(String),
     /// It needed nothing.
     LeftAlone,
 }
@@ -62,7 +65,13 @@ fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
     let record = bgo.record(name)?;
     match end::find(&record, &bgo.store.logs(name))? {
         Orphan::Running(running) => attach(bgo, name, &ownership, &running).map(Resurrected::Attached),
-        Orphan::None | Orphan::Unproven(_) if record.is_to_be_resurrected() => start(bgo, name, ownership, record),
+        Orphan::None | Orphan::Unproven(_) if record.is_to_be_resurrected() => match lease::outlived(&record)? {
+            Some(reason) => {
+                lease::note_outlived(bgo, name, &record.run_id, &reason)?;
+                Ok(Resurrected::Outlived(reason))
+            }
+            None => start(bgo, name, ownership, record),
+        },
         Orphan::None | Orphan::Unproven(_) => Ok(Resurrected::LeftAlone),
     }
 }

@@ -6,6 +6,7 @@
 
 use super::Bgo;
 use super::end::{self, Orphan};
+use super::lease;
 use super::preflight::{cannot_start, not_runnable};
 use super::remove::log_files;
 use crate::domain::launch::{LaunchFailure, Report, Stage};
@@ -56,6 +57,9 @@ pub fn begin(
     // of bgo-cli 0.2.0 a moment ago is one of ours only here.
     if let Some(now) = previous.as_ref().filter(|now| environment.is_none() && now.schema > 0) {
         record.take_wishes(now);
+    }
+    if environment.is_none() {
+        lease::carry_on(&mut record)?;
     }
     record.run_id = new_run_id();
     record.want = Want::Up;

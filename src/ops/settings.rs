@@ -5,6 +5,7 @@
 
 use super::dependencies::check_after;
 use super::end::{self, Orphan};
+use super::lease;
 use super::link::{Awaited, Link, lock_or_free, own};
 use super::preflight::{check_allocate_port, check_env_files, check_files, check_logs, check_settings};
 use super::resurrect::attach;
@@ -12,7 +13,7 @@ use super::stop::unproven;
 use super::{Bgo, legacy};
 use crate::domain::name::Name;
 use crate::domain::record::{Ask, Record, State, Watch};
-use crate::domain::settings::{NAMES, Restart, displaced_by};
+use crate::domain::settings::{NAMES, Restart, Settings, displaced_by};
 use crate::domain::spec::Supervision;
 use crate::error::{Error, ErrorKind, Result};
 use std::time::Duration;
@@ -67,6 +68,8 @@ const RESTART_SETTINGS: [&str; 8] = [
 /// Settings that contradict each other or do not exist, or its sidecar does not answer; nothing is changed then.
 pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Result<Record> {
     given.settings.after.as_ref().map_or(Ok(()), |after| check_after(bgo, name, after))?;
+    let until = given.settings.until_pid.map(|until_pid| Settings { until_pid, ..Settings::default() });
+    let until = until.as_ref().map_or(Ok(None), lease::until)?;
     let set = |record: &mut Record| {
         for setting in unset {
             reset(record, setting)?;
@@ -90,6 +93,9 @@ pub fn set(bgo: &Bgo, name: &Name, given: &Supervision, unset: &[String]) -> Res
         }
         if given.settings.watch_files.is_some() {
             check_files(name.as_str(), &record.spec, record.cwd.as_path())?;
+        }
+        if record.lease.is_some() || record.spec.ttl.is_some() || record.spec.until_pid.is_some() {
+            record.grant(given.settings.ttl.is_some(), until.clone(), &lease::now()?);
         }
         Ok(record.wish(Ask::Settings, None))
     };

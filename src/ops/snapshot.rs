@@ -116,9 +116,15 @@ fn corrupt_row(bgo: &Bgo, name: &Name, error: &Error) -> Row {
         allocated_port: None,
         degraded: None,
         project: None,
+        git_root: None,
+        parent: None,
+        lease: None,
         logs: bgo.store.logs(name),
     }
 }
+
+/// How often a process that ends at each look is looked at again.
+const LOOKS: u32 = 5;
 
 /// What really is, of one record.
 struct Observed {
@@ -135,15 +141,20 @@ struct Observed {
 fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Row {
     let logs = bgo.store.logs(name);
     let mut seen = observe(&record, machine, &logs);
-    if seen.ending {
-        match after_the_end(bgo, name, &record) {
-            Some(fresh) => {
-                record = fresh;
-                seen = observe(&record, machine, &logs);
-            }
-            None if seen.online => seen.reason = Some("its record cannot be written".to_owned()),
-            None => seen.reason = Some("its sidecar has not written down its end".to_owned()),
+    let mut looks = 0;
+    while seen.ending && looks < LOOKS {
+        let Some(fresh) = after_the_end(bgo, name, &record) else { break };
+        record = fresh;
+        seen = observe(&record, machine, &logs);
+        looks += 1;
+    }
+    match (seen.ending, seen.online) {
+        (true, true) => seen.reason = Some("its record cannot be written".to_owned()),
+        (true, false) => {
+            seen.state = State::Exited;
+            seen.reason = Some("its sidecar has not written down its end".to_owned());
         }
+        (false, _) => {}
     }
     let uptime = seen.leader.map(|l| machine.now.saturating_sub(platform::moment_of_start(l.start_time)));
     let watcher = super::legacy::living_watcher(&record).map(|pid| (pid, true));
@@ -183,6 +194,9 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         allocated_port: record.allocated_port,
         degraded: record.degraded,
         project: record.project,
+        git_root: record.git_root,
+        parent: record.parent,
+        lease: record.lease,
         logs: record.logs.map_or(logs.clone(), |output| output.logs(logs)),
     }
 }
@@ -224,14 +238,13 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
                         seen.leader = Some(process);
                         seen.ending = true;
                     }
-                    None => {
-                        seen.state = State::Exited;
-                        seen.reason = None;
-                        seen.ending = true;
-                    }
+                    None => seen.ending = true,
                 }
             }
-            State::Stopping if record.status == Status::Running => seen.online = record.identity.is_none(),
+            State::Stopping if record.status == Status::Running => {
+                seen.online = record.identity.is_none();
+                seen.ending = !seen.online;
+            }
             _ => {}
         }
         return seen;

@@ -3,9 +3,11 @@
 //! Why it exists: it is what bgo is for. Invariant: of any number of starts of one name at once exactly one wins, the
 //! others say who did; and what is refused leaves nothing behind.
 
+use super::caller::{note_caller, owner_of_environment};
 use super::dependencies::check_after;
 use super::end::{self, Orphan};
 use super::failure::{hint, waits_for_change};
+use super::lease;
 use super::link::{Link, a_moment, own_any};
 use super::output::RunOutput;
 use super::ports::HeldPorts;
@@ -17,11 +19,12 @@ use super::recover::recover;
 use super::resurrect::attach;
 use super::stop::{StopRequest, stop_run};
 use super::{Bgo, Run, run};
+use crate::domain::difference::differences;
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::project::Project;
 use crate::domain::raw::Raw;
-use crate::domain::record::{Record, State, Status, Watch};
+use crate::domain::record::{Identity, Record, State, Status, Watch};
 use crate::domain::settings::{Restart, Settings};
 use crate::domain::spec::{FastCrash, Spec, Supervision};
 use crate::error::{Error, ErrorKind, Result};
@@ -55,7 +58,9 @@ pub struct StartRequest {
     pub settle: Duration,
     /// Whether a process that runs already is a success.
     pub if_not_running: bool,
-    /// Whether a process that runs already is replaced.
+    /// What was given explicitly, where a process that runs already is good enough only if it is as asked for. Default: any is.
+    pub only_same: Option<Supervision>,
+    /// Whether a process that runs already is replaced; together with `if_not_running` only one that is not as asked for.
     pub force: bool,
     /// The run that is replaced, by its id: one that another command has started since is as good as wanted. Default: any.
     pub replaced_run: Option<Box<str>>,
@@ -76,6 +81,7 @@ impl StartRequest {
             set: Vec::new(),
             settle: SETTLE,
             if_not_running: false,
+            only_same: None,
             force: false,
             replaced_run: None,
             unregistered: false,
@@ -113,6 +119,7 @@ pub enum StartOutcome {
 pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     let spec = spec(bgo, request)?;
     check_logs(request.name.as_str(), &spec.settings, &spec.cwd, bgo.store.root())?;
+    let until = lease::until(&spec.settings)?;
     if !bgo.store.procs_dir().exists() {
         // The first start ever, or the folder was removed while something runs.
         let mut found = recover(bgo, None).into_iter();
@@ -128,8 +135,10 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
         }
         match taken {
             Taken::Free(_, Some(_)) if request.unregistered => return Err(registered(&request.name)),
-            Taken::Free(ownership, record) => return start_owned(bgo, request, spec, ownership, record.map(|r| *r)),
-            Taken::Running(Some(pid), _) if request.if_not_running || is_replaced(bgo, request) => {
+            Taken::Free(ownership, record) => {
+                return start_owned(bgo, request, spec, until, ownership, record.map(|r| *r));
+            }
+            Taken::Running(Some(pid), _) if is_good_enough(bgo, request, &spec)? || is_replaced(bgo, request) => {
                 match present_run(bgo, &request.name) {
                     // Another command is about to write the record, or has removed it and is about to let go of the name.
                     Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
@@ -149,6 +158,41 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     }
     Err(Error::new(ErrorKind::Conflict, format!("cannot start \"{}\"", request.name))
         .because("other commands keep starting or deleting it"))
+}
+
+/// Whether the process that runs is to be left alone.
+///
+/// # Errors
+/// It is not as asked for, and not to be replaced.
+fn is_good_enough(bgo: &Bgo, request: &StartRequest, spec: &Spec) -> Result<bool> {
+    let (true, Some(given)) = (request.if_not_running, &request.only_same) else {
+        return Ok(request.if_not_running && !request.force);
+    };
+    let name = &request.name;
+    // It is about to be written or removed by another command, which is waited for.
+    let Some(record) = bgo.store.read(name)? else { return Ok(true) };
+    let set = bgo.store.environment(name)?.unwrap_or_default().set;
+    let differences = differences(&record, &set, spec, given, &request.set);
+    if differences.is_empty() || request.force {
+        return Ok(differences.is_empty());
+    }
+    let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    let pid = record.pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+    let mut error = Error::new(ErrorKind::AlreadyRunning, format!("\"{name}\" runs already{pid}"))
+        .because("not as it was asked for")
+        .hint("add --force to replace it");
+    error.details = lines.join("\n");
+    Err(error)
+}
+
+/// Whether `request` would leave alone what runs, because that is as asked for.
+///
+/// # Errors
+/// The command cannot run, or what runs is not as asked for and not to be replaced.
+pub fn runs_as_asked(bgo: &Bgo, request: &StartRequest) -> Result<bool> {
+    Ok(request.if_not_running
+        && super::is_up(bgo, &request.name).unwrap_or(false)
+        && is_good_enough(bgo, request, &spec(bgo, request)?)?)
 }
 
 /// Whether the run that the start is to replace has been replaced by another command already.
@@ -270,6 +314,7 @@ fn start_owned(
     bgo: &Bgo,
     request: &StartRequest,
     spec: Spec,
+    until: Option<Identity>,
     ownership: Ownership,
     earlier: Option<Record>,
 ) -> Result<Started> {
@@ -285,6 +330,8 @@ fn start_owned(
     }
     record.watch = watch(&request.supervision);
     record.project.clone_from(&request.project);
+    note_caller(&mut record);
+    lease::grant(&mut record, until)?;
     let environment = Environment { captured: Environment::capture(), set: request.set.clone() };
     let earlier = record.exits.last().cloned();
     let output = RunOutput::from_now(record.spec.logs(bgo.store.logs(name), &record.cwd));
@@ -357,6 +404,9 @@ pub(super) fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
     let cwd = if request.cwd.is_some() { std::fs::canonicalize(&cwd).unwrap_or(cwd) } else { cwd };
     let mut settings = Settings::default();
     settings.apply(&request.supervision.settings);
+    if settings.owner.is_none() {
+        settings.owner = owner_of_environment()?;
+    }
     let restarts = watch(&request.supervision).is_some_and(|watch| watch.enabled);
     check_settings(name, &settings, &request.supervision, restarts)?;
     check_after(bgo, &request.name, &settings.after)?;

@@ -236,7 +236,7 @@ pub fn shell_status(outcome: Outcome) -> u8 {
         Outcome::Signal { signal, .. } => u8::try_from(128 + signal.number()).ok(),
         Outcome::Unknown => None,
     };
-    status.unwrap_or(ExitCode::NoStatus as u8)
+    status.unwrap_or(ExitCode::NoStatus.value())
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub use os::{
     FileWatch, GrowthWatch, ListeningSockets, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, TreeWatch,
     account, all_pids, arguments, become_subreaper, block_size, boot_clock, boot_id, can_collapse, children,
     collapse_head, cwd, environment, first_data, listener, memory_total, moment_of_start, oom_kills, port_holders,
-    punch_head, release_memory, resolve, self_executable, set_process_name, stat, stdout_inode, user,
+    punch_head, release_memory, resolve, self_executable, set_process_name, stat, stat_and_name, stdout_inode, user,
     wall_clock_of_start,
 };
 pub use poll::{Interest, wait};
@@ -167,4 +167,27 @@ pub fn own_identity() -> io::Result<Identity> {
     let boot = boot_id()?;
     let own = stat(std::process::id())?.ok_or(io::ErrorKind::NotFound)?;
     Ok(own.identity(&boot))
+}
+
+/// The process that started the calling one, and what its program calls itself; `None` if it has ended, or cannot be seen
+/// from here.
+pub fn caller() -> Option<(Identity, Option<String>)> {
+    let pid = std::os::unix::process::parent_id();
+    let (stat, name) = stat_and_name(pid).ok().flatten()?;
+    let identity = stat.identity(&boot_id().ok()?);
+    // Still ours after it was looked at, so it is the one that was looked at.
+    (std::os::unix::process::parent_id() == pid).then_some((identity, name))
+}
+
+/// The processes that the calling one descends from, the nearest first. Not init, which takes up whoever is orphaned.
+pub fn ancestors() -> Vec<Identity> {
+    let Ok(boot_id) = boot_id() else { return Vec::new() };
+    let mut found: Vec<Identity> = Vec::new();
+    let mut pid = std::os::unix::process::parent_id();
+    while pid > 1 && found.iter().all(|known| known.pid != pid) {
+        let Some(stat) = stat(pid).ok().flatten() else { break };
+        found.push(stat.identity(&boot_id));
+        pid = stat.ppid;
+    }
+    found
 }

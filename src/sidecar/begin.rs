@@ -13,6 +13,7 @@ use super::perform::errno_of;
 use super::run::{RETRY_FIRST, Supervisor, report};
 use super::{ENTRY, LOCK_FD, REPORT_FD};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
+use crate::domain::lease::Term;
 use crate::domain::machine::{Event, Machine};
 use crate::domain::name::Name;
 use crate::domain::record::Sidecar;
@@ -139,9 +140,11 @@ impl Supervisor {
             status_text: None,
             status_changed: false,
             last_exit: record.exits.last().cloned(),
+            until: None,
             refused_wish: record.refused,
             events: VecDeque::new(),
         };
+        supervisor.watch_until(&Term::default());
         let launched = match purpose {
             Purpose::Start => supervisor.start_process(record, false, None),
             Purpose::Attach => match supervisor.take_up(&record) {

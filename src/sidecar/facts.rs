@@ -7,7 +7,7 @@
 use crate::domain::machine::{End, Life, Machine};
 use crate::domain::outcome::Exit;
 use crate::domain::output::Output;
-use crate::domain::record::{Health, Identity, Ready, Record, Sidecar, State, Status};
+use crate::domain::record::{Health, Identity, Ready, Record, Sidecar, State, Status, Want};
 use crate::domain::run::Run;
 use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
@@ -98,6 +98,15 @@ impl Pending {
             Life::Over(End::Stopped) => {
                 record.set_down(State::Stopped, at);
                 record.forget_run();
+            }
+            Life::Over(End::Expired(reason)) => {
+                record.set_down(State::Stopped, at);
+                record.forget_run();
+                record.reason = Some(reason.clone());
+                // Unless somebody has asked for a restart meanwhile: that finds this one gone and is a start.
+                if record.wish.restart <= facts.seen {
+                    record.want = Want::Down;
+                }
             }
             Life::Over(End::Errored(reason)) => {
                 record.set_down(State::Errored, at);

@@ -18,6 +18,7 @@ mod files;
 mod helper;
 mod http;
 mod launch;
+mod lease;
 mod log;
 mod output;
 mod perform;

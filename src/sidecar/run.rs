@@ -120,6 +120,8 @@ pub(super) struct Supervisor {
     pub status_text: Option<String>,
     pub status_changed: bool,
     pub last_exit: Option<Exit>,
+    /// The process whose end is the end of ours, while it runs.
+    pub until: Option<ProcessHandle>,
     /// The wish that the kernel did not let us fulfil.
     pub refused_wish: u64,
     pub events: VecDeque<Event>,
@@ -177,6 +179,7 @@ impl Supervisor {
         fds.extend(growth.map(|(_, watch)| (watch, Interest::Readable)));
         let changes = self.files.as_ref().and_then(|files| Some((fds.len(), files.watch()?)));
         fds.extend(changes.map(|(_, watch)| (watch, Interest::Readable)));
+        fds.extend(self.until.as_ref().filter(|_| !over).map(|until| (until.as_fd(), Interest::Readable)));
         fds.extend(self.strays.iter().map(|stray| (stray.as_fd(), Interest::Readable)));
         if self.reports.is_none() {
             // Tidying up is for when nobody waits for us any more.
@@ -192,6 +195,7 @@ impl Supervisor {
         if launcher_gone {
             self.reports = None;
         }
+        self.mind_until();
         let arrived = if ready[0] { self.signals.drain() } else { Vec::new() };
         if arrived.contains(&libc::SIGTERM) {
             log("told to terminate: leaving the process alone");
@@ -320,6 +324,7 @@ impl Supervisor {
                 self.pending.stderr_tail = self.stderr_tail();
             }
             Life::Over(End::Stopped) => log("stopped"),
+            Life::Over(End::Expired(reason)) => log(&format!("stopped: {reason}")),
             Life::Over(End::Left) => log("sidecar leaves"),
             _ => {}
         }
@@ -343,6 +348,7 @@ impl Supervisor {
     /// What is decided by from now on.
     pub(super) fn take_policy(&mut self, policy: Policy) {
         let before = std::mem::replace(&mut self.policy, policy);
+        self.watch_until(&before.term);
         let (was, now) = (&before.settings, &self.policy.settings);
         self.files_stale |= before.watches_files() != self.policy.watches_files()
             || (&was.watch_files, &was.watch_ignore, was.watch_poll)
@@ -417,7 +423,7 @@ impl Supervisor {
         }
     }
 
-    fn retry_later(&mut self) {
+    pub(super) fn retry_later(&mut self) {
         if self.retry_at.is_none() {
             self.retry_at = Some(platform::boot_clock() + self.retry_after);
             self.retry_after = RETRY_LAST.min(self.retry_after * 2);

@@ -9,12 +9,14 @@
 
 use super::Store;
 use super::atomic::{Durability, replace, settle_folder};
+use super::events::note;
 use super::open::{careful, make_usable, odd, refuse_odd};
 use super::trust::{foreign_file, me, refusal};
+use crate::domain::event::Mark;
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::error::{Error, ErrorKind, Result};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -69,6 +71,8 @@ pub struct WriteLock<'a> {
     file: File,
     /// Whether there is a record, as far as that is known.
     pub(super) has_record: Cell<Option<bool>>,
+    /// What the record was like when it was read and not written since; `None`: that is not known.
+    before: RefCell<Option<Option<Mark>>>,
 }
 
 impl<'a> WriteLock<'a> {
@@ -79,7 +83,13 @@ impl<'a> WriteLock<'a> {
     ) -> Result<WriteLock<'a>> {
         let path = store.file("run", name, ".write");
         match lock_current(store, &path, lock)? {
-            Some(file) => Ok(WriteLock { store, name: name.clone(), file, has_record: Cell::new(None) }),
+            Some(file) => Ok(WriteLock {
+                store,
+                name: name.clone(),
+                file,
+                has_record: Cell::new(None),
+                before: RefCell::new(None),
+            }),
             None => Err(Error::new(ErrorKind::TimedOut, format!("cannot lock {}", path.display()))
                 .because(format!(
                     "another process has held it for {} s: it is paused, or its disk hangs",
@@ -101,18 +111,36 @@ impl<'a> WriteLock<'a> {
     pub fn read(&self) -> Result<Option<Record>> {
         let record = self.store.read_whole(&self.name)?;
         self.has_record.set(Some(record.is_some()));
+        self.before.replace(Some(record.as_ref().map(Mark::of)));
         Ok(record)
     }
 
-    /// Replaces the record.
+    /// Replaces the record, and notes what that tells of the process. Its `events` are counted on here, whatever
+    /// `record` says.
     ///
     /// # Errors
     /// The failing system call's; the old record is still there then, unless only its durability is in doubt.
     pub fn write(&self, record: &Record, durability: Durability) -> Result<()> {
         let path = self.store.record_path(&self.name);
-        replace(&path, &record.to_json(), durability).map_err(|e| write_error(&path, &e))?;
+        let before = match self.before.take() {
+            Some(before) => before,
+            // One that cannot be read says nothing of what was before.
+            None => self.store.read(&self.name).unwrap_or_default().as_ref().map(Mark::of),
+        };
+        let noted = note(self.store, &self.name, before.as_ref(), record);
+        let bytes = if record.events == noted.history {
+            record.to_json()
+        } else {
+            Record { events: noted.history.clone(), ..record.clone() }.to_json()
+        };
+        let content = if durability == Durability::Durable { Durability::Content } else { durability };
+        if let Err(e) = replace(&path, &bytes, content) {
+            noted.take_back();
+            self.before.replace(Some(before));
+            return Err(write_error(&path, &e));
+        }
         self.has_record.set(Some(true));
-        Ok(())
+        if durability == Durability::Durable { self.settle() } else { Ok(()) }
     }
 
     /// Makes a record durable whose content is on disk already ([`Durability::Content`]).
@@ -137,13 +165,16 @@ impl<'a> WriteLock<'a> {
         written
     }
 
-    /// Removes record and environment: a first start came to nothing. The logs stay.
+    /// Removes record, environment and events: a first start came to nothing. The logs stay.
     ///
     /// # Errors
     /// The failing system call's.
     pub fn withdraw(&self) -> Result<()> {
         self.has_record.set(None);
-        [self.store.record_path(&self.name), self.store.environment_path(&self.name)].iter().try_for_each(|p| remove(p))
+        self.before.replace(None);
+        let (store, name) = (self.store, &self.name);
+        let paths = [store.record_path(name), store.environment_path(name), store.events_path(name)];
+        paths.iter().try_for_each(|path| remove(path))
     }
 }
 

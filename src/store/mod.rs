@@ -9,6 +9,7 @@
 //! procs/<name>.json      the record            procs/<name>.env   the captured environment
 //! run/<name>.alive       the ownership lock    run/<name>.write   the write lock
 //! run/<name>.notify      the socket for sd_notify, while there is a process that was told of it
+//! run/<name>.events      what has happened to it, the last some hundred events
 //! run/<name>~<reader>.reader   what a reader of its logs has seen (`logs --new`)
 //! logs/<name>.{out,err,watcher}.log
 //! ```
@@ -16,6 +17,7 @@
 mod atomic;
 mod env_file;
 mod environment;
+mod events;
 mod lock;
 mod open;
 mod reader;
@@ -24,6 +26,7 @@ mod trust;
 pub use atomic::{Durability, replace, temporary_path};
 pub use env_file::{EnvFileError, read_env_files};
 pub use environment::Environment;
+pub use events::read as read_events;
 pub use lock::{Ownership, WriteLock, locked_shared};
 pub use open::{create_private, open_log, open_to_read, refuse_odd};
 pub use reader::ReaderLock;
@@ -245,7 +248,7 @@ impl Store {
     pub fn remove(&self, lock: WriteLock<'_>, ownership: Ownership, logs: Vec<PathBuf>) -> Result<()> {
         let name = lock.name();
         let mut paths = logs;
-        let replaced = [self.record_path(name), self.environment_path(name)];
+        let replaced = [self.record_path(name), self.environment_path(name), self.events_path(name)];
         let temporary = replaced.each_ref().map(|path| atomic::temporary_path(path));
         paths.extend(replaced.into_iter().chain(temporary).chain([self.notify_path(name)]));
         paths.extend(self.readers(name));
@@ -268,8 +271,19 @@ impl Store {
     /// sorted: what a command has left that was killed. Some may be about to get one. A folder that cannot be read has
     /// none. Logs with something in them were kept on purpose.
     pub fn leftovers(&self) -> Vec<Name> {
-        const SUFFIXES: [&str; 9] =
-            [".env", ".json.tmp", ".env.tmp", ".alive", ".write", ".notify", ".out.log", ".err.log", ".watcher.log"];
+        const SUFFIXES: [&str; 11] = [
+            ".env",
+            ".json.tmp",
+            ".env.tmp",
+            ".alive",
+            ".write",
+            ".notify",
+            ".events",
+            ".events.tmp",
+            ".out.log",
+            ".err.log",
+            ".watcher.log",
+        ];
         let entries =
             |folder: &str| fs::read_dir(self.root.join(folder)).into_iter().flatten().filter_map(io::Result::ok);
         let empty_logs = entries("logs").filter(|log| holds_nothing(&log.path()));

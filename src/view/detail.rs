@@ -7,6 +7,7 @@ use super::style::{Paint, Style};
 use super::table::{status_paint, status_word};
 use super::{end_of, text};
 use crate::domain::outcome::Exit;
+use crate::domain::parent::Parent;
 use crate::domain::record::{State, Watch};
 use crate::domain::row::Row;
 use crate::domain::signal::Signal;
@@ -31,6 +32,9 @@ const LABEL: usize = 15;
 
 /// Most settings are shorter; a longer one moves its own value only.
 const SETTING: usize = 19;
+
+/// Settings that have lines of their own.
+const HAVE_LINES: [&str; 5] = ["group", "owner", "tags", "ttl", "until-pid"];
 
 /// Everything about `row`.
 pub fn render(row: &Row, sizes: &LogSizes, style: &Style) -> String {
@@ -99,9 +103,34 @@ impl Page<'_> {
                 format_args!("{} (job {})", text::clean(&project.root.lossy()), text::clean(&project.job)),
             );
         }
+        self.owner(row);
         self.fact_or_dash("Started", row.started_at.map(to_the_second));
         if let Some(at) = row.stopped_at.filter(|_| !row.online) {
             self.fact("Stopped", to_the_second(at));
+        }
+    }
+
+    /// Whose it is, and until when it may run.
+    fn owner(&mut self, row: &Row) {
+        if let Some(owner) = &row.settings.owner {
+            self.fact("Owner", text::clean(owner));
+        }
+        if !row.settings.tags.is_empty() {
+            self.fact("Tags", text::clean(&row.settings.tags.join(", ")));
+        }
+        if let Some(root) = &row.git_root {
+            self.fact("Git root", text::clean(&root.lossy()));
+        }
+        if let Some(Parent { pid, program, .. }) = &row.parent {
+            let program = program.as_ref().map_or_else(String::new, |program| format!("{} ", text::clean(program)));
+            self.fact("Started by", format_args!("{program}(PID {pid})"));
+        }
+        let Some(lease) = &row.lease else { return };
+        if let (Some(at), Some(ttl)) = (lease.expires_at, row.settings.ttl) {
+            self.fact("Lease", format_args!("until {} (ttl {ttl})", to_the_second(at)));
+        }
+        if let (Some(until), Some(_)) = (&lease.until, row.settings.until_pid) {
+            self.fact("Lease", format_args!("until PID {} ends", until.pid));
         }
     }
 
@@ -219,11 +248,13 @@ impl Page<'_> {
         }
     }
 
-    /// What was asked for and is not the default. How it is stopped and its group have lines of their own.
+    /// What was asked for and is not the default. How it is stopped and whose it is have lines of their own.
     fn settings(&mut self, row: &Row) {
         let differing = row.settings.differing();
-        let mut settings =
-            differing.iter().filter(|(name, _)| !name.starts_with("stop-") && name != "group").peekable();
+        let mut settings = differing
+            .iter()
+            .filter(|(name, _)| !name.starts_with("stop-") && !HAVE_LINES.contains(&name.as_str()))
+            .peekable();
         if settings.peek().is_some() {
             self.heading("Settings:");
         }

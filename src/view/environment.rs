@@ -7,6 +7,7 @@ use super::json::document;
 use super::text;
 use crate::domain::raw::Raw;
 use crate::domain::secret::masked;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -105,16 +106,23 @@ fn quoted(value: &Raw, quote: &[u8], backslash: &[u8]) -> Vec<u8> {
     text
 }
 
+/// The environment of a process.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct EnvReply<'a> {
+    /// Its name.
+    name: &'a str,
+    /// What it is: `running`, what a running process was started with; `next_start`, what its next start would give it.
+    source: &'static str,
+    /// The process that was started with it; null if none runs.
+    pid: Option<u32>,
+    /// The variables.
+    environment: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    /// Those of them whose values are not shown.
+    masked: Vec<Cow<'a, str>>,
+}
+
 /// The environment of `name` as one document; `pid` is that of the process that was started with it.
 pub fn json(name: &str, pid: Option<u32>, variables: &[(Raw, Raw)], show: bool) -> String {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        name: &'a str,
-        source: &'static str,
-        pid: Option<u32>,
-        environment: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
-        masked: Vec<Cow<'a, str>>,
-    }
     let mut environment = BTreeMap::new();
     let mut hidden = Vec::new();
     for (key, value) in variables {
@@ -125,7 +133,7 @@ pub fn json(name: &str, pid: Option<u32>, variables: &[(Raw, Raw)], show: bool) 
         environment.insert(key.lossy(), mask.map_or_else(|| value.lossy(), |mask| mask.lossy().into_owned().into()));
     }
     let source = if pid.is_some() { "running" } else { "next_start" };
-    document(&Document { name, source, pid, environment, masked: hidden })
+    document(&EnvReply { name, source, pid, environment, masked: hidden })
 }
 
 /// What is said beside commands for a shell.

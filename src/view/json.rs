@@ -6,7 +6,9 @@
 
 use super::{end_of, text};
 use crate::domain::duration::Span;
+use crate::domain::lease::Lease;
 use crate::domain::outcome::Exit;
+use crate::domain::parent::Parent;
 use crate::domain::record::{Health, State, Watch};
 use crate::domain::row::Row;
 use crate::domain::settings::Settings;
@@ -59,7 +61,7 @@ pub struct Failure<'a> {
 impl<'a> From<&'a Error> for Failure<'a> {
     fn from(error: &'a Error) -> Failure<'a> {
         Failure {
-            r#type: error.kind.as_str(),
+            r#type: error.kind.value(),
             message: error.message(),
             hint: Some(error.hint.as_str()).filter(|hint| !hint.is_empty()),
             retryable: error.kind.is_retryable(),
@@ -102,61 +104,117 @@ impl Serialize for Rows<'_> {
     }
 }
 
-/// The fields of a row: first those of bgo-cli 0.2.0, then ours.
+/// One process: first the fields of bgo-cli 0.2.0, then ours.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct JsonRow<'a> {
+    /// Its name.
     name: &'a str,
+    /// The process; while none runs, the last there was.
     pid: Option<u32>,
+    /// Whether it runs: online or stopped.
     status: &'static str,
+    /// `cpu_percent` as text; - when it does not run.
     cpu: Cow<'static, str>,
+    /// Its share of the memory in percent, as text; - when it does not run.
     mem: Cow<'static, str>,
+    /// How long it has run, as hh:mm or days; - when it does not run.
     uptime: Cow<'static, str>,
+    /// The program (an absolute path) and its arguments.
     command: &'a [String],
+    /// The folder it runs in.
     cwd: &'a str,
+    /// When the present or last run started.
     started_at: Option<Timestamp>,
+    /// Watch mode; null if it never was on.
     watch: Option<&'a Watch>,
+    /// How it is doing.
     state: State,
+    /// Why, where the state alone does not say it.
     reason: Option<&'a str>,
+    /// How it ended, while it is down: its exit code; null when a signal ended it or nobody saw.
     exit_code: Option<i32>,
+    /// How it ended, while it is down: the signal by name.
     signal: Option<Signal>,
+    /// Whether the kernel's OOM killer did it.
     oom: bool,
+    /// Its last ends, the oldest first, at most ten.
     exits: &'a [Exit],
+    /// How often watch mode has restarted it.
     restarts: u64,
+    /// When the next attempt comes, during a backoff.
     next_restart_at: Option<Timestamp>,
+    /// Its CPU use since it started, all of its processes together, in percent of one CPU; null when it does not run.
     cpu_percent: Option<f64>,
+    /// The memory of all of its processes together, in bytes.
     rss_bytes: Option<u64>,
+    /// How many processes it has now.
     processes: Option<usize>,
+    /// How long it has run, in milliseconds.
     uptime_ms: Option<u64>,
+    /// The TCP ports it listens on; null where that cannot be told.
     ports: Option<&'a [u16]>,
+    /// When it ended, while it is down.
     stopped_at: Option<Timestamp>,
+    /// Its process group.
     pgid: Option<u32>,
+    /// The process that supervises it; null: none does.
     sidecar_pid: Option<u32>,
+    /// Where its output is.
     log_paths: LogPaths<'a>,
+    /// The file that says all this.
     record_path: Cow<'a, str>,
+    /// The signal that asks it to end.
     stop_signal: Signal,
+    /// The time it then has before SIGKILL, in seconds.
     stop_timeout: Span,
+    /// What could not be written in time and is kept in memory; null normally.
     degraded: Option<&'a str>,
+    /// Since when it is ready; null: not yet, or nobody asked for it.
     ready_at: Option<Timestamp>,
+    /// What it says of itself.
     status_text: Option<&'a str>,
+    /// Its failed health checks in a row; null while there are none.
     health: Option<&'a Health>,
+    /// Consecutive fast crashes so far.
     fast_crashes: u32,
+    /// How many more restarts its restart limit allows; null: any number.
     restarts_left: Option<u32>,
+    /// The group it belongs to.
     group: Option<&'a str>,
+    /// The project it was started for.
     project: Option<JsonProject<'a>>,
+    /// The TCP port that was found for it.
     allocated_port: Option<u16>,
+    /// Who it belongs to, as whoever started it said.
+    owner: Option<&'a str>,
+    /// Its tags.
+    tags: &'a [String],
+    /// The folder of the git repository that it was started in.
+    git_root: Option<Cow<'a, str>>,
+    /// The process that started it.
+    parent: Option<&'a Parent>,
+    /// How long it may live; null: for ever.
+    lease: Option<&'a Lease>,
+    /// Its settings, as far as they differ from their defaults.
     spec: &'a Settings,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
+/// The project of a process.
 struct JsonProject<'a> {
+    /// Its folder.
     root: Cow<'a, str>,
+    /// The job in it.
     job: &'a str,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct LogPaths<'a> {
+    /// Standard output.
     stdout: Cow<'a, str>,
+    /// Standard error; the same file if both are merged.
     stderr: Cow<'a, str>,
+    /// What the sidecar saw and did.
     watcher: Cow<'a, str>,
 }
 
@@ -223,6 +281,11 @@ impl<'a> From<&'a Row> for JsonRow<'a> {
             group: row.group(),
             project: row.project.as_ref().map(|project| JsonProject { root: project.root.lossy(), job: &project.job }),
             allocated_port: row.allocated_port,
+            owner: row.settings.owner.as_deref(),
+            tags: &row.settings.tags,
+            git_root: row.git_root.as_ref().map(|root| root.lossy()),
+            parent: row.parent.as_ref(),
+            lease: row.lease.as_ref(),
             spec: &row.settings,
         }
     }
@@ -258,6 +321,7 @@ mod tests {
                 "record_path": "/h/procs/web.json", "stop_signal": "SIGTERM", "stop_timeout": 5, "degraded": null, "ready_at": null,
                 "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null, "group": null, "project": null,
                 "status_text": null, "health": null, "fast_crashes": 0, "restarts_left": null, "allocated_port": null,
+                "owner": null, "tags": [], "git_root": null, "parent": null, "lease": null,
                 "spec": {"stop_signal": "SIGTERM", "stop_timeout": 5},
             })
         );

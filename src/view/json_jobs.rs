@@ -9,19 +9,28 @@ use crate::domain::jobs::Problem;
 use crate::domain::outcome::Exit;
 use crate::domain::progress::{Done, Progress};
 use crate::error::{Error, ErrorKind};
+use schemars::JsonSchema;
 use serde::Serialize;
+
+/// What became of one job.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct JobReply<'a> {
+    /// The job, as the file names it.
+    job: &'a str,
+    /// What was done: started, restarted, unchanged, stopped, was_down, none.
+    action: &'static str,
+    /// Its process; null if there is none.
+    pid: Option<u32>,
+    /// Whether it runs and is ready.
+    ready: bool,
+    /// How it ended, if it did.
+    end: Option<&'a Exit>,
+    /// How long that took.
+    took_ms: Option<u64>,
+}
 
 /// What an `up` or a `down` came to.
 pub fn batch(jobs: &[Progress], interrupted: bool) -> String {
-    #[derive(Serialize)]
-    struct Data<'a> {
-        job: &'a str,
-        action: &'static str,
-        pid: Option<u32>,
-        ready: bool,
-        end: Option<&'a Exit>,
-        took_ms: Option<u64>,
-    }
     let unsettled =
         Error::new(if interrupted { ErrorKind::TimedOut } else { ErrorKind::StartFailed }, "it was not awaited")
             .because(if interrupted { "interrupted" } else { "another job failed" });
@@ -29,7 +38,7 @@ pub fn batch(jobs: &[Progress], interrupted: bool) -> String {
     let results = jobs.iter().map(|job| {
         let ok = is_ok(job);
         let took = job.begun.zip(job.settled).map(|(begun, settled)| settled.saturating_sub(begun));
-        let data = Data {
+        let data = JobReply {
             job: &job.job,
             action: action(job.done),
             pid: job.pid,
@@ -53,26 +62,40 @@ fn action(done: Option<Done>) -> &'static str {
     }
 }
 
+/// What is wrong with the file of a project.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CheckReply<'a> {
+    /// The file.
+    file: &'a str,
+    /// Whether nothing is wrong.
+    ok: bool,
+    /// The jobs that it defines.
+    jobs: &'a [String],
+    /// What is not wrong, but most likely not meant.
+    warnings: Vec<Found<'a>>,
+    /// What is wrong with it.
+    problems: Vec<Found<'a>>,
+    /// What the file is right about and this machine is not: missing programs, folders.
+    refused: Vec<Failure<'a>>,
+}
+
+/// Something in a file.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Found<'a> {
+    /// The line, from 1 on.
+    line: usize,
+    /// The column in it, from 1 on.
+    column: usize,
+    /// That line.
+    text: &'a str,
+    /// What is wrong.
+    message: &'a str,
+    /// What helps.
+    hint: Option<&'a str>,
+}
+
 /// What a check of a project file found.
 pub fn checked(file: &str, jobs: &[String], warnings: &[Problem], problems: &[Problem], refused: &[Error]) -> String {
-    #[derive(Serialize)]
-    struct Checked<'a> {
-        file: &'a str,
-        ok: bool,
-        jobs: &'a [String],
-        warnings: Vec<Found<'a>>,
-        problems: Vec<Found<'a>>,
-        /// What the file is right about and this machine is not: missing programs, folders.
-        refused: Vec<Failure<'a>>,
-    }
-    #[derive(Serialize)]
-    struct Found<'a> {
-        line: usize,
-        column: usize,
-        text: &'a str,
-        message: &'a str,
-        hint: Option<&'a str>,
-    }
     fn found(problems: &[Problem]) -> Vec<Found<'_>> {
         let found = problems.iter().map(|problem| Found {
             line: problem.place.line,
@@ -85,5 +108,5 @@ pub fn checked(file: &str, jobs: &[String], warnings: &[Problem], problems: &[Pr
     }
     let ok = problems.is_empty() && refused.is_empty();
     let refused = refused.iter().map(Failure::from).collect();
-    document(&Checked { file, ok, jobs, warnings: found(warnings), problems: found(problems), refused })
+    document(&CheckReply { file, ok, jobs, warnings: found(warnings), problems: found(problems), refused })
 }

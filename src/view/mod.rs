@@ -5,14 +5,18 @@
 //! character of a name, command or log reaches the output raw.
 
 pub mod batch;
+pub mod capabilities;
 pub mod detail;
 pub mod digest;
 pub mod environment;
 pub mod json;
+pub mod json_events;
 pub mod json_jobs;
 pub mod json_logs;
+pub mod json_owner;
 pub mod progress;
 pub mod reply;
+pub mod schemas;
 pub mod style;
 pub mod table;
 pub mod text;
@@ -82,6 +86,9 @@ mod sample {
             allocated_port: None,
             degraded: None,
             project: None,
+            git_root: None,
+            parent: None,
+            lease: None,
             logs: Logs { out: log("out"), err: log("err"), watcher: log("watcher") },
         }
     }

@@ -67,7 +67,9 @@ Commands:
   resume           Let a paused process go on
   delete           Stop a process and forget it, logs included [alias: rm]
   clean            Forget every process that is not running, logs included
-  schema           Print the JSON Schema of a file, for editors
+  capabilities     Print what bgo can do, as JSON: commands, effects, errors, states
+  schema           Print the JSON Schema of an answer or of a file
+  examples         Print commands to try, each of them tested
   completions      Print the completions for a shell
 
 Options:

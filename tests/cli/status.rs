@@ -104,11 +104,15 @@ fn json_is_an_array_of_rows_sorted_by_name() {
 }
 
 #[test]
-fn json_of_one_name_is_an_object_and_of_several_an_array() {
+fn json_of_one_name_is_an_object_and_of_several_a_batch() {
     let env = TestEnv::new();
     two(&env);
     assert_eq!(env.bgo(&["status", "web", "--json"]).ok().json()["status"], "online");
-    assert_eq!(env.bgo(&["status", "web", "off", "--json"]).ok().json().as_array().unwrap().len(), 2);
+    let several = env.bgo(&["status", "web", "off", "--json"]).ok().json();
+    assert_eq!((&several["outcome"], &several["success_count"]), (&"success".into(), &2.into()));
+    assert_eq!(several["results"][1]["data"]["state"], "stopped");
+    let several = env.bgo(&["status", "web", "wbe", "--json"]).code(1).json();
+    assert_eq!(several["results"][1]["error"]["type"], "not_found");
     let unknown = env.bgo(&["status", "wbe", "--json"]).code(1);
     let error = unknown.json()["error"].clone();
     assert_eq!([&error["type"], &error["message"]], ["not_found", "no process named \"wbe\""]);

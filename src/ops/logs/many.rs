@@ -26,8 +26,12 @@ use std::time::{Duration, SystemTime};
 pub enum Who {
     /// Those of these processes. One that is deleted and started anew is followed again.
     Names(Vec<Name>),
+    /// As these; they may be registered later.
+    Later(Vec<Name>),
     /// Those of all who have this in common, now or later.
     Common(Common),
+    /// Those of all, now or later.
+    All,
 }
 
 /// What a [`FollowAll`] has to tell.
@@ -75,6 +79,8 @@ pub struct FollowAll<'a> {
     tracks: Vec<Track>,
     growing: Growing,
     waiter: Option<Waiter<'a>>,
+    /// When to return at the latest.
+    deadline: Option<Duration>,
     /// Whether there was anybody to follow so far.
     was_any: bool,
 }
@@ -135,13 +141,14 @@ impl<'a> FollowAll<'a> {
         let since = SystemTime::now();
         let growing = Growing::new(Vec::new())?;
         let (followed, tracks) = (Vec::new(), Vec::new());
+        let (waiter, deadline, was_any) = (None, None, false);
         let mut all =
-            FollowAll { bgo, who, request, records, since, followed, tracks, growing, waiter: None, was_any: false };
+            FollowAll { bgo, who, request, records, since, followed, tracks, growing, waiter, deadline, was_any };
         let mut logs = Vec::new();
         let LogRequest { lines, filter, .. } = all.request.logs.clone();
         for name in all.wanted()? {
             let selection = match select(bgo, &name, &all.request.logs) {
-                Err(e) if e.kind == ErrorKind::NotFound && matches!(all.who, Who::Common(_)) => continue,
+                Err(e) if e.kind == ErrorKind::NotFound && !matches!(all.who, Who::Names(_)) => continue,
                 selection => selection?,
             };
             for excerpt in selection.excerpts {
@@ -159,6 +166,11 @@ impl<'a> FollowAll<'a> {
             all.waiter = Some(Waiter::new(bgo, &names.collect::<Vec<_>>(), Goal::Stopped, None)?);
         }
         Ok(all)
+    }
+
+    /// Lets [`FollowAll::go_on`] return at this moment of the boot-time clock at the latest, as if it was interrupted.
+    pub fn return_at(&mut self, deadline: Option<Duration>) {
+        self.deadline = deadline;
     }
 
     /// Tells what was looked for so far, if only the last matches are wanted. Without this, that is done by
@@ -214,7 +226,8 @@ impl<'a> FollowAll<'a> {
             if let Some(followed) = ended {
                 return Ok(followed);
             }
-            let until = if more { Some(Duration::ZERO) } else { self.waiter.as_ref().and_then(Waiter::until) };
+            let until = [self.waiter.as_ref().and_then(Waiter::until), self.deadline].into_iter().flatten().min();
+            let until = if more { Some(Duration::ZERO) } else { until };
             // A pipe that nobody reads hangs up, so that `bgo follow a b | head -1` ends at once.
             let stdout = io::stdout();
             let mut fds = vec![(stdout.as_fd(), Interest::HangUp)];
@@ -228,6 +241,9 @@ impl<'a> FollowAll<'a> {
             if ready[0] {
                 return Ok(Followed::Closed);
             }
+            if !more && self.deadline.is_some_and(|at| at <= platform::boot_clock()) {
+                return Ok(Followed::Interrupted);
+            }
         }
     }
 
@@ -236,7 +252,8 @@ impl<'a> FollowAll<'a> {
     /// Who is to be followed as things are.
     fn wanted(&self) -> Result<Vec<Name>> {
         match &self.who {
-            Who::Names(names) => Ok(names.clone()),
+            Who::Names(names) | Who::Later(names) => Ok(names.clone()),
+            Who::All => self.bgo.store.names(),
             // Not what was lost is to be found again for that: who only looks writes nothing.
             Who::Common(common) => Ok(among(self.bgo, common, self.bgo.store.names()?).names),
         }

@@ -18,7 +18,7 @@ pub use filter::Filter;
 pub use follow::{FollowRequest, Followed, follow};
 pub use many::{FollowAll, Tell, Told, Who};
 pub use patient::Patient;
-pub use reading::{Read, ReadLine, ReadRequest, Reading, TakeLine};
+pub use reading::{Read, ReadLine, ReadRequest, Reading, StreamDigested, TakeLine};
 pub(super) use since::{Parts, place};
 
 use self::lines::Grep;

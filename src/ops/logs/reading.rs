@@ -79,6 +79,17 @@ pub struct Read {
     pub missing: u64,
 }
 
+/// The digest of one stream.
+#[derive(Clone, Debug)]
+pub struct StreamDigested {
+    /// Which.
+    pub stream: Stream,
+    /// How many bytes there are.
+    pub bytes: u64,
+    /// What is in them.
+    pub digested: Digested,
+}
+
 /// A selection of the logs of one process.
 #[derive(Debug)]
 pub struct Reading<'a> {
@@ -168,11 +179,11 @@ impl<'a> Reading<'a> {
         Ok(Ok(self.read))
     }
 
-    /// A digest of each stream, with the number of its bytes, and where to go on.
+    /// A digest of each stream, and where to go on.
     ///
     /// # Errors
     /// A log cannot be read.
-    pub fn digest(mut self) -> Result<(Vec<(Stream, u64, Digested)>, Read)> {
+    pub fn digest(mut self) -> Result<(Vec<StreamDigested>, Read)> {
         let mut found: Vec<(Stream, u64, Digest, Sieve)> = Vec::new();
         let mut lines = 0;
         for part in &self.parts.parts {
@@ -192,7 +203,12 @@ impl<'a> Reading<'a> {
             self.read.cursor.set(self.parts.place(part, part.to)?);
         }
         self.read.total_lines = Some(lines);
-        Ok((found.into_iter().map(|(stream, bytes, digest, _)| (stream, bytes, digest.finish())).collect(), self.read))
+        let finished = |(stream, bytes, digest, _): (Stream, u64, Digest, Sieve)| StreamDigested {
+            stream,
+            bytes,
+            digested: digest.finish(),
+        };
+        Ok((found.into_iter().map(finished).collect(), self.read))
     }
 
     /// In which files the selection is.

@@ -124,6 +124,19 @@ pub fn stat(pid: u32) -> io::Result<Option<ProcStat>> {
     parse_stat(pid, text).map(Some).ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not understood")))
 }
 
+/// The same, and what its program calls itself (at most 15 bytes).
+///
+/// # Errors
+/// /proc cannot be read.
+pub fn stat_and_name(pid: u32) -> io::Result<Option<(ProcStat, Option<String>)>> {
+    let mut buffer = [0u8; 1024];
+    let Some(text) = read_proc(pid, "stat", &mut buffer)? else { return Ok(None) };
+    let (from, to) = (text.iter().position(|&b| b == b'('), text.iter().rposition(|&b| b == b')'));
+    let name = from.zip(to).and_then(|(from, to)| text.get(from + 1..to));
+    let name = name.map(|name| String::from_utf8_lossy(name).into_owned());
+    Ok(parse_stat(pid, text).map(|stat| (stat, name)))
+}
+
 fn parse_stat(pid: u32, text: &[u8]) -> Option<ProcStat> {
     // The command's name, in parentheses, may hold anything, so fields are counted from the last parenthesis.
     let after = text.iter().rposition(|&b| b == b')')? + 2;

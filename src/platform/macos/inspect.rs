@@ -141,6 +141,19 @@ pub fn stat(pid: u32) -> io::Result<Option<ProcStat>> {
     }
 }
 
+/// The same, and what its program calls itself.
+///
+/// # Errors
+/// The kernel would not tell.
+pub fn stat_and_name(pid: u32) -> io::Result<Option<(ProcStat, Option<String>)>> {
+    let Some(stat) = stat(pid)? else { return Ok(None) };
+    let mut buffer = [0u8; 64];
+    // SAFETY: proc_name writes at most the given number of bytes into the buffer, and says how many.
+    let filled = unsafe { libc::proc_name(pid as c_int, buffer.as_mut_ptr().cast(), buffer.len() as u32) };
+    let name = usize::try_from(filled).ok().filter(|&n| n > 0).and_then(|n| buffer.get(..n));
+    Ok(Some((stat, name.map(|name| String::from_utf8_lossy(name).into_owned()))))
+}
+
 fn stat_of(pid: u32, info: &libc::proc_taskallinfo) -> ProcStat {
     let (process, task) = (&info.pbsd, &info.ptinfo);
     let own = task.pti_total_user.saturating_add(task.pti_total_system);

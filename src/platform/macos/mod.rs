@@ -30,7 +30,7 @@ pub use extents::{block_size, can_collapse, collapse_head, first_data, punch_hea
 pub use growth::GrowthWatch;
 pub use inspect::{
     all_pids, arguments, boot_clock, boot_id, children, cwd, environment, memory_total, moment_of_start, oom_kills,
-    release_memory, self_executable, set_process_name, stat, stdout_inode, user, wall_clock_of_start,
+    release_memory, self_executable, set_process_name, stat, stat_and_name, stdout_inode, user, wall_clock_of_start,
 };
 pub use listen::listener;
 pub use notify::{NOTIFY_SUPPORTED, NotifySocket};

@@ -1,0 +1,60 @@
+//! Who calls, and for which repository.
+//!
+//! Why it exists: a record says who started its process, so that whoever comes back later finds its own. Invariant: it costs
+//! a start a few system calls and no other process; what cannot be told is left out.
+
+use crate::domain::name::Name;
+use crate::domain::parent::Parent;
+use crate::domain::raw::Raw;
+use crate::domain::record::Record;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ops::Bgo;
+use crate::platform;
+use std::path::Path;
+
+/// The owner that `$BGO_OWNER` names, if it is set and not empty.
+///
+/// # Errors
+/// It is not text.
+pub fn owner_of_environment() -> Result<Option<String>> {
+    let Some(text) = std::env::var_os("BGO_OWNER").filter(|text| !text.is_empty()) else { return Ok(None) };
+    text.into_string().map(Some).map_err(|text| {
+        Error::new(ErrorKind::Usage, format!("BGO_OWNER={text:?} cannot be an owner"))
+            .because("it is not valid UTF-8")
+            .hint("unset BGO_OWNER, or set it to a word")
+    })
+}
+
+/// Notes in `record` who calls, and the repository of its folder.
+pub(super) fn note_caller(record: &mut Record) {
+    let parent = |(identity, program): (crate::domain::record::Identity, Option<String>)| Parent {
+        pid: identity.pid,
+        start_time: identity.start_time,
+        boot_id: identity.boot_id,
+        program,
+    };
+    record.parent = platform::caller().map(parent);
+    record.git_root = git_root(record.cwd.as_path()).map(Raw::from);
+}
+
+/// The nearest folder from `folder` upwards that has a `.git`: a folder, or a file (a worktree, a submodule).
+fn git_root(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|folder| folder.join(".git").exists())
+}
+
+/// Checks that the process `name` may be acted on by `caller`: it belongs to it, or to nobody.
+///
+/// # Errors
+/// It is somebody else's.
+pub fn check_owner(bgo: &Bgo, name: &Name, caller: &str) -> Result<()> {
+    // What cannot be read says nothing about its owner; whoever acts on it tells of it.
+    let record = bgo.store.read(name).ok().flatten();
+    match record.and_then(|record| record.spec.owner) {
+        Some(owner) if owner != caller => {
+            Err(Error::new(ErrorKind::OtherOwner, format!("\"{name}\" belongs to \"{owner}\""))
+                .because(format!("you are \"{caller}\" (BGO_OWNER)"))
+                .hint("add --any-owner to do it all the same"))
+        }
+        _ => Ok(()),
+    }
+}

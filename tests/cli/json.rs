@@ -1,0 +1,244 @@
+//! What scripts and agents rely on: every answer is one document, and as its schema says.
+
+use crate::env::{BGO, TestEnv};
+use boon::{Compiler, Schemas};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The schemas that bgo itself gives, by topic, and the topic of each verb.
+pub struct Known<'a> {
+    env: &'a TestEnv,
+    replies: BTreeMap<String, String>,
+    schemas: BTreeMap<String, Value>,
+}
+
+impl<'a> Known<'a> {
+    pub fn new(env: &'a TestEnv) -> Known<'a> {
+        let capabilities = env.bgo(&["capabilities"]).ok().json();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let commands = capabilities["commands"].as_array().unwrap().iter();
+        let replies = commands.map(|command| (text(&command["name"]), text(&command["reply"]))).collect();
+        let topics = capabilities["schemas"].as_array().unwrap().iter().map(|topic| text(&topic["name"]));
+        let schema = |topic: String| (topic.clone(), env.bgo(&["schema", "show", &topic]).ok().json());
+        Known { env, replies, schemas: topics.map(schema).collect() }
+    }
+
+    /// Asserts that `document` is as the schema of `topic` says.
+    #[track_caller]
+    pub fn holds(&self, topic: &str, document: &Value) {
+        let url = "http://bgo.test/schema.json";
+        let (mut compiler, mut schemas) = (Compiler::new(), Schemas::new());
+        compiler.enable_format_assertions();
+        compiler.add_resource(url, self.schemas[topic].clone()).unwrap();
+        let schema = compiler.compile(url, &mut schemas).unwrap_or_else(|e| panic!("{topic}: {e}"));
+        schemas.validate(document, schema).unwrap_or_else(|e| panic!("{topic}: {e:#}\n{document:#}"));
+    }
+
+    /// Runs a command that succeeds (or exits with `code`) and whose answer is as it should be.
+    #[track_caller]
+    pub fn answers(&self, code: i32, args: &[&str]) -> Value {
+        let done = self.env.bgo(args).code(code);
+        assert_eq!(done.stderr, "", "`{}`", done.line);
+        let document = done.json();
+        self.holds(&self.replies[args[0]], &document);
+        document
+    }
+
+    /// Runs a command that fails and says so as it should.
+    #[track_caller]
+    pub fn fails(&self, code: i32, args: &[&str]) -> Value {
+        let done = self.env.bgo(args).code(code);
+        assert_eq!(done.stdout, "", "`{}`", done.line);
+        let document: Value = serde_json::from_str(&done.stderr).unwrap_or_else(|e| panic!("{e}: {}", done.stderr));
+        self.holds("error", &document);
+        document["error"].clone()
+    }
+}
+
+#[test]
+fn every_answer_is_as_its_schema_says() {
+    let env = TestEnv::new();
+    let known = Known::new(&env);
+    known.answers(0, &["start", "web", "--json", "--", "sleep", "300"]);
+    known.answers(0, &["start", "done", "--wait", "--json", "--", "true"]);
+    known.answers(0, &["start", "web", "--if-not-running", "--json", "--", "sleep", "300"]);
+    known.answers(
+        0,
+        &["start", "w", "-w", "--group", "g", "--max-rss", "1G", "--umask", "022", "--json", "--", "sleep", "300"],
+    );
+    known.answers(0, &["status", "--json"]);
+    known.answers(0, &["status", "--json", "web"]);
+    known.answers(1, &["status", "--json", "web", "nobody"]);
+    known.answers(0, &["status", "--json", "--group", "g"]);
+    known.answers(0, &["wait", "web", "--for", "ready", "--json"]);
+    known.answers(0, &["wait", "done", "web", "--any", "--json"]);
+    known.answers(124, &["wait", "web", "w", "--timeout", "10ms", "--json"]);
+    known.answers(0, &["set", "w", "--nice", "3", "--json"]);
+    known.answers(0, &["watch", "web", "w", "--json"]);
+    known.answers(0, &["unwatch", "web", "--json"]);
+    known.answers(0, &["signal", "w", "CONT", "--all", "--json"]);
+    known.answers(0, &["pause", "w", "--json"]);
+    known.answers(0, &["resume", "w", "--json"]);
+    known.answers(0, &["env", "web", "--json"]);
+    known.answers(1, &["restart", "web", "nobody", "--json"]);
+    known.answers(0, &["restart", "--group", "g", "--json"]);
+    known.answers(0, &["restart-stopped", "web", "--json"]);
+    known.answers(0, &["restart-last", "--all", "--json"]);
+    known.answers(0, &["resurrect", "--json"]);
+    known.answers(1, &["stop", "w", "nobody", "--json"]);
+    known.answers(0, &["stop", "--all", "--json"]);
+    known.answers(0, &["stop", "--all", "--json"]);
+    known.answers(7, &["run", "--json", "--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
+    known.answers(0, &["delete", "web", "--json"]);
+    known.answers(0, &["clean", "--json"]);
+    known.answers(0, &["free-port", "1", "--json"]);
+    known.answers(0, &["completions", "fish", "--json"]);
+    known.answers(0, &["capabilities"]);
+    known.answers(0, &["capabilities", "start", "logs", "--json"]);
+    known.answers(0, &["schema", "list", "--json"]);
+    known.answers(0, &["examples", "show", "start", "--json"]);
+}
+
+#[test]
+fn the_answers_about_a_project_are_as_their_schemas_say() {
+    let env = TestEnv::new();
+    let known = Known::new(&env);
+    let file = env.work().join("bgo.toml");
+    std::fs::write(&file, "[jobs.db]\ncmd = \"sleep 300\"\n[jobs.bad]\ncmd = \"false\"\nafter = [\"db\"]\n").unwrap();
+    let config = format!("--config={}", file.display());
+    known.answers(0, &["check", "--json", &config]);
+    known.answers(1, &["up", "--json", &config]);
+    known.answers(0, &["down", "--json", &config]);
+    std::fs::write(&file, "[jobs.db]\ncmd = 3\n").unwrap();
+    known.answers(1, &["check", "--json", &config]);
+    let error = known.fails(2, &["up", "--json", &config]);
+    assert_eq!(error["type"], "usage");
+}
+
+#[test]
+fn every_failure_is_one_document_on_standard_error() {
+    let env = TestEnv::new();
+    let known = Known::new(&env);
+    env.start("web", &["sleep", "300"]);
+    for (code, kind, args) in [
+        (3, "not_found", &["stop", "nobody", "--json"][..]),
+        (1, "already_running", &["start", "web", "--json", "--", "sleep", "1"]),
+        (1, "already_running", &["--json", "web", "--", "sleep", "1"]),
+        (1, "start_failed", &["start", "bad", "--json", "--", "sh", "-c", "echo why >&2; exit 3"]),
+        (1, "start_failed", &["start", "bad", "--json", "--", "/nowhere"]),
+        (2, "usage", &["start", "a/b", "--json", "--", "true"]),
+        (2, "usage", &["status", "--bogus", "--json"]),
+        (2, "usage", &["--json", "--bogus", "web", "--", "true"]),
+        (2, "usage", &["up", "--attach", "--json"]),
+        (1, "needs_answer", &["delete", "web", "--json"]),
+        (1, "needs_answer", &["restart-stopped", "--json"]),
+        (124, "timed_out", &["wait", "web", "--timeout", "10ms", "--json"]),
+        (3, "not_found", &["wait", "nobody", "--timeout", "10ms", "--json"]),
+        (3, "not_found", &["env", "nobody", "--json"]),
+        (2, "usage", &["set", "web", "--json"]),
+        (2, "usage", &["schema", "show", "statsu", "--json"]),
+        (2, "usage", &["examples", "show", "nothing", "--json"]),
+        (2, "usage", &["capabilities", "strat", "--json"]),
+    ] {
+        assert_eq!(known.fails(code, args)["type"], kind, "{args:?}");
+    }
+    let told = known.fails(1, &["start", "bad", "--json", "--", "sh", "-c", "echo why >&2; exit 3"]);
+    assert!(told["details"].as_array().unwrap().contains(&json!("why")), "{told}");
+}
+
+#[test]
+fn what_is_said_beside_an_answer_is_in_it() {
+    let env = TestEnv::new();
+    let known = Known::new(&env);
+    env.start("db", &["sleep", "300"]);
+    env.bgo(&["start", "web", "--after", "db", "--", "sleep", "300"]).ok();
+    let told = known.answers(0, &["stop", "db", "--json"]);
+    assert_eq!(told["notes"], json!(["\"web\" still runs and needs \"db\"; bgo stop db --cascade stops both"]));
+}
+
+#[test]
+fn a_command_in_the_foreground_answers_with_the_end_of_its_output() {
+    let env = TestEnv::new();
+    let told =
+        env.bgo(&["run", "--json", "--", "sh", "-c", "yes | head -c 100000; echo err >&2; exit 3"]).code(3).json();
+    assert_eq!((&told["exit_status"], &told["end"]["code"]), (&json!(3), &json!(3)));
+    assert_eq!(told["stderr"], "err\n");
+    assert_eq!(told["stdout"].as_str().unwrap().len(), 64 * 1024);
+    assert_eq!(told["left_out_bytes"], 100_000 - 64 * 1024);
+}
+
+#[test]
+fn words_of_the_command_are_not_for_bgo() {
+    let env = TestEnv::new();
+    let started = env.bgo(&["start", "web", "--", "sh", "-c", "sleep 300", "--json"]).ok();
+    assert!(started.stdout.starts_with("started \"web\""), "{}", started.stdout);
+    assert!(env.bgo(&["start", "web", "--", "x", "--json"]).code(1).stderr.starts_with("bgo: "));
+}
+
+#[test]
+fn answers_are_whole_and_true_while_processes_restart() {
+    let env = TestEnv::new();
+    for name in ["a", "b", "c"] {
+        env.bgo(&[
+            "start",
+            name,
+            "-w",
+            "--backoff",
+            "0",
+            "--max-fast-crashes",
+            "1000000",
+            "--settle",
+            "0",
+            "--",
+            "sleep",
+            "0.02",
+        ])
+        .ok();
+    }
+    let enough = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !enough.load(Ordering::Relaxed) {
+                env.bgo(&["restart", "a", "b"]);
+            }
+        });
+        let readers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..25 {
+                        let rows = env.bgo(&["status", "--json"]).ok().json();
+                        let names: Vec<&str> =
+                            rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+                        assert_eq!(names, ["a", "b", "c"]);
+                        for row in rows.as_array().unwrap() {
+                            let state = row["state"].as_str().unwrap();
+                            let online = row["status"] == "online";
+                            // One that is being stopped may have lost its leader already; down is down.
+                            assert!(online || row["uptime_ms"].is_null() && row["rss_bytes"].is_null(), "{row:#}");
+                            assert!(online || !["running", "ready", "stopping"].contains(&state), "{row:#}");
+                            assert!(online == row["rss_bytes"].is_u64(), "{row:#}");
+                            assert!(state != "unknown" && state != "corrupt", "{row:#}");
+                        }
+                    }
+                })
+            })
+            .collect();
+        let results: Vec<_> = readers.into_iter().map(|reader| reader.join()).collect();
+        enough.store(true, Ordering::Relaxed);
+        results.into_iter().for_each(|result| result.unwrap());
+    });
+}
+
+#[test]
+fn every_example_runs() {
+    let env = TestEnv::new();
+    let examples = env.bgo(&["examples", "list", "--json"]).ok().json();
+    for example in examples.as_array().unwrap() {
+        let lines: Vec<&str> = example["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+        let home = TestEnv::new();
+        std::os::unix::fs::symlink(BGO, home.bin().join("bgo")).unwrap();
+        let script = format!("set -eu\n{}\n", lines.join("\n"));
+        home.program("sh", &["-c", &script]).run().ok();
+    }
+}
