@@ -4,6 +4,7 @@
 //! one after the other, is what was written, whatever has become of the files in between.
 
 use crate::env::{Outcome, TestEnv, signal, wait_until};
+use crate::json::Known;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
@@ -430,4 +431,35 @@ fn several_processes_are_one_document() {
     assert_eq!(reply["results"][1]["error"]["type"], "not_found");
     let reply = env.bgo(&["logs", "a", "b", "--json", "--new", "me"]).ok().json();
     assert_eq!(reply["results"][0]["data"]["lines"], json!([]));
+}
+
+#[test]
+fn replies_are_as_their_schemas_say() {
+    let env = TestEnv::new();
+    let known = Known::new(&env);
+    env.start_script(
+        &[],
+        "web",
+        "echo ready; echo 'ERROR x'; printf '%20000s\\n' long; printf 'prompt> '; exec sleep 60",
+    );
+    for flags in [
+        &[][..],
+        &["--new", "me"],
+        &["--max-bytes", "256", "--all"],
+        &["--digest"],
+        &["--output", "artifact"],
+        &["web"],
+        &["web", "nobody", "--digest"],
+    ] {
+        let args = [&["logs", "web", "--json"], flags].concat();
+        known.answers(i32::from(flags.contains(&"nobody")), &args);
+    }
+    known.answers(0, &["expect", "web", "prompt> ", "--json"]);
+    known.fails(124, &["expect", "web", "never", "--json", "--timeout", "50ms"]);
+    let follower = env.cmd(&["follow", "web", "--json"]).spawn();
+    follower.wait_for("truncated");
+    env.bgo(&["delete", "web", "-y"]).ok();
+    for line in follower.finish().ok().stdout.lines() {
+        known.holds("log-line", &serde_json::from_str(line).unwrap());
+    }
 }
