@@ -5,7 +5,7 @@
 //! the first time and the last.
 
 use super::ansi;
-use super::level::{Classifier, Level, head};
+use super::level::{Classifier, Level, Told, head};
 use std::collections::{HashMap, VecDeque};
 
 /// How many of the last lines are told.
@@ -53,9 +53,17 @@ pub struct Digest {
     /// How many lines that only came after the last error it has; `None`: it is complete.
     following: Option<usize>,
     last: VecDeque<Sample>,
-    groups: HashMap<u64, Repeated>,
+    groups: HashMap<u64, Group>,
     forgotten: bool,
     template: Vec<u8>,
+}
+
+/// Lines that are the same but for numbers.
+#[derive(Debug)]
+struct Group {
+    repeated: Repeated,
+    /// What each of them says of its level; `None`: that may depend on a number.
+    told: Option<Told>,
 }
 
 /// What a digest came to.
@@ -82,7 +90,9 @@ impl Digest {
         let text = String::from_utf8_lossy(&plain);
         let text = text.trim_end();
         self.lines += 1;
-        let level = self.classifier.take(text);
+        // To look for the level in each line would take most of the time, and a log has few different messages.
+        let told = if text.is_empty() { None } else { self.count(at, text) };
+        let level = self.classifier.take_told(text, || told.unwrap_or_else(|| Told::by(text)));
         if let Some(level) = level {
             self.counts[level as usize] += 1;
         }
@@ -98,9 +108,6 @@ impl Digest {
             self.last.push_back(oldest);
         } else {
             self.last.push_back(sample());
-        }
-        if !text.is_empty() {
-            self.count(at, text);
         }
     }
 
@@ -121,32 +128,39 @@ impl Digest {
         }
     }
 
-    fn count(&mut self, at: u64, text: &str) {
+    /// Counts a line with those that are like it; what it says of its level, if they tell.
+    fn count(&mut self, at: u64, text: &str) -> Option<Told> {
         self.template.clear();
         template(head(text, COMPARED), &mut self.template);
         let key = hash(&self.template);
+        let is_own = depends_on_numbers(text);
         if let Some(group) = self.groups.get_mut(&key) {
-            group.count += 1;
-            group.last.at = at;
-            group.last.text.clear();
-            group.last.text.push_str(head(text, SAMPLE));
-            return;
+            group.repeated.count += 1;
+            group.repeated.last.at = at;
+            group.repeated.last.text.clear();
+            group.repeated.last.text.push_str(head(text, SAMPLE));
+            if group.told.is_none() && !is_own {
+                group.told = Some(Told::by(text));
+            }
+            return group.told.filter(|_| !is_own);
         }
         if self.groups.len() >= GROUPS {
             self.forget();
         }
         let first = Sample { at, text: head(text, SAMPLE).to_owned() };
-        self.groups.insert(key, Repeated { count: 1, last: first.clone(), first });
+        let told = (!is_own).then(|| Told::by(text));
+        self.groups.insert(key, Group { repeated: Repeated { count: 1, last: first.clone(), first }, told });
+        told
     }
 
     /// Makes room for half as many messages.
     fn forget(&mut self) {
         self.forgotten = true;
-        let mut counts: Vec<u64> = self.groups.values().map(|group| group.count).collect();
+        let mut counts: Vec<u64> = self.groups.values().map(|group| group.repeated.count).collect();
         counts.sort_unstable();
         let (median, mut surplus) = (counts[GROUPS / 2], GROUPS / 2);
         self.groups.retain(|_, group| {
-            let goes = group.count <= median && surplus > 0;
+            let goes = group.repeated.count <= median && surplus > 0;
             surplus -= usize::from(goes);
             !goes
         });
@@ -154,7 +168,8 @@ impl Digest {
 
     /// There are no more lines.
     pub fn finish(self) -> Digested {
-        let mut repeated: Vec<Repeated> = self.groups.into_values().filter(|group| group.count >= OFTEN).collect();
+        let groups = self.groups.into_values().map(|group| group.repeated);
+        let mut repeated: Vec<Repeated> = groups.filter(|repeated| repeated.count >= OFTEN).collect();
         repeated.sort_by_key(|group| (std::cmp::Reverse(group.count), group.first.at));
         repeated.truncate(REPEATED);
         Digested {
@@ -166,6 +181,22 @@ impl Digest {
             forgotten: self.forgotten,
         }
     }
+}
+
+/// Whether the level of a line may depend on a number in it: `0 errors`, `"level":50`, `E0102 …`. What is beyond what makes
+/// lines the same may differ, too.
+fn depends_on_numbers(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is = |at: usize, of: fn(&u8) -> bool| bytes.get(at).is_some_and(of);
+    // A zero that stands alone, and a code.
+    let matters = |at: usize| match bytes[at] {
+        b'0' if !is(at + 1, u8::is_ascii_alphanumeric) && !is(at.wrapping_sub(1), u8::is_ascii_alphanumeric) => true,
+        b'0'..=b'9' => {
+            is(at.wrapping_sub(1), |b| b"EFWI".contains(b)) && !is(at.wrapping_sub(2), u8::is_ascii_alphanumeric)
+        }
+        _ => false,
+    };
+    bytes.len() > COMPARED || bytes.contains(&b'{') || text.contains("level=") || (0..bytes.len()).any(matters)
 }
 
 /// FNV-1a, wide enough that two of a thousand do not meet.

@@ -110,3 +110,19 @@ fn colours_do_not_hide_an_error() {
     assert_eq!(digested.counts, [1, 1, 0, 0]);
     assert_eq!(digested.last_error[0].text, "ERROR red");
 }
+
+#[test]
+fn lines_that_differ_in_a_number_may_differ_in_their_level() {
+    for (text, counts) in [
+        ("3 errors\n0 errors\n7 errors\n", [2, 0, 0, 0]),
+        ("0 errors\n3 errors\n0 errors\n", [1, 0, 0, 0]),
+        ("{\"level\":30}\n{\"level\":50}\n{\"level\":40}\n", [1, 1, 1, 0]),
+        ("level=10 a\nlevel=50 a\n", [1, 0, 0, 1]),
+        ("E0102 a\nE01 a\nE0103 a\n", [2, 0, 0, 0]),
+        ("x E0102: a\nx E01: a\n", [1, 0, 0, 0]),
+        ("errors: 10\nerrors: 0\nerrors: 20\n", [2, 0, 0, 0]),
+        ("ERROR 1\nERROR 2\nWARN 3\n", [2, 1, 0, 0]),
+    ] {
+        assert_eq!(digest(text).counts, counts, "{text}");
+    }
+}

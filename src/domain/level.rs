@@ -58,7 +58,8 @@ impl Level {
             (Level::Debug, &["debug", "dbg", "trace", "verbose"]),
         ];
         // Nearly every word of a log ends here.
-        if !(3..=11).contains(&word.len()) {
+        let first = word.as_bytes().first().map_or(0, u8::to_ascii_lowercase);
+        if !(3..=11).contains(&word.len()) || !b"acdefinpstvw".contains(&first) {
             return None;
         }
         let is = |name: &&str| word.eq_ignore_ascii_case(name);
@@ -88,6 +89,24 @@ pub struct Classifier {
     in_error: bool,
 }
 
+/// What a line says of its level, whatever is before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// By a mark: `[ERROR]`, `level=warn` …
+    marker: Option<Level>,
+    /// Without one, by a word.
+    word: Option<Level>,
+}
+
+impl Told {
+    /// What `line` says.
+    pub fn by(line: &str) -> Told {
+        let line = line.trim_end();
+        let marker = marker(line);
+        Told { marker, word: if marker.is_none() { word(line) } else { None } }
+    }
+}
+
 /// What the next line may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Expected {
@@ -105,17 +124,22 @@ impl Classifier {
     /// The level of the message that begins with `line`; `None`: none begins, the line belongs to the message before.
     /// `line` has no escape sequences.
     pub fn take(&mut self, line: &str) -> Option<Level> {
-        let level = self.look(line.trim_end());
+        self.take_told(line, || Told::by(line))
+    }
+
+    /// As [`Classifier::take`], for who may know already what the line says.
+    pub fn take_told(&mut self, line: &str, told: impl FnOnce() -> Told) -> Option<Level> {
+        let level = self.look(line.trim_end(), told);
         self.in_error = level.map_or(self.in_error && self.goes_on(line), |level| level == Level::Error);
         level
     }
 
-    fn look(&mut self, line: &str) -> Option<Level> {
+    fn look(&mut self, line: &str, told: impl FnOnce() -> Told) -> Option<Level> {
         let is_indented = line.is_empty() || line.starts_with([' ', '\t']);
         let expected = self.expected;
         if is_indented && expected != Expected::PanicMessage {
             // A frame; but some programs indent everything.
-            return marker(line).filter(|_| expected != Expected::Traceback);
+            return told().marker.filter(|_| expected != Expected::Traceback);
         }
         self.expected = Expected::Anything;
         if line.starts_with("Traceback (most recent call last)") {
@@ -130,10 +154,10 @@ impl Classifier {
             self.expected = Expected::PanicMessage;
             return Some(Level::Error);
         }
-        let level = marker(line);
+        let told = told();
         let is_more = matches!(expected, Expected::Traceback | Expected::PanicMessage)
             || ["Caused by:", "note: ", "stack backtrace:", "goroutine "].iter().any(|more| line.starts_with(more));
-        if is_more { level.filter(|_| line.starts_with('[')) } else { level.or_else(|| word(line)) }
+        if is_more { told.marker.filter(|_| line.starts_with('[')) } else { told.marker.or(told.word) }
     }
 
     /// Whether a line that begins no message is more of an error, not only something without a level.
@@ -288,7 +312,9 @@ fn meant(word: &str) -> Option<Level> {
         "crashed",
     ];
     let is = |name: &&str| word.eq_ignore_ascii_case(name);
-    if !(4..=64).contains(&word.len()) {
+    let first = word.as_bytes().first().map_or(0, u8::to_ascii_lowercase);
+    let is_kind_or_known = b"cefpsw".contains(&first) || word.ends_with(['r', 'n', 'g']);
+    if !(4..=64).contains(&word.len()) || !is_kind_or_known {
         return None;
     }
     // ValueError, NullPointerException, DeprecationWarning; not Terror.
