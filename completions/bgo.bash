@@ -20,9 +20,10 @@ _bgo_grammar() {
         resurrect) takes='' flags='--color --config --json -h --help' ;;
         status|ls|list) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -w --watch --interval --ports --plain --fancy -h --help' ;;
         env) takes='name' flags='--color --config --json --shell --show -h --help' ;;
-        logs) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -f --follow --until-exit -n --lines --since-start --all --grep --run --stdout --stderr --watcher -h --help' ;;
-        follow|tail) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --until-exit -n --lines --since-start --all --grep --stdout --stderr --watcher -h --help' ;;
+        logs) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -f --follow --until-exit -n --lines --since-start --all --grep --level --strip-ansi --head --max-bytes --output --digest --since-cursor --new --run --stdout --stderr --watcher -h --help' ;;
+        follow|tail) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --until-exit -n --lines --since-start --all --grep --level --strip-ansi --stdout --stderr --watcher -h --help' ;;
         events) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -s --stream --since --logs --until-exit --timeout -h --help' ;;
+        expect) takes='name' flags='--color --config --json --regex --from --timeout --stream -h --help' ;;
         watch) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --any-owner --restart --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --reset -h --help' ;;
         unwatch) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --any-owner -h --help' ;;
         set) takes='names' flags='--color --config --json --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --stdin --group --owner --tag --ttl --until-pid --after --restart-with-dependency --unset --any-owner -h --help' ;;
@@ -44,7 +45,7 @@ _bgo_grammar() {
 # What completes the value of a flag, into `values`. Fails if the flag takes none, at all or with this verb.
 _bgo_values() {
     case $verb:$1 in
-        logs:--stdout | logs:--stderr | follow:--stdout | tail:--stdout | follow:--stderr | tail:--stderr | reap:-n) return 1 ;;
+        logs:--stdout | logs:--stderr | follow:--stdout | tail:--stdout | follow:--stderr | tail:--stderr | events:--stream | reap:-n) return 1 ;;
     esac
     case $1 in
         --after) values='any' ;;
@@ -61,8 +62,10 @@ _bgo_values() {
         --env-file) values='any' ;;
         --file) values='any' ;;
         --for) values='ready exit stopped' ;;
+        --from) values='any' ;;
         --grep) values='any' ;;
         --group) values='any' ;;
+        --head) values='any' ;;
         --health-cmd) values='any' ;;
         --health-grace) values='any' ;;
         --health-interval) values='any' ;;
@@ -71,21 +74,25 @@ _bgo_values() {
         --health-timeout) values='any' ;;
         --health-url) values='any' ;;
         --interval) values='any' ;;
+        --level) values='error warn info debug' ;;
         --limit-nofile) values='any' ;;
         --lines) values='any' ;;
         --log-keep) values='any' ;;
         --log-max-size) values='any' ;;
+        --max-bytes) values='any' ;;
         --max-fast-crashes) values='any' ;;
         --max-rss) values='any' ;;
         --max-runtime) values='any' ;;
         --min-uptime) values='any' ;;
         --name) values='any' ;;
+        --new) values='any' ;;
         --nice) values='any' ;;
         --on-errored) values='any' ;;
         --on-exit) values='any' ;;
         --on-fast-crash) values='backoff stop retry' ;;
         --on-ready) values='any' ;;
         --on-ready-timeout) values='fail keep' ;;
+        --output) values='auto inline artifact' ;;
         --owner) values='any' ;;
         --ready-timeout) values='any' ;;
         --ready-when) values='any' ;;
@@ -102,11 +109,13 @@ _bgo_values() {
         --shell) values='sh fish' ;;
         --signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
         --since) values='any' ;;
+        --since-cursor) values='any' ;;
         --spec) values='any' ;;
         --stderr) values='any' ;;
         --stdout) values='any' ;;
         --stop-signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
         --stop-timeout) values='any' ;;
+        --stream) values='stdout stderr both' ;;
         --success-exit) values='any' ;;
         --tag) values='any' ;;
         --timeout) values='any' ;;
@@ -228,7 +237,7 @@ _bgo() {
     elif [[ $cur == -* ]]; then
         _bgo_offer '' < <(printf '%s\n' $flags)
     elif [[ $verb == first || $verb == direct ]]; then
-        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill completions)
+        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill completions)
         _bgo_offer '' < <(_bgo_names)
         ((${#COMPREPLY[@]})) || _bgo_command "$last"
     elif [[ $takes == names || $takes == name* && -z $given ]]; then

@@ -24,8 +24,8 @@ function __bgo_line
             test $verb = first; and not string match -q -- '--color*' $word; and set verb direct
             # The last of several short flags may take a value; in -n5 it is there already.
             set -l flag (string replace -r -- '^-[^-].*(.)$' '-$1' $word)
-            contains -- $flag --after --after-timeout --allocate-port --backoff --backoff-jitter --backoff-max --color --concurrency --config --cwd --env --env-file --file --for --grep --group --health-cmd --health-grace --health-interval --health-port --health-threshold --health-timeout --health-url --interval --limit-nofile --lines --log-keep --log-max-size --max-fast-crashes --max-rss --max-runtime --min-uptime --name --nice --on-errored --on-exit --on-fast-crash --on-ready --on-ready-timeout --owner --ready-timeout --ready-when --ready-when-cmd --ready-when-file --ready-when-port --ready-when-regex --ready-when-url --restart --restart-every --restart-limit --run --settle --shell --signal --since --spec --stderr --stdout --stop-signal --stop-timeout --success-exit --tag --timeout --ttl --umask --unset --until-pid --user --watch-ignore --watch-signal --watchdog -e -n; and not contains -- "$verb:$flag" logs:--stdout logs:--stderr follow:--stdout tail:--stdout follow:--stderr tail:--stderr reap:-n; and set pending yes
-        else if test $verb = first; and contains -- $word start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill completions
+            contains -- $flag --after --after-timeout --allocate-port --backoff --backoff-jitter --backoff-max --color --concurrency --config --cwd --env --env-file --file --for --from --grep --group --head --health-cmd --health-grace --health-interval --health-port --health-threshold --health-timeout --health-url --interval --level --limit-nofile --lines --log-keep --log-max-size --max-bytes --max-fast-crashes --max-rss --max-runtime --min-uptime --name --new --nice --on-errored --on-exit --on-fast-crash --on-ready --on-ready-timeout --output --owner --ready-timeout --ready-when --ready-when-cmd --ready-when-file --ready-when-port --ready-when-regex --ready-when-url --restart --restart-every --restart-limit --run --settle --shell --signal --since --since-cursor --spec --stderr --stdout --stop-signal --stop-timeout --stream --success-exit --tag --timeout --ttl --umask --unset --until-pid --user --watch-ignore --watch-signal --watchdog -e -n; and not contains -- "$verb:$flag" logs:--stdout logs:--stderr follow:--stdout tail:--stdout follow:--stderr tail:--stderr events:--stream reap:-n; and set pending yes
+        else if test $verb = first; and contains -- $word start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill completions
             set verb $word
         else
             test $verb = first; and set verb direct
@@ -77,7 +77,7 @@ end
 function __bgo_programs
     set -l word (commandline -ct)
     set -l known (__bgo_names)
-    __bgo_is first; and set -a known start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill completions
+    __bgo_is first; and set -a known start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill completions
     string match -q -- "$word*" - $known; or complete --do-complete="$word"
 end
 
@@ -113,6 +113,7 @@ complete -c bgo -n '__bgo_is first' -a logs -d 'Show the output of processes'
 complete -c bgo -n '__bgo_is first' -a follow -d 'Follow the output of processes (logs -f -n 10)'
 complete -c bgo -n '__bgo_is first' -a tail -d 'Follow the output of processes (logs -f -n 10)'
 complete -c bgo -n '__bgo_is first' -a events -d 'Tell what has happened to processes, or what happens: one JSON object a line'
+complete -c bgo -n '__bgo_is first' -a expect -d 'Wait for a text in the output of a process'
 complete -c bgo -n '__bgo_is first' -a watch -d 'Restart a running process from now on when it dies'
 complete -c bgo -n '__bgo_is first' -a unwatch -d 'Leave a process down from now on when it dies'
 complete -c bgo -n '__bgo_is first' -a set -d 'Change how a process is supervised: limits, health checks, restart policy'
@@ -419,6 +420,14 @@ complete -c bgo -n '__bgo_is logs' -s n -l lines -x -d 'Only the last N lines of
 complete -c bgo -n '__bgo_is logs' -l since-start -d 'Only what the present or last run wrote'
 complete -c bgo -n '__bgo_is logs' -l all -d 'Everything that is kept, rotated files included'
 complete -c bgo -n '__bgo_is logs' -l grep -x -d 'Only lines that match this regular expression, rotated files included; colours do not count'
+complete -c bgo -n '__bgo_is logs' -l level -xa 'error warn info debug' -d 'Only messages of this level and worse: error, warn, info or debug; a line without one belongs to the message before'
+complete -c bgo -n '__bgo_is logs' -l strip-ansi -d 'Leave out escape sequences: colours, titles, links'
+complete -c bgo -n '__bgo_is logs' -l head -x -d 'Only the first N lines of each stream'
+complete -c bgo -n '__bgo_is logs' -l max-bytes -x -d 'At most so much, of lines that fit: 4K, 1M; the cursor stands after them [default with --json: 64K]'
+complete -c bgo -n '__bgo_is logs' -l output -xa 'auto inline artifact' -d 'inline: the lines; artifact: a digest, and which bytes of which files they are; auto: what fits'
+complete -c bgo -n '__bgo_is logs' -l digest -d 'Counts of errors and warnings, the last error, what repeats, the last lines'
+complete -c bgo -n '__bgo_is logs' -l since-cursor -x -d 'Only what came after this cursor, which --json, --digest and expect give'
+complete -c bgo -n '__bgo_is logs' -l new -x -d 'Only what is new to READER, a name of your choice; with --grep, --level or --digest all of it stays new'
 complete -c bgo -n '__bgo_is logs' -l run -x -d 'Only what this run wrote: 0 is the present or last, -1 the one before, as far back as -10'
 complete -c bgo -n '__bgo_is logs' -l stdout -d 'Only standard output'
 complete -c bgo -n '__bgo_is logs' -l stderr -d 'Only standard error'
@@ -439,6 +448,8 @@ complete -c bgo -n '__bgo_is follow tail' -s n -l lines -x -d 'How many lines of
 complete -c bgo -n '__bgo_is follow tail' -l since-start -d 'Only what the present or last run wrote'
 complete -c bgo -n '__bgo_is follow tail' -l all -d 'Everything that is kept, rotated files included'
 complete -c bgo -n '__bgo_is follow tail' -l grep -x -d 'Only lines that match this regular expression, rotated files included; colours do not count'
+complete -c bgo -n '__bgo_is follow tail' -l level -xa 'error warn info debug' -d 'Only messages of this level and worse: error, warn, info or debug; a line without one belongs to the message before'
+complete -c bgo -n '__bgo_is follow tail' -l strip-ansi -d 'Leave out escape sequences: colours, titles, links'
 complete -c bgo -n '__bgo_is follow tail' -l stdout -d 'Only standard output'
 complete -c bgo -n '__bgo_is follow tail' -l stderr -d 'Only standard error'
 complete -c bgo -n '__bgo_is follow tail' -l watcher -d 'What the sidecar sees and does'
@@ -459,6 +470,15 @@ complete -c bgo -n '__bgo_is events' -l logs -d 'The lines that they write from 
 complete -c bgo -n '__bgo_is events' -l until-exit -d 'End when all are down for good; restarts by its policy go on'
 complete -c bgo -n '__bgo_is events' -l timeout -x -d 'End after this time'
 complete -c bgo -n '__bgo_is events' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is expect' -a '(__bgo_names one)'
+complete -c bgo -n '__bgo_is expect' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is expect' -l config -x -d 'Project file [default: the nearest bgo.toml]'
+complete -c bgo -n '__bgo_is expect' -l json -d 'Answer in JSON'
+complete -c bgo -n '__bgo_is expect' -l regex -d 'PATTERN is a regular expression'
+complete -c bgo -n '__bgo_is expect' -l from -x -d 'From where on: start (of the present run), now, or the cursor that expect or logs gave'
+complete -c bgo -n '__bgo_is expect' -l timeout -x -d 'Give up after this time'
+complete -c bgo -n '__bgo_is expect' -l stream -xa 'stdout stderr both' -d 'Only in stdout or stderr [default: both]'
+complete -c bgo -n '__bgo_is expect' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is watch' -a '(__bgo_names)'
 complete -c bgo -n '__bgo_is watch' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is watch' -l config -x -d 'Project file [default: the nearest bgo.toml]'

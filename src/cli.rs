@@ -8,6 +8,7 @@ mod discovery;
 mod doctor;
 mod env;
 mod events;
+mod expect;
 mod logs;
 mod project;
 mod run;
@@ -28,7 +29,8 @@ pub use discovery::{CapabilitiesArgs, ExamplesArgs, SchemaArgs};
 pub use doctor::DoctorArgs;
 pub use env::{EnvArgs, Syntax};
 pub use events::EventsArgs;
-pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
+pub use expect::{ExpectArgs, From, OneStream};
+pub use logs::{FollowArgs, LogPart, LogsArgs, OutputForm, ReadFlags, Streams};
 pub use project::{DownArgs, UpArgs};
 pub use run::RunArgs;
 pub use selector::{Chosen, Owners, Selector};
@@ -149,6 +151,9 @@ pub enum Command {
     /// Tell what has happened to processes, or what happens: one JSON object a line
     #[command(after_help = events::NOTES)]
     Events(EventsArgs),
+    /// Wait for a text in the output of a process
+    #[command(after_help = expect::NOTES)]
+    Expect(ExpectArgs),
     /// Restart a running process from now on when it dies
     Watch(WatchArgs),
     /// Leave a process down from now on when it dies

@@ -32,6 +32,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("env", Effect::Read, "env", false),
     ("logs", Effect::Read, "logs", true),
     ("follow", Effect::Read, "logs", true),
+    ("expect", Effect::Read, "expect", false),
     ("events", Effect::Read, "events", true),
     ("watch", Effect::Write, "replies", false),
     ("unwatch", Effect::Write, "replies", false),

@@ -10,6 +10,7 @@
 
 use super::output::{Output, print};
 use crate::cli::{Cli, DirectArgs, Shell};
+use crate::domain::level::Level;
 use crate::domain::settings::{self, OnReadyTimeout, Restart};
 use crate::domain::spec::FastCrash;
 use crate::error::{ExitCode, Result};
@@ -58,6 +59,7 @@ fn values(arg: &Arg) -> Option<String> {
         "NAME" | "JOB" if is_repeated(arg) => "names".to_owned(),
         "NAME" => "name".to_owned(),
         "COMMAND" => "command".to_owned(),
+        "LEVEL" => Level::ALL.map(Level::as_str).join(" "),
         _ => "any".to_owned(),
     };
     (arg.get_action().takes_values() && !arg.is_require_equals_set()).then_some(values)
@@ -298,17 +300,21 @@ mod tests {
             "JOB",
             "JSON|@FILE|-",
             "KEY=VALUE",
+            "LEVEL",
             "MASK",
             "MODE",
             "N",
             "N/TIME",
             "NAME",
             "PATH",
+            "PATTERN",
             "PERCENT",
             "PID",
+            "PLACE",
             "POLICY",
             "PORT",
             "RE",
+            "READER",
             "REGEX",
             "SETTING",
             "SHELL",

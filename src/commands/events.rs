@@ -11,7 +11,7 @@ use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::events::{Cursor, Events, Since, Told, Whose};
-use crate::ops::logs::{FollowAll, FollowRequest, Followed, LogRequest, Stream, Told as Written, Which, Who};
+use crate::ops::logs::{Filter, FollowAll, FollowRequest, Followed, LogRequest, Stream, Told as Written, Which, Who};
 use crate::ops::{Bgo, nobody};
 use crate::platform::{self, Interest, SignalQueue};
 use crate::view::json_events::{event, event_line, events};
@@ -200,7 +200,7 @@ fn flush(ready: &mut String) -> io::Result<()> {
 }
 
 fn follow_all(bgo: &Bgo, who: Who, run: Option<i64>) -> Result<FollowAll<'_>> {
-    let logs = LogRequest { which: Which::Both, run, lines: run.is_none().then_some(0), grep: None };
+    let logs = LogRequest { which: Which::Both, run, lines: run.is_none().then_some(0), filter: Filter::default() };
     FollowAll::new(bgo, who, FollowRequest { logs, until_exit: false })
 }
 

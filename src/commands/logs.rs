@@ -1,12 +1,13 @@
 //! `logs` and `follow`
 
 use super::logs_many;
+use super::logs_read::{self, Form};
 use super::output::{Output, known_name};
-use crate::cli::{FollowArgs, LogPart, LogsArgs, Selector, Streams};
+use crate::cli::{FollowArgs, LogPart, LogsArgs, OutputForm, ReadFlags, Selector, Streams};
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::logs::Pattern;
-use crate::ops::logs::{FollowRequest, Followed, LogRequest, Stream, Which};
+use crate::ops::logs::{Filter, FollowRequest, Followed, LogRequest, Stream, Which};
 use crate::ops::{self, Bgo};
 use crate::view::style::Level;
 use std::io::{self, Write};
@@ -19,17 +20,20 @@ pub struct Wanted {
     part: LogPart,
     run: Option<i64>,
     which: Which,
+    read: ReadFlags,
     /// Whether to go on, and if so, whether to end with the process.
     follow: Option<bool>,
 }
 
 impl From<LogsArgs> for Wanted {
     fn from(args: LogsArgs) -> Wanted {
-        let LogsArgs { selector, part, run, .. } = args;
-        let all = part.since_start || run.is_some() || part.all || part.grep.is_some();
-        let lines = args.lines.or((!all).then_some(50));
+        let LogsArgs { selector, part, run, read, .. } = args;
+        let all = part.since_start || run.is_some() || part.all || part.grep.is_some() || part.level.is_some();
+        let in_parts = read.head.is_some() || read.digest || read.since_cursor.is_some() || read.new.is_some();
+        let is_whole = all || in_parts || read.output.is_some_and(|output| output != OutputForm::Inline);
+        let lines = args.lines.or((!is_whole).then_some(50));
         let follow = args.follow.then_some(args.until_exit);
-        Wanted { selector, lines, part, run, which: which(args.watcher, args.streams), follow }
+        Wanted { selector, lines, part, run, which: which(args.watcher, args.streams), read, follow }
     }
 }
 
@@ -38,7 +42,8 @@ impl From<FollowArgs> for Wanted {
         let FollowArgs { selector, part, .. } = args;
         let lines = args.lines.or((!part.since_start && !part.all).then_some(10));
         let follow = Some(args.until_exit);
-        Wanted { selector, lines, part, run: None, which: which(args.watcher, args.streams), follow }
+        let (which, read) = (which(args.watcher, args.streams), ReadFlags::default());
+        Wanted { selector, lines, part, run: None, which, read, follow }
     }
 }
 
@@ -55,14 +60,16 @@ fn which(watcher: bool, streams: Streams) -> Which {
 pub fn run(bgo: &Bgo, wanted: &Wanted, out: &Output) -> Result<ExitCode> {
     let grep = wanted.part.grep.as_deref().map(pattern).transpose()?;
     let run = wanted.run.or(wanted.part.since_start.then_some(0));
-    let request = LogRequest { which: wanted.which, run, lines: wanted.lines, grep };
-    let (code, any) = match wanted.selector.names.as_slice() {
-        [name] => one(bgo, &known_name(bgo, name)?, &request, wanted.follow, out)?,
+    let filter = Filter { grep, level: wanted.part.level, strip_ansi: wanted.part.strip_ansi };
+    let request = LogRequest { which: wanted.which, run, lines: wanted.lines, filter };
+    let (code, any) = match (wanted.selector.names.as_slice(), Form::of(wanted.follow, &wanted.read, out)?) {
+        (_, Form::Reply) => logs_read::run(bgo, &wanted.selector, &request, &wanted.read, out)?,
+        ([name], Form::Bytes) => one(bgo, &known_name(bgo, name)?, &request, wanted.follow, out)?,
         // A group has the form of several also while it has one member: another may join it.
         _ => logs_many::run(bgo, &wanted.selector, &request, wanted.follow, out)?,
     };
     // As grep does it.
-    let in_vain = request.grep.is_some() && !any && code == ExitCode::Done;
+    let in_vain = request.filter.grep.is_some() && !any && code == ExitCode::Done;
     Ok(if in_vain { ExitCode::Failed } else { code })
 }
 

@@ -1,17 +1,22 @@
 //! `logs` and `follow` of several processes: each line behind the name of its process.
 //!
 //! Why it exists: lines of different processes stand next to each other and must be told apart: `web | …` is standard
-//! output, `web ! …` standard error. Invariant: what reaches standard output is whole lines.
+//! output, `web ! …` standard error. With `--json` a line is an object. Invariant: what reaches standard output is whole
+//! lines.
 
 use super::logs::described;
+use super::logs_read::cut;
 use super::output::{Output, known_name};
 use super::select::{Selected, common, select};
 use crate::cli::Selector;
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
-use crate::ops::logs::{FollowAll, FollowRequest, Followed, LogRequest, Patient, Selection, Stream, Told, Which, Who};
+use crate::ops::logs::{
+    Filter, FollowAll, FollowRequest, Followed, LogRequest, Patient, Selection, Stream, Told, Which, Who,
+};
 use crate::ops::{self, Bgo};
 use crate::platform::SignalQueue;
+use crate::view::json_logs::{StreamLine, stream_line};
 use crate::view::style::Style;
 use crate::view::text::{cells, pad};
 use std::io::{self, Write};
@@ -145,7 +150,7 @@ pub fn attach(
     signals: SignalQueue,
     stop: impl FnOnce(&SignalQueue) -> Result<()>,
 ) -> Result<bool> {
-    let logs = LogRequest { which: Which::Both, run: Some(0), lines: None, grep: None };
+    let logs = LogRequest { which: Which::Both, run: Some(0), lines: None, filter: Filter::default() };
     let request = FollowRequest { logs, until_exit: true };
     let mut all = FollowAll::new(bgo, Who::Names(names.to_vec()), request)?;
     let mut lines = Lines::new(names, out);
@@ -195,6 +200,8 @@ struct Lines<'a> {
     names: Vec<Name>,
     width: usize,
     ready: Vec<u8>,
+    /// How many lines there were, in JSON.
+    count: u64,
     /// Whether there was any.
     any: bool,
 }
@@ -202,7 +209,7 @@ struct Lines<'a> {
 impl<'a> Lines<'a> {
     fn new(names: &[Name], out: &'a Output) -> Lines<'a> {
         let width = names.iter().map(|name| cells(name.as_str())).max().unwrap_or(0);
-        Lines { out, style: out.style(None), names: names.to_vec(), width, ready: Vec::new(), any: false }
+        Lines { out, style: out.style(None), names: names.to_vec(), width, ready: Vec::new(), count: 0, any: false }
     }
 
     fn take(&mut self, told: Told<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -212,6 +219,20 @@ impl<'a> Lines<'a> {
                 if self.ready.len() < AT_ONCE { Ok(()) } else { self.flush(out) }
             }
             Told::Pause => self.flush(out),
+            Told::Lost { name, stream, bytes } if self.out.is_json() => {
+                let stream = Some(stream.as_str());
+                self.push_json(&StreamLine {
+                    name: name.to_string(),
+                    stream,
+                    lost_bytes: Some(bytes),
+                    ..StreamLine::default()
+                });
+                Ok(())
+            }
+            Told::Deleted(name) if self.out.is_json() => {
+                self.push_json(&StreamLine { name: name.to_string(), deleted: true, ..StreamLine::default() });
+                self.flush(out)
+            }
             Told::Lost { name, stream, bytes } => {
                 let stream = described(stream);
                 self.out.note(&format!(
@@ -226,7 +247,24 @@ impl<'a> Lines<'a> {
         }
     }
 
+    fn push_json(&mut self, line: &StreamLine) {
+        self.ready.extend_from_slice(stream_line(line).as_bytes());
+    }
+
     fn push(&mut self, name: &Name, stream: Stream, line: &[u8]) {
+        if self.out.is_json() {
+            (self.any, self.count) = (true, self.count + 1);
+            let (text, truncated) = cut(line.strip_suffix(b"\n").unwrap_or(line));
+            let (stream, n, text) = (Some(stream.as_str()), Some(self.count), Some(text));
+            return self.push_json(&StreamLine {
+                name: name.to_string(),
+                stream,
+                n,
+                text,
+                truncated,
+                ..StreamLine::default()
+            });
+        }
         let index = self.names.iter().position(|known| known == name).unwrap_or_else(|| {
             self.width = self.width.max(cells(name.as_str()));
             self.names.push(name.clone());

@@ -15,10 +15,13 @@ mod doctor;
 mod env;
 mod events;
 mod examples;
+mod expect;
 mod free_port;
 mod input;
 mod logs;
 mod logs_many;
+mod logs_read;
+mod logs_text;
 mod output;
 mod owners;
 mod payload;
@@ -109,6 +112,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
         Command::Follow(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
         Command::Events(args) => events::run(&bgo, &args, out),
+        Command::Expect(args) => expect::run(&bgo, &args, out),
         Command::Watch(args) => watch::watch(&bgo, args, out),
         Command::Unwatch(args) => watch::unwatch(&bgo, &args, out),
         Command::Set(args) => watch::set(&bgo, args, out),

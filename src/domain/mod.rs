@@ -3,14 +3,17 @@
 //! Why it exists: every rule about a process can be read and tested here without a process. Invariant: nothing in
 //! this folder does I/O or looks at a clock; time comes in as an argument.
 
+pub mod ansi;
 pub mod backoff;
 pub mod change;
 pub mod check;
 pub mod control;
+pub mod cursor;
 mod described;
 #[cfg(test)]
 pub mod dice;
 pub mod difference;
+pub mod digest;
 pub mod dotenv;
 pub mod duration;
 pub mod env_file;
@@ -24,6 +27,7 @@ pub mod jobs;
 pub mod kind;
 pub mod launch;
 pub mod lease;
+pub mod level;
 pub mod life;
 pub mod machine;
 pub mod name;

@@ -8,6 +8,31 @@ use super::raw::Raw;
 use super::row::Logs;
 use serde::{Deserialize, Serialize};
 
+/// One of the logs of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stream {
+    /// Standard output; if they are merged, both.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// What the sidecar saw and did.
+    Watcher,
+}
+
+impl Stream {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Stream; 3] = [Stream::Stdout, Stream::Stderr, Stream::Watcher];
+
+    /// Its name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+            Stream::Watcher => "watcher",
+        }
+    }
+}
+
 /// The output of the present or last run; the record's `logs` block.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

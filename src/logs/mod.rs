@@ -27,7 +27,7 @@ mod rotate;
 pub use gzip::{COMPRESS_ENTRY, compress_main};
 pub use parts::{files_of, uncompressed};
 pub use pattern::Pattern;
-pub use reader::{Kept, LogReader, end_of, end_of_own, kept, tail_text};
+pub use reader::{FilePart, Kept, LogReader, bytes_before, end_of, end_of_own, file_parts, kept, tail_text};
 pub use rotate::{Progress, Rotating, may_be_unfinished};
 
 use std::ffi::OsString;

@@ -26,6 +26,8 @@ pub(super) struct Part {
     pub start: u64,
     /// The number after its last byte.
     pub end: u64,
+    /// What it is called now; the next rotation gives it another name.
+    pub path: PathBuf,
     pub file: File,
     pub compressed: bool,
 }
@@ -92,11 +94,11 @@ pub(super) fn before(log: &Path, live: &Live) -> io::Result<Vec<Part>> {
         if counted == Some(rotated.number) {
             continue;
         }
-        let Some((file, compressed, length)) = open(&rotated)? else { continue };
+        let Some((path, file, compressed, length)) = open(&rotated)? else { continue };
         counted = Some(rotated.number);
         // More than was ever cut off: the note of that is lost, and with it the numbers.
         let Some(start) = end.checked_sub(length) else { break };
-        parts.push(Part { start, end, file, compressed });
+        parts.push(Part { start, end, path, file, compressed });
         end = start;
     }
     parts.reverse();
@@ -104,19 +106,19 @@ pub(super) fn before(log: &Path, live: &Live) -> io::Result<Vec<Part>> {
 }
 
 /// Opens a rotated file; also one that was compressed just now.
-fn open(rotated: &Rotated) -> io::Result<Option<(File, bool, u64)>> {
+fn open(rotated: &Rotated) -> io::Result<Option<(PathBuf, File, bool, u64)>> {
     let opened = |path: &Path| match File::open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
     };
     if let Some(file) = opened(&rotated.path)?.filter(|_| !rotated.compressed) {
         let length = file.metadata()?.len();
-        return Ok(Some((file, false, length)));
+        return Ok(Some((rotated.path.clone(), file, false, length)));
     }
     let path = if rotated.compressed { rotated.path.clone() } else { gzip::path_of(&rotated.path) };
     let Some(file) = opened(&path)? else { return Ok(None) };
     let length = gzip::length(&file)?;
-    Ok(Some((file, true, length)))
+    Ok(Some((path, file, true, length)))
 }
 
 /// Makes room for a new `log.1`, keeping at most `keep` files with it: of what is too much the oldest go. After a crash

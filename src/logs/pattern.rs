@@ -3,7 +3,9 @@
 //! Why it exists: readiness by output (`--ready-when`) and `logs --grep` find the same things in the same line. Invariant:
 //! colours never hide a text; bytes that are no UTF-8 are looked at as a reader would see them.
 
+use crate::domain::ansi;
 use regex_lite::Regex;
+use std::ops::Range;
 
 /// A text or a regular expression.
 #[derive(Clone, Debug)]
@@ -35,29 +37,59 @@ impl Pattern {
 
     /// Whether it is in `line`, whose end (`\n`, `\r\n`) does not count.
     pub fn is_in(&self, line: &[u8]) -> bool {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
         // Colours are for eyes; what is looked for is what these read.
-        if line.contains('\u{1b}') { self.matches(&without_colours(&line)) } else { self.matches(&line) }
+        self.matched(&String::from_utf8_lossy(&ansi::strip(without_end(line)))).is_some()
     }
 
-    fn matches(&self, line: &str) -> bool {
+    /// Where in `line` it is, with the escape sequences within; its text without them.
+    pub fn find(&self, line: &[u8]) -> Option<(Range<usize>, String)> {
+        let line = without_end(line);
+        let plain = ansi::strip(line);
+        let text = String::from_utf8_lossy(&plain);
+        let found = self.matched(&text)?;
+        let matched = text[found.clone()].to_owned();
+        // Back over what was replaced, then over what was left out.
+        let [start, end] = [found.start, found.end].map(|at| raw_place(line, plain_place(&plain, at)));
+        Some((start..end.max(start), matched))
+    }
+
+    fn matched(&self, line: &str) -> Option<Range<usize>> {
         match &self.0 {
-            Kind::Text(text) => line.contains(text.as_str()),
-            Kind::Regex(regex) => regex.is_match(line),
+            Kind::Text(text) => line.find(text.as_str()).map(|at| at..at + text.len()),
+            Kind::Regex(regex) => regex.find(line).map(|found| found.range()),
         }
     }
 }
 
-/// `line` without the control sequences of a terminal (ECMA-48: `ESC [`, parameters, a final byte).
-fn without_colours(line: &str) -> String {
-    let mut parts = line.split("\u{1b}[");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c: char| ('@'..='~').contains(&c)).map_or(part.len(), |at| at + 1);
-        plain.push_str(&part[end..]);
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// Where in `plain` the byte `at` of its text is.
+fn plain_place(plain: &[u8], at: usize) -> usize {
+    let (mut text, mut bytes) = (0, 0);
+    for chunk in plain.utf8_chunks() {
+        let valid = chunk.valid().len();
+        if at <= text + valid {
+            return bytes + (at - text);
+        }
+        text += valid + char::REPLACEMENT_CHARACTER.len_utf8();
+        bytes += valid + chunk.invalid().len();
     }
-    plain
+    bytes
+}
+
+/// Where in `line` the byte `at` of what is visible of it is.
+fn raw_place(line: &[u8], at: usize) -> usize {
+    let mut before = 0;
+    for range in ansi::visible(line) {
+        if at <= before + range.len() {
+            return range.start + (at - before);
+        }
+        before += range.len();
+    }
+    line.len()
 }
 
 #[cfg(test)]
@@ -66,7 +98,6 @@ mod tests {
 
     #[test]
     fn neither_colours_nor_line_ends_count() {
-        assert_eq!(without_colours("a\u{1b}[31"), "a");
         let pattern = Pattern::regex("^ready in [0-9]+ ms$").unwrap();
         for (line, found) in [
             (&b"ready in 300 ms"[..], true),
@@ -76,6 +107,15 @@ mod tests {
         ] {
             assert_eq!(pattern.is_in(line), found, "{line:?}");
         }
+        for (line, found, text) in [
+            (&b"say ready in 7 ms\n"[..], 4..14, "ready in 7"),
+            (b"\x1b[1mready\x1b[0m in \x1b[1m7\x1b[0m", 4..22, "ready in 7"),
+            (b"\xff\xfe ready in 7", 3..13, "ready in 7"),
+        ] {
+            let pattern = Pattern::regex("ready in [0-9]").unwrap();
+            assert_eq!(pattern.find(line), Some((found, text.to_owned())), "{line:?}");
+        }
+        assert_eq!(Pattern::text("x").find(b"\x1b[1mready"), None);
         assert!(Pattern::text("[1]").is_in(b"a \xff [1]") && Pattern::regex("(").is_err());
     }
 }

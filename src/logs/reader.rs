@@ -275,6 +275,57 @@ pub fn kept(log: &Path) -> io::Result<Kept> {
     Ok(seen.unwrap_or_default())
 }
 
+/// Bytes of a log in one of its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePart {
+    /// The file. A rotated one gets another name with the next rotation.
+    pub path: PathBuf,
+    /// Where in it they are, in bytes; of a compressed file, of what is in it.
+    pub range: Range<u64>,
+    /// The number of the first of them in the stream.
+    pub start: u64,
+    /// Whether the file is compressed.
+    pub compressed: bool,
+}
+
+/// In which files the bytes of `log` with the numbers `range` are, as far as they are kept.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn file_parts(log: &Path, range: Range<u64>) -> io::Result<Vec<FilePart>> {
+    let found = LogReader::at(log, 0).look(|log, _, live| {
+        let rotated =
+            parts::before(log, live)?.into_iter().map(|part| (part.start..part.end, part.path, 0, part.compressed));
+        let all = rotated.chain([(live.start..live.end(), log.to_owned(), live.offset, false)]);
+        let within = all.filter_map(|(bytes, path, offset, compressed)| {
+            let (start, end) = (bytes.start.max(range.start), bytes.end.min(range.end));
+            let place = |number: u64| offset + (number - bytes.start);
+            (start < end).then(|| FilePart { path, range: place(start)..place(end), start, compressed })
+        });
+        Ok(within.collect())
+    })?;
+    Ok(found.unwrap_or_default())
+}
+
+/// The bytes of `log` before the number `at`, at most `most` of them, as far as they are kept and there.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn bytes_before(log: &Path, at: u64, most: u64) -> io::Result<Vec<u8>> {
+    let mut reader = LogReader::at(log, at.saturating_sub(most));
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0u8; usize::try_from(most.min(64 * 1024)).unwrap_or(0)];
+    loop {
+        let filled = reader.read(&mut buffer)?;
+        let end = reader.position().unwrap_or_default();
+        let first = end.saturating_sub(filled as u64);
+        if filled == 0 || first >= at {
+            return Ok(bytes);
+        }
+        bytes.extend_from_slice(&buffer[..filled.min(usize::try_from(at - first).unwrap_or(filled))]);
+    }
+}
+
 /// The last bytes of `log` as text, at most `max`, from a line's start on where that leaves anything; none from before
 /// the number `since`. `None` if there are none.
 pub fn tail_text(log: &Path, since: u64, max: u64) -> Option<String> {

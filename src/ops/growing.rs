@@ -44,6 +44,11 @@ impl Growing {
         Ok((&self.buffer[..filled], log.take_lost()))
     }
 
+    /// The first `length` bytes of what was read last.
+    pub fn last_read(&self, length: usize) -> &[u8] {
+        &self.buffer[..length]
+    }
+
     /// The number of the next byte of one of the logs, as far as that is known.
     pub fn position(&self, index: usize) -> Option<u64> {
         self.logs[index].1.position()

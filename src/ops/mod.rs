@@ -13,6 +13,7 @@ pub mod doctor;
 mod end;
 mod environment;
 pub mod events;
+pub mod expect;
 mod failure;
 mod fetch;
 mod foreground;

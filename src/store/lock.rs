@@ -256,7 +256,11 @@ pub(super) fn remove(path: &Path) -> Result<()> {
 /// Opens `path` and locks it with `take` until the locked file is the one that the path names; `None` if `take` says
 /// that another holds it. Everything that changes something comes through here, so this is where it is made sure that
 /// the folders are ours.
-fn lock_current(store: &Store, path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> Result<Option<File>> {
+pub(super) fn lock_current(
+    store: &Store,
+    path: &Path,
+    take: impl Fn(&File) -> io::Result<bool>,
+) -> Result<Option<File>> {
     let refused = |e: io::Error| refusal(path, &format!("cannot lock {}", path.display()), &e);
     let open = || careful().read(true).write(true).create(true).truncate(false).open(path);
     store.check()?;

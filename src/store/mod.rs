@@ -12,6 +12,7 @@
 //! run/<name>.events      what has happened to it, the last some hundred events
 //! run/<name>.stdin       the pipe that a process started with `--stdin` reads, and
 //! run/<name>.eof         the one by which its end is asked for
+//! run/<name>~<reader>.reader   what a reader of its logs has seen (`logs --new`)
 //! logs/<name>.{out,err,watcher}.log
 //! ```
 
@@ -22,6 +23,7 @@ mod events;
 mod input;
 mod lock;
 mod open;
+mod reader;
 mod trust;
 
 pub use atomic::{Durability, replace, temporary_path};
@@ -31,6 +33,7 @@ pub use events::read as read_events;
 pub use input::{Input, lock_input};
 pub use lock::{Ownership, WriteLock, locked_shared};
 pub use open::{create_private, open_log, open_to_read, refuse_odd};
+pub use reader::ReaderLock;
 
 use crate::domain::name::Name;
 use crate::domain::record::Record;
@@ -253,6 +256,7 @@ impl Store {
         let temporary = replaced.each_ref().map(|path| atomic::temporary_path(path));
         let pipes = [self.notify_path(name), self.stdin_path(name), self.eof_path(name)];
         paths.extend(replaced.into_iter().chain(temporary).chain(pipes));
+        paths.extend(self.readers(name));
         lock.has_record.set(None);
         paths.iter().try_for_each(|path| lock::remove(path))?;
         self.abandon(name, ownership)
@@ -295,7 +299,8 @@ impl Store {
             .chain(empty_logs)
             .filter_map(|entry| {
                 let file = entry.file_name().into_string().ok()?;
-                let name = SUFFIXES.iter().find_map(|suffix| file.strip_suffix(suffix))?;
+                let lock_or_other = || SUFFIXES.iter().find_map(|suffix| file.strip_suffix(suffix));
+                let name = reader::reader_of(&file).or_else(lock_or_other)?;
                 Name::parse(name.strip_prefix('.').unwrap_or(name)).ok()
             })
             .collect();

@@ -7,12 +7,14 @@
 pub mod batch;
 pub mod capabilities;
 pub mod detail;
+pub mod digest;
 pub mod doctor;
 pub mod environment;
 pub mod json;
 pub mod json_doctor;
 pub mod json_events;
 pub mod json_jobs;
+pub mod json_logs;
 pub mod json_owner;
 pub mod json_send;
 pub mod json_skill;

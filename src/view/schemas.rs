@@ -11,6 +11,7 @@ use super::json::{FailureReply, JsonRow};
 use super::json_doctor::DoctorReply;
 use super::json_events::{EventLine, EventsReply};
 use super::json_jobs::{CheckReply, JobReply};
+use super::json_logs::{DigestReply, ExpectReply, LogsReply, StreamLine};
 use super::json_owner::ReapReply;
 use super::json_send::SendReply;
 use super::json_skill::SkillReply;
@@ -67,6 +68,10 @@ pub const TOPICS: &[Topic] = &[
     Topic { name: "event", about: "what happens to a process: one line of a stream", schema: of::<EventLine<'_>> },
     Topic { name: "send", about: "what was sent to a process", schema: of::<SendReply> },
     Topic { name: "skill", about: "what was done with the skill file", schema: of::<SkillReply> },
+    // Logs.
+    Topic { name: "logs", about: "lines of logs, an artifact or a digest, of one process or of several", schema: logs },
+    Topic { name: "log-line", about: "one line of a follow", schema: of::<StreamLine> },
+    Topic { name: "expect", about: "a text that has come in the output", schema: of::<ExpectReply> },
     Topic { name: "capabilities", about: "what bgo can do", schema: of::<Capabilities> },
     Topic { name: "schemas", about: "what there is a schema of", schema: of::<Vec<Meaning>> },
     Topic { name: "examples", about: "commands to try", schema: of::<Vec<Example>> },
@@ -93,6 +98,19 @@ fn one_or_batch<T: JsonSchema>() -> Value {
         Several(Batch<'a, T>),
     }
     of::<OneOrBatch<'_, T>>()
+}
+
+fn logs() -> Value {
+    #[derive(JsonSchema)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum Logs<'a> {
+        One(LogsReply),
+        Digest(DigestReply),
+        Several(Batch<'a, LogsReply>),
+        Digests(Batch<'a, DigestReply>),
+    }
+    of::<Logs<'_>>()
 }
 
 fn status() -> Value {

@@ -3,7 +3,7 @@
 use crate::env::TestEnv;
 
 /// Every verb and what it is also called.
-const VERBS: [(&str, &[&str]); 34] = [
+const VERBS: [(&str, &[&str]); 35] = [
     ("start", &["open"]),
     ("run", &[]),
     ("wait", &[]),
@@ -18,6 +18,7 @@ const VERBS: [(&str, &[&str]); 34] = [
     ("follow", &["tail"]),
     ("watch", &[]),
     ("unwatch", &[]),
+    ("expect", &[]),
     ("skill", &[]),
     ("send", &[]),
     ("reap", &[]),
@@ -69,6 +70,7 @@ Commands:
   logs             Show the output of processes
   follow           Follow the output of processes (logs -f -n 10) [alias: tail]
   events           Tell what has happened to processes, or what happens: one JSON object a line
+  expect           Wait for a text in the output of a process
   watch            Restart a running process from now on when it dies
   unwatch          Leave a process down from now on when it dies
   set              Change how a process is supervised: limits, health checks, restart policy
@@ -296,20 +298,35 @@ Options:
   -f, --follow         Go on with what is written from now on, until Ctrl-C
       --until-exit     With --follow: end when all are down for good; restarts by its policy go on
   -n, --lines <N>      Only the last N lines of each stream [default: 50; all with --since-start, --run, --all or
-                       --grep]
+                       --grep] [alias: --tail]
       --since-start    Only what the present or last run wrote
       --all            Everything that is kept, rotated files included
       --grep <RE>      Only lines that match this regular expression, rotated files included; colours do not count
+      --level <LEVEL>  Only messages of this level and worse: error, warn, info or debug; a line without one belongs to
+                       the message before
+      --strip-ansi     Leave out escape sequences: colours, titles, links
       --run <N>        Only what this run wrote: 0 is the present or last, -1 the one before, as far back as -10
       --stdout         Only standard output
       --stderr         Only standard error
       --watcher        What the sidecar saw and did: starts, exits, restarts
   -h, --help           Print help
 
+In parts:
+      --head <N>               Only the first N lines of each stream
+      --max-bytes <SIZE>       At most so much, of lines that fit: 4K, 1M; the cursor stands after them [default with
+                               --json: 64K]
+      --output <FORM>          inline: the lines; artifact: a digest, and which bytes of which files they are; auto:
+                               what fits
+      --digest                 Counts of errors and warnings, the last error, what repeats, the last lines
+      --since-cursor <CURSOR>  Only what came after this cursor, which --json, --digest and expect give
+      --new <READER>           Only what is new to READER, a name of your choice; with --grep, --level or --digest all
+                               of it stays new
+
 Of several processes each line stands behind the name of its process, and a line of standard error has ! there instead
-of |. With --grep it exits with 1 if no line matches. A line longer than 64 KiB counts as several, where lines count. A
-follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0 when all have
-been deleted or, with --until-exit, are down for good.
+of |. With --grep it exits with 1 if no line matches. A line longer than 64 KiB counts as several, where lines count.
+With --json a reply has at most --max-bytes, a line at most 8 KiB, and a cursor to go on from; a follow is one object a
+line. A follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0 when all
+have been deleted or, with --until-exit, are down for good.
 ";
 const FOLLOW: &str = "\
 Follow the output of processes (logs -f -n 10)
@@ -331,18 +348,23 @@ Options:
       --cwd <DIR>      All processes that run in this folder or below
       --until-exit     End when all are down for good; restarts by its policy go on
   -n, --lines <N>      How many lines of each stream to begin with [default: 10; all with --since-start or --all]
+                       [alias: --tail]
       --since-start    Only what the present or last run wrote
       --all            Everything that is kept, rotated files included
       --grep <RE>      Only lines that match this regular expression, rotated files included; colours do not count
+      --level <LEVEL>  Only messages of this level and worse: error, warn, info or debug; a line without one belongs to
+                       the message before
+      --strip-ansi     Leave out escape sequences: colours, titles, links
       --stdout         Only standard output
       --stderr         Only standard error
       --watcher        What the sidecar sees and does
   -h, --help           Print help
 
 Of several processes each line stands behind the name of its process, and a line of standard error has ! there instead
-of |. With --grep it exits with 1 if no line matches. A line longer than 64 KiB counts as several, where lines count. A
-follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0 when all have
-been deleted or, with --until-exit, are down for good.
+of |. With --grep it exits with 1 if no line matches. A line longer than 64 KiB counts as several, where lines count.
+With --json a reply has at most --max-bytes, a line at most 8 KiB, and a cursor to go on from; a follow is one object a
+line. A follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0 when all
+have been deleted or, with --until-exit, are down for good.
 ";
 const START: &str = "\
 Start a process

@@ -133,16 +133,16 @@ impl Follower<'_> {
 
     /// Opens the logs, and shows what was looked for so far if only the last matches are wanted.
     fn begin(&mut self, selection: &Selection) -> Result<Growing> {
-        let LogRequest { lines, grep, .. } = &self.request.logs;
+        let LogRequest { lines, filter, .. } = &self.request.logs;
         let mut logs = Vec::new();
         for excerpt in &selection.excerpts {
-            let log = excerpt.open(lines.filter(|_| grep.is_none()))?;
-            let grep = grep.clone().map(|pattern| Grep::new(Some(pattern), *lines));
+            let log = excerpt.open(lines.filter(|_| !filter.selects()))?;
+            let grep = filter.is_by_line().then(|| Grep::new(filter.clone(), lines.filter(|_| filter.selects())));
             self.tracks.push(Track { stream: excerpt.stream, path: excerpt.path.clone(), grep });
             logs.push((excerpt.path.clone(), log));
         }
         let mut growing = Growing::new(logs)?;
-        if grep.is_none() || lines.is_none() {
+        if !filter.selects() || lines.is_none() {
             return Ok(growing);
         }
         for index in 0..self.tracks.len() {
@@ -214,7 +214,8 @@ impl Follower<'_> {
             let (track, log) = match kept {
                 Some(index) => old.remove(index),
                 None => {
-                    let grep = self.request.logs.grep.clone().map(|pattern| Grep::new(Some(pattern), None));
+                    let filter = &self.request.logs.filter;
+                    let grep = filter.is_by_line().then(|| Grep::new(filter.clone(), None));
                     let log = LogReader::at(&path, from[usize::from(stream == Stream::Stderr)]);
                     (Track { stream, path: path.clone(), grep }, log)
                 }

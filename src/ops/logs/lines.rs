@@ -3,7 +3,9 @@
 //! Why it exists: a search needs whole lines, and a log need not have any. Invariant: memory is bounded, whatever is in
 //! the log: a line longer than [`LONGEST`] counts as several.
 
-use crate::logs::Pattern;
+use super::filter::{Filter, Sieve};
+use crate::domain::ansi;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
@@ -16,8 +18,8 @@ pub(super) type Give<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
 /// The lines of one stream, or those that match.
 #[derive(Debug)]
 pub(super) struct Grep {
-    /// `None`: all.
-    pattern: Option<Pattern>,
+    sieve: Sieve,
+    strips: bool,
     /// The line that is not finished yet.
     line: Vec<u8>,
     /// Whether that is the rest of a line that was too long.
@@ -27,10 +29,11 @@ pub(super) struct Grep {
 }
 
 impl Grep {
-    /// Looks for `pattern`, or takes every line. With `last`, only the last so many lines count, until they are [released](Grep::release).
-    pub fn new(pattern: Option<Pattern>, last: Option<u64>) -> Grep {
+    /// Looks for what passes `filter`. With `last`, only the last so many lines count, until they are [released](Grep::release).
+    pub fn new(filter: Filter, last: Option<u64>) -> Grep {
         let last = last.map(|count| (usize::try_from(count).unwrap_or(usize::MAX), VecDeque::new()));
-        Grep { pattern, line: Vec::new(), continued: false, last }
+        let strips = filter.strip_ansi;
+        Grep { sieve: Sieve::new(filter), strips, line: Vec::new(), continued: false, last }
     }
 
     /// Whether lines are kept until they are released.
@@ -84,10 +87,10 @@ impl Grep {
     }
 
     fn look(&mut self, line: &[u8], give: Give<'_>) -> io::Result<()> {
-        if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_in(line)) {
+        if !self.sieve.passes(line) {
             return Ok(());
         }
-        let mut line = line.to_vec();
+        let mut line = if self.strips { ansi::strip(line) } else { Cow::Borrowed(line) }.into_owned();
         if !line.ends_with(b"\n") {
             line.push(b'\n');
         }
@@ -122,10 +125,12 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::Pattern;
 
     /// What matches in `text`, taken in pieces of `size`.
     fn found(pattern: &str, last: Option<u64>, text: &[u8], size: usize) -> String {
-        let mut grep = Grep::new(Some(Pattern::regex(pattern).unwrap()), last);
+        let filter = Filter { grep: Some(Pattern::regex(pattern).unwrap()), ..Filter::default() };
+        let mut grep = Grep::new(filter, last);
         let mut given = Vec::new();
         let mut give = |line: &[u8]| {
             given.extend_from_slice(line);

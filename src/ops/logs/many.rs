@@ -145,15 +145,15 @@ impl<'a> FollowAll<'a> {
         let mut all =
             FollowAll { bgo, who, request, records, since, followed, tracks, growing, waiter, deadline, was_any };
         let mut logs = Vec::new();
-        let LogRequest { lines, grep, .. } = all.request.logs.clone();
+        let LogRequest { lines, filter, .. } = all.request.logs.clone();
         for name in all.wanted()? {
             let selection = match select(bgo, &name, &all.request.logs) {
                 Err(e) if e.kind == ErrorKind::NotFound && !matches!(all.who, Who::Names(_)) => continue,
                 selection => selection?,
             };
             for excerpt in selection.excerpts {
-                logs.push((excerpt.path.clone(), excerpt.open(lines.filter(|_| grep.is_none()))?));
-                let lines = Grep::new(grep.clone(), lines.filter(|_| grep.is_some()));
+                logs.push((excerpt.path.clone(), excerpt.open(lines.filter(|_| !filter.selects()))?));
+                let lines = Grep::new(filter.clone(), lines.filter(|_| filter.selects()));
                 all.tracks.push(Track { name: name.clone(), stream: excerpt.stream, path: excerpt.path, lines });
             }
             let registered = bgo.store.record_path(&name).exists();
@@ -307,7 +307,7 @@ impl<'a> FollowAll<'a> {
             let begin = from[usize::from(stream == Stream::Stderr)];
             let begin = if from_its_start { begin } else { end_of(&path) };
             logs.push((path.clone(), LogReader::at(&path, begin)));
-            let lines = Grep::new(self.request.logs.grep.clone(), None);
+            let lines = Grep::new(self.request.logs.filter.clone(), None);
             self.tracks.push(Track { name: name.clone(), stream, path, lines });
         }
         self.growing.set_logs(logs)?;
@@ -359,7 +359,7 @@ impl<'a> FollowAll<'a> {
             let (track, log) = match kept {
                 Some(index) => old.remove(index),
                 None => {
-                    let lines = Grep::new(self.request.logs.grep.clone(), None);
+                    let lines = Grep::new(self.request.logs.filter.clone(), None);
                     let log = LogReader::at(&path, from[usize::from(stream == Stream::Stderr)]);
                     (Track { name: name.clone(), stream, path: path.clone(), lines }, log)
                 }

@@ -4,14 +4,22 @@
 //! Invariant: bytes come out as they went in, each once; where something was asked for that is not kept any more, it is
 //! said.
 
+mod filter;
 mod follow;
 mod lines;
 mod many;
 mod patient;
+mod pieces;
+mod reading;
+mod since;
 
+pub use crate::domain::output::Stream;
+pub use filter::Filter;
 pub use follow::{FollowRequest, Followed, follow};
 pub use many::{FollowAll, Tell, Told, Who};
 pub use patient::Patient;
+pub use reading::{Read, ReadLine, ReadRequest, Reading, StreamDigested, TakeLine};
+pub(super) use since::{Parts, place};
 
 use self::lines::Grep;
 use super::Bgo;
@@ -20,7 +28,7 @@ use super::output::without_marker;
 use crate::domain::name::Name;
 use crate::domain::row::Logs;
 use crate::error::{Error, ErrorKind, Result};
-use crate::logs::{LogReader, Pattern, kept};
+use crate::logs::{LogReader, kept};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -49,19 +57,8 @@ pub struct LogRequest {
     pub run: Option<i64>,
     /// Only the last so many lines of each log. `None`: all.
     pub lines: Option<u64>,
-    /// Only lines that this is in.
-    pub grep: Option<Pattern>,
-}
-
-/// One of the logs of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output; if they are merged, both.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// What the sidecar saw and did.
-    Watcher,
+    /// Which lines, and what of them.
+    pub filter: Filter,
 }
 
 /// A part of one log.
@@ -128,7 +125,7 @@ pub fn select(bgo: &Bgo, name: &Name, request: &LogRequest) -> Result<Selection>
 }
 
 /// The files of the logs that are meant. Of merged streams there is one.
-fn streams(logs: &Logs, which: Which) -> Vec<(Stream, PathBuf)> {
+pub(super) fn streams(logs: &Logs, which: Which) -> Vec<(Stream, PathBuf)> {
     let out = || (Stream::Stdout, logs.out.clone());
     match which {
         Which::Watcher => vec![(Stream::Watcher, logs.watcher.clone())],
@@ -195,13 +192,13 @@ impl Excerpt {
         opened.map_err(|e| unreadable(&self.path, &e))
     }
 
-    /// Writes it to `out`: all of it, or the last `lines` lines; with `grep`, of those that match. Fails if it cannot be
+    /// Writes it to `out`: all of it, or the last `lines` lines; with a filter, of those that pass. Fails if it cannot be
     /// read; says whether it could be written.
     ///
     /// # Errors
     /// The log cannot be read.
     pub fn show(&self, request: &LogRequest, out: &mut dyn Write) -> Result<io::Result<()>> {
-        if request.grep.is_some() {
+        if request.filter.is_by_line() {
             return self.show_lines(request, &mut |line| out.write_all(line));
         }
         let mut log = self.open(request.lines)?;
@@ -217,9 +214,9 @@ impl Excerpt {
         request: &LogRequest,
         give: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<io::Result<()>> {
-        let (before, after) = request.grep.as_ref().map_or((request.lines, None), |_| (None, request.lines));
+        let (before, after) = if request.filter.selects() { (None, request.lines) } else { (request.lines, None) };
         let mut log = self.open(before)?;
-        let mut lines = Grep::new(request.grep.clone(), after);
+        let mut lines = Grep::new(request.filter.clone(), after);
         let read = read_up_to(&self.path, &mut log, self.to, |bytes| lines.take(bytes, give))?;
         Ok(read.and_then(|()| lines.finish(give)))
     }
