@@ -4,42 +4,47 @@
 # What a verb takes and its flags, into `takes` and `flags`. Fails if it is no verb: then the line may still have none.
 _bgo_grammar() {
     case $1 in
-        start|open) takes='name command' flags='--color --config --json --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --group --after --restart-with-dependency --settle --wait --if-not-running --force --fetch --after-timeout -h --help' ;;
-        run) takes='command' flags='--color --config --json --name --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --group --after --restart-with-dependency -h --help' ;;
-        wait) takes='names' flags='--color --config --json --group --project --for --timeout --any -h --help' ;;
+        start|open) takes='name command' flags='--color --config --json --spec --concurrency --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --stdin --group --owner --tag --ttl --until-pid --after --restart-with-dependency --settle --wait --if-not-running --force --any-owner --fetch --after-timeout -h --help' ;;
+        run) takes='command' flags='--color --config --json --name --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --stdin --group --owner --tag --ttl --until-pid --after --restart-with-dependency -h --help' ;;
+        wait) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --for --timeout --any -h --help' ;;
         up|run-group) takes='names' flags='--color --config --json --force-recreate --no-deps --after-timeout --abort-on-failure -a --attach -h --help' ;;
-        down) takes='names' flags='--color --config --json --timeout -h --help' ;;
+        down) takes='names' flags='--color --config --json --timeout --any-owner -h --help' ;;
         check) takes='' flags='--color --config --json -h --help' ;;
-        stop|kill) takes='names' flags='--color --config --json --group --project -a --all --cascade -f --force --signal --timeout -h --help' ;;
-        signal) takes='name TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' flags='--color --config --json -a --all -h --help' ;;
+        stop|kill) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -a --all --cascade -f --force --signal --timeout --any-owner -h --help' ;;
+        signal) takes='name TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' flags='--color --config --json -a --all --any-owner -h --help' ;;
+        send) takes='name' flags='--color --config --json --file --enter --eof --timeout -h --help' ;;
         free-port) takes='' flags='--color --config --json -y --yes -h --help' ;;
-        restart) takes='names' flags='--color --config --json --group --project -a --all --reset-counters --update-env -h --help' ;;
+        restart) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -a --all --reset-counters --update-env --any-owner -h --help' ;;
         restart-stopped) takes='names' flags='--color --config --json -a --all -h --help' ;;
         restart-last) takes='names' flags='--color --config --json -a --all -h --help' ;;
         resurrect) takes='' flags='--color --config --json -h --help' ;;
-        status|ls|list) takes='names' flags='--color --config --json --group --project -w --watch --interval --ports --plain --fancy -h --help' ;;
+        status|ls|list) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -w --watch --interval --ports --plain --fancy -h --help' ;;
         env) takes='name' flags='--color --config --json --shell --show -h --help' ;;
-        logs) takes='names' flags='--color --config --json --group --project -f --follow --until-exit -n --lines --since-start --all --grep --run --stdout --stderr --watcher -h --help' ;;
-        follow|tail) takes='names' flags='--color --config --json --group --project --until-exit -n --lines --since-start --all --grep --stdout --stderr --watcher -h --help' ;;
-        watch) takes='names' flags='--color --config --json --group --project --restart --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --reset -h --help' ;;
-        unwatch) takes='names' flags='--color --config --json --group --project -h --help' ;;
-        set) takes='names' flags='--color --config --json --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --group --after --restart-with-dependency --unset -h --help' ;;
-        pause) takes='names' flags='--color --config --json --group --project -h --help' ;;
-        resume) takes='names' flags='--color --config --json --group --project -h --help' ;;
-        delete|rm) takes='names' flags='--color --config --json --group --project -y --yes --keep-logs -h --help' ;;
-        clean) takes='' flags='--color --config --json -h --help' ;;
+        logs) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -f --follow --until-exit -n --lines --since-start --all --grep --run --stdout --stderr --watcher -h --help' ;;
+        follow|tail) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --until-exit -n --lines --since-start --all --grep --stdout --stderr --watcher -h --help' ;;
+        events) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -s --stream --since --logs --until-exit --timeout -h --help' ;;
+        watch) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --any-owner --restart --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --reset -h --help' ;;
+        unwatch) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --any-owner -h --help' ;;
+        set) takes='names' flags='--color --config --json --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --stdin --group --owner --tag --ttl --until-pid --after --restart-with-dependency --unset --any-owner -h --help' ;;
+        pause) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --any-owner -h --help' ;;
+        resume) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --any-owner -h --help' ;;
+        delete|rm) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -y --yes --keep-logs --any-owner -h --help' ;;
+        clean) takes='' flags='--color --config --json --any-owner -h --help' ;;
+        reap) takes='' flags='--color --config --json -n --dry-run --delete -h --help' ;;
+        doctor) takes='' flags='--color --config --json --fix -h --help' ;;
         capabilities) takes='' flags='--color --config --json -h --help' ;;
         schema) takes='' flags='--color --config --json -h --help' ;;
         examples) takes='' flags='--color --config --json -h --help' ;;
+        skill) takes='show install uninstall' flags='--color --config --json --project --force -h --help' ;;
         completions) takes='bash zsh fish' flags='--color --config --json -h --help' ;;
-        *) takes='name command' flags='--color --config --json -h --help -V --version --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --group --after --restart-with-dependency --settle --wait --if-not-running --force --fetch --after-timeout' && return 1 ;;
+        *) takes='name command' flags='--color --config --json -h --help -V --version --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --stdin --group --owner --tag --ttl --until-pid --after --restart-with-dependency --settle --wait --if-not-running --force --any-owner --fetch --after-timeout' && return 1 ;;
     esac
 }
 
 # What completes the value of a flag, into `values`. Fails if the flag takes none, at all or with this verb.
 _bgo_values() {
     case $verb:$1 in
-        logs:--stdout | logs:--stderr | follow:--stdout | tail:--stdout | follow:--stderr | tail:--stderr) return 1 ;;
+        logs:--stdout | logs:--stderr | follow:--stdout | tail:--stdout | follow:--stderr | tail:--stderr | reap:-n) return 1 ;;
     esac
     case $1 in
         --after) values='any' ;;
@@ -49,10 +54,12 @@ _bgo_values() {
         --backoff-jitter) values='any' ;;
         --backoff-max) values='any' ;;
         --color) values='auto always never' ;;
+        --concurrency) values='any' ;;
         --config) values='any' ;;
         --cwd) values='folder' ;;
         --env) values='any' ;;
         --env-file) values='any' ;;
+        --file) values='any' ;;
         --for) values='ready exit stopped' ;;
         --grep) values='any' ;;
         --group) values='any' ;;
@@ -79,6 +86,7 @@ _bgo_values() {
         --on-fast-crash) values='backoff stop retry' ;;
         --on-ready) values='any' ;;
         --on-ready-timeout) values='fail keep' ;;
+        --owner) values='any' ;;
         --ready-timeout) values='any' ;;
         --ready-when) values='any' ;;
         --ready-when-cmd) values='any' ;;
@@ -93,14 +101,19 @@ _bgo_values() {
         --settle) values='any' ;;
         --shell) values='sh fish' ;;
         --signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
+        --since) values='any' ;;
+        --spec) values='any' ;;
         --stderr) values='any' ;;
         --stdout) values='any' ;;
         --stop-signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
         --stop-timeout) values='any' ;;
         --success-exit) values='any' ;;
+        --tag) values='any' ;;
         --timeout) values='any' ;;
+        --ttl) values='any' ;;
         --umask) values='any' ;;
-        --unset) values='stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user env-file config-env allocate-port log-max-size log-keep log-compress stdout stderr merge-logs after restart-with-dependency oneshot watch-files watch-ignore watch-poll watch-signal on-exit on-ready on-errored group' ;;
+        --unset) values='stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user env-file config-env allocate-port log-max-size log-keep log-compress stdout stderr merge-logs after restart-with-dependency oneshot watch-files watch-ignore watch-poll watch-signal on-exit on-ready on-errored stdin group owner tags ttl until-pid' ;;
+        --until-pid) values='any' ;;
         --user) values='any' ;;
         --watch-ignore) values='any' ;;
         --watch-signal) values='TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' ;;
@@ -215,7 +228,7 @@ _bgo() {
     elif [[ $cur == -* ]]; then
         _bgo_offer '' < <(printf '%s\n' $flags)
     elif [[ $verb == first || $verb == direct ]]; then
-        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait up run-group down check stop kill signal free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail watch unwatch set pause resume delete rm clean capabilities schema examples completions)
+        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill completions)
         _bgo_offer '' < <(_bgo_names)
         ((${#COMPREPLY[@]})) || _bgo_command "$last"
     elif [[ $takes == names || $takes == name* && -z $given ]]; then

@@ -10,9 +10,11 @@ mod env;
 mod events;
 mod logs;
 mod project;
+mod run;
 mod selector;
 mod send;
 mod settings;
+mod skill;
 mod spec;
 
 use crate::domain::duration::Span;
@@ -28,9 +30,11 @@ pub use env::{EnvArgs, Syntax};
 pub use events::EventsArgs;
 pub use logs::{FollowArgs, LogPart, LogsArgs, Streams};
 pub use project::{DownArgs, UpArgs};
+pub use run::RunArgs;
 pub use selector::{Chosen, Owners, Selector};
 pub use send::SendArgs;
 pub use settings::{RestartFlags, SettingsFlags};
+pub use skill::{SkillAction, SkillArgs};
 pub use spec::StartArgs;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -54,10 +58,6 @@ Examples:
 Durations are 3 (seconds), 500ms, 2m, 1h30m. State and logs are in $BGO_HOME, by default ~/.bgo.
 Exit codes: 0 done, 1 failed, 2 usage, 3 no such process, 124 timed out, 130 interrupted.
 `wait` and `run` pass on the exit code of the process, 128+n for signal n, 125 if there is none to pass on.";
-
-const RUN_NOTES: &str = "\
-It runs in a session of its own, with /dev/null as standard input. Ctrl-C, SIGTERM and SIGHUP stop it; a second Ctrl-C
-kills it. Exits with its exit code, 128+n for signal n, 125 if bgo itself failed.";
 
 const WAIT_NOTES: &str = "\
 Without --for it exits with the exit code of the process, 128+n for signal n, 125 if nobody could see how it ended; of
@@ -104,7 +104,7 @@ pub enum Command {
     #[command(visible_alias = "open", override_usage = spec::USAGE, after_help = spec::NOTES)]
     Start(StartArgs),
     /// Run a command in the foreground, supervised and logged
-    #[command(override_usage = "bgo run [OPTIONS] -- <COMMAND>...", after_help = RUN_NOTES)]
+    #[command(override_usage = "bgo run [OPTIONS] -- <COMMAND>...", after_help = run::NOTES)]
     Run(RunArgs),
     /// Wait until processes are ready, have ended, or are down
     #[command(after_help = WAIT_NOTES)]
@@ -175,6 +175,9 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Print commands to try, each of them tested
     Examples(ExamplesArgs),
+    /// Teach an agent to use bgo: write a skill file where it looks for them
+    #[command(after_help = skill::NOTES)]
+    Skill(SkillArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
 }
@@ -277,21 +280,6 @@ pub struct NamedArgs {
     pub flags: StartFlags,
     /// Name of the process.
     pub name: OsString,
-}
-
-// `run`
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
-pub struct RunArgs {
-    /// Name it, and keep its record and logs [default: after the program, removed at the end]
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<OsString>,
-    /// What the process is to be like.
-    #[command(flatten)]
-    pub process: ProcessFlags,
-    /// The command and its arguments
-    #[arg(trailing_var_arg = true, value_name = "COMMAND", required = true)]
-    pub command: Vec<OsString>,
 }
 
 // `wait`

@@ -21,6 +21,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("down", Effect::Write, "jobs", false),
     ("check", Effect::Read, "check", false),
     ("stop", Effect::Write, "replies", false),
+    ("send", Effect::Write, "send", false),
     ("signal", Effect::Write, "reply", false),
     ("free-port", Effect::Destructive, "port", false),
     ("restart", Effect::Write, "replies", false),
@@ -44,6 +45,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("capabilities", Effect::Read, "capabilities", false),
     ("schema", Effect::Read, "schemas", false),
     ("examples", Effect::Read, "examples", false),
+    ("skill", Effect::Write, "skill", false),
     ("completions", Effect::Read, "script", false),
 ];
 

@@ -286,14 +286,17 @@ mod tests {
     fn every_value_is_known() {
         let decided = [
             "ACTION",
+            "AGENT|DIR",
             "CMD",
             "CODES",
             "COMMAND",
+            "CURSOR",
             "DIR",
             "FILE",
             "GLOB",
             "GROUP",
             "JOB",
+            "JSON|@FILE|-",
             "KEY=VALUE",
             "MASK",
             "MODE",

@@ -33,6 +33,18 @@ pub const EXAMPLES: &[Example] = &[
         &["bgo start web --ready-when listening --wait=10s -- sh -c 'echo listening; exec sleep 60'"],
     ),
     example(
+        "start",
+        "start several, each after what it needs",
+        &[
+            "bgo start --json --spec '[{\"name\": \"db\", \"command\": [\"sleep\", \"60\"]}, {\"name\": \"web\", \"cmd\": \"sleep 60\", \"after\": [\"db\"]}]'",
+        ],
+    ),
+    example(
+        "send",
+        "write to the input of a process, and end it",
+        &["bgo start --stdin cat -- cat", "bgo send cat hello --enter", "bgo send cat --eof --json"],
+    ),
+    example(
         "run",
         "run something to its end, supervised, and pass on how it ended",
         &["bgo run --json -- sh -c 'echo built'"],
@@ -103,6 +115,7 @@ pub const EXAMPLES: &[Example] = &[
         "what bgo can do, and all that one command takes",
         &["bgo capabilities", "bgo capabilities start"],
     ),
+    example("skill", "teach an agent to use bgo", &["bgo skill show", "bgo skill install claude"]),
     example("schema", "the form of an answer", &["bgo schema list", "bgo schema show status"]),
 ];
 

@@ -30,6 +30,7 @@ mod run;
 mod select;
 mod send;
 mod signal;
+mod skill;
 mod start;
 mod status;
 mod stop;
@@ -117,6 +118,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Clean(args) => clean::run(&bgo, &args, out),
         Command::Reap(args) => reap::run(&bgo, &args, out),
         Command::Doctor(args) => doctor::run(&bgo, args, out),
+        Command::Skill(args) => skill::run(&args, out),
         Command::Completions(args) => completions::run(args.shell, out),
     };
     done.map(ExitStatus::from)

@@ -167,3 +167,87 @@ pub(super) fn expire(policy: &Policy, mut m: Machine, reason: String, now: Momen
     let why = Some(Cause::lease_over(reason.clone()));
     begin_stop(m, was, Then::Expire { reason }, why, policy.grace(), now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::Settings;
+    use super::super::spec::Spec;
+    use super::*;
+
+    fn now(boot: u64, boot_id: &str) -> Now {
+        Now {
+            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + boot),
+            boot: Duration::from_secs(boot),
+            boot_id: boot_id.into(),
+        }
+    }
+
+    fn record(ttl: Option<u64>, until_pid: Option<u32>) -> Record {
+        let settings = Settings { ttl: ttl.map(Span::secs), until_pid, ..Settings::default() };
+        Record::new("web", Spec { command: vec!["/bin/true".into()], cwd: "/".into(), settings })
+    }
+
+    fn agent() -> Identity {
+        Identity { pid: 7, start_time: 70, boot_id: "b".into() }
+    }
+
+    fn expires(record: &Record) -> Option<u64> {
+        record.term().expires.map(|at| at.as_secs())
+    }
+
+    #[test]
+    fn a_ttl_goes_on_unless_it_is_renewed() {
+        let mut record = record(Some(100), None);
+        record.grant(true, None, &now(10, "b"));
+        assert_eq!(expires(&record), Some(110));
+        record.grant(false, None, &now(50, "b"));
+        assert_eq!(expires(&record), Some(110));
+        record.grant(true, None, &now(50, "b"));
+        assert_eq!(expires(&record), Some(150));
+        record.spec.ttl = None;
+        assert_eq!(record.term(), Term::default(), "void without its setting");
+        record.grant(false, None, &now(60, "b"));
+        assert_eq!(record.lease, None);
+    }
+
+    #[test]
+    fn after_a_reboot_the_wall_clock_tells_what_is_left() {
+        let mut leased = record(Some(100), None);
+        leased.grant(true, None, &now(500, "b"));
+        // 40 s later by the wall clock, 5 s into the next boot.
+        let rebooted = Now { boot: Duration::from_secs(5), ..now(540, "c") };
+        assert_eq!(leased.outlived(&rebooted, |_| true), None);
+        leased.grant(false, None, &rebooted);
+        assert_eq!(expires(&leased), Some(65));
+        let late = Now { boot: Duration::from_secs(5), ..now(900, "d") };
+        assert_eq!(leased.outlived(&late, |_| true).as_deref(), Some("its ttl of 1m40s is over"));
+        // A clock that jumps within a boot changes nothing.
+        let jumped = Now { wall: SystemTime::UNIX_EPOCH + Duration::from_secs(9_000_000), ..now(60, "c") };
+        assert_eq!(leased.outlived(&jumped, |_| true), None);
+    }
+
+    #[test]
+    fn the_process_to_run_until_is_kept_and_can_be_changed_and_taken_back() {
+        let mut record = record(None, Some(7));
+        record.grant(true, Some(agent()), &now(10, "b"));
+        record.grant(false, None, &now(20, "b"));
+        assert_eq!(record.term().until, Some(agent()));
+        assert_eq!(record.outlived(&now(20, "b"), |process| *process == agent()), None);
+        let gone = record.outlived(&now(20, "b"), |_| false);
+        assert_eq!(gone.as_deref(), Some("process 7 (--until-pid) has ended"));
+        let other = Identity { pid: 8, ..agent() };
+        record.spec.until_pid = Some(8);
+        record.grant(false, Some(other.clone()), &now(20, "b"));
+        assert_eq!(record.term().until, Some(other));
+        record.spec.until_pid = None;
+        record.grant(false, None, &now(20, "b"));
+        assert_eq!(record.lease, None);
+    }
+
+    #[test]
+    fn no_lease_is_given_where_none_was_asked_for() {
+        let mut record = record(None, None);
+        record.grant(true, None, &now(10, "b"));
+        assert_eq!((record.lease.clone(), record.outlived(&now(10, "b"), |_| false)), (None, None));
+    }
+}

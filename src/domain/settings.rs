@@ -298,6 +298,12 @@ pub fn displaced_by(given: &[String]) -> impl Iterator<Item = &'static str> {
 /// How long an owner or a tag may be, in bytes.
 const LONGEST_WORD: usize = 200;
 
+/// What is wrong with `word` as an owner or a tag, if anything is.
+pub fn flaw_of_word(word: &str) -> Option<String> {
+    let is_odd = word.trim().is_empty() || word.len() > LONGEST_WORD || word.contains(char::is_control);
+    is_odd.then(|| format!("must be a word or a few: at most {LONGEST_WORD} bytes without control characters"))
+}
+
 /// What takes effect at the next start of the process only.
 const FROM_NEXT_START: [&str; 19] = [
     "env-file",
@@ -433,7 +439,7 @@ impl Settings {
             ("--max-fast-crashes", self.max_fast_crashes == 0),
             ("--watchdog", self.watchdog.is_some_and(zero)),
             ("--max-runtime", self.max_runtime.is_some_and(zero)),
-            ("--ttl", self.ttl.is_some_and(zero)),
+            ("--ttl", self.ttl.is_some_and(|ttl| ttl.0.as_millis() == 0)),
             ("--until-pid", self.until_pid == Some(0)),
             ("--restart-every", self.restart_every.is_some_and(zero)),
             ("--max-rss", self.max_rss == Some(Size(0))),
@@ -470,13 +476,10 @@ impl Settings {
         if self.ready_when.as_deref() == Some("") || self.ready_when_regex.as_deref() == Some("") {
             return Some("an empty text to wait for is in every line: give --ready-when something to look for".into());
         }
-        let odd =
-            |word: &String| word.trim().is_empty() || word.len() > LONGEST_WORD || word.contains(char::is_control);
-        for (flag, word) in [("--owner", self.owner.as_ref()), ("--tag", self.tags.iter().find(|tag| odd(tag)))] {
-            if let Some(word) = word.filter(|word| odd(word)) {
-                return Some(format!(
-                    "{flag} {word:?} must be a word or a few: at most {LONGEST_WORD} bytes without control characters"
-                ));
+        let words = self.owner.iter().map(|word| ("--owner", word));
+        for (flag, word) in words.chain(self.tags.iter().map(|tag| ("--tag", tag))) {
+            if let Some(flaw) = flaw_of_word(word) {
+                return Some(format!("{flag} {word:?} {flaw}"));
             }
         }
         let bad =

@@ -7,6 +7,7 @@ use crate::domain::name::Name;
 use crate::domain::parent::Parent;
 use crate::domain::raw::Raw;
 use crate::domain::record::Record;
+use crate::domain::settings::flaw_of_word;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::Bgo;
 use crate::platform;
@@ -15,14 +16,16 @@ use std::path::Path;
 /// The owner that `$BGO_OWNER` names, if it is set and not empty.
 ///
 /// # Errors
-/// It is not text.
+/// It cannot be one: it is not text, blank, or too long.
 pub fn owner_of_environment() -> Result<Option<String>> {
     let Some(text) = std::env::var_os("BGO_OWNER").filter(|text| !text.is_empty()) else { return Ok(None) };
-    text.into_string().map(Some).map_err(|text| {
-        Error::new(ErrorKind::Usage, format!("BGO_OWNER={text:?} cannot be an owner"))
-            .because("it is not valid UTF-8")
-            .hint("unset BGO_OWNER, or set it to a word")
-    })
+    let shown = format!("BGO_OWNER={:?} cannot be an owner", text.to_string_lossy());
+    let why = match text.into_string().map(|text| flaw_of_word(&text).ok_or(text)) {
+        Ok(Err(owner)) => return Ok(Some(owner)),
+        Ok(Ok(flaw)) => format!("it {flaw}"),
+        Err(_) => "it is not valid UTF-8".to_owned(),
+    };
+    Err(Error::new(ErrorKind::Usage, shown).because(why).hint("unset BGO_OWNER, or set it to a word"))
 }
 
 /// Notes in `record` who calls, and the repository of its folder.

@@ -133,7 +133,11 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
     let awaited = link.wait(bgo, name, within, |now| {
         let now = now.ok_or_else(|| bgo.not_found(name.as_str()))?;
         if now.want == Want::Down || now.run_id != record.run_id {
-            return Err(stopped_meanwhile(name));
+            let error = stopped_meanwhile(name);
+            return Err(match &now.reason {
+                Some(reason) if now.state == State::Stopped => error.because(reason),
+                _ => error,
+            });
         }
         if now.answered < id {
             let refusal = now.refused >= id;

@@ -89,7 +89,7 @@ pub fn lock_input(pipe: &File, patience: Duration) -> io::Result<bool> {
 
 fn make(path: &Path) -> io::Result<()> {
     lock::remove(path).map_err(|e| io::Error::other(e.message()))?;
-    nix::unistd::mkfifo(path, Mode::from_bits_truncate(PRIVATE))?;
+    nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?;
     // The umask may have taken something from it.
     fs::set_permissions(path, Permissions::from_mode(PRIVATE))
 }

@@ -12,8 +12,10 @@ use super::json_doctor::DoctorReply;
 use super::json_events::{EventLine, EventsReply};
 use super::json_jobs::{CheckReply, JobReply};
 use super::json_owner::ReapReply;
+use super::json_send::SendReply;
+use super::json_skill::SkillReply;
 use super::reply::{PortReply, Reply, RunReply, ScriptReply, WaitReply};
-use crate::domain::jobs;
+use crate::domain::{jobs, payload};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
@@ -38,6 +40,7 @@ impl Topic {
 /// Everything that there is a schema of.
 pub const TOPICS: &[Topic] = &[
     Topic { name: "bgo.toml", about: "the file of a project", schema: jobs::schema },
+    Topic { name: "spec", about: "what start --spec takes", schema: payload::schema },
     Topic {
         name: "error",
         about: "on standard error, what any command that fails says",
@@ -62,6 +65,8 @@ pub const TOPICS: &[Topic] = &[
     Topic { name: "doctor", about: "what is wrong, and what mends it", schema: of::<DoctorReply<'_>> },
     Topic { name: "events", about: "what has happened to processes", schema: of::<EventsReply<'_>> },
     Topic { name: "event", about: "what happens to a process: one line of a stream", schema: of::<EventLine<'_>> },
+    Topic { name: "send", about: "what was sent to a process", schema: of::<SendReply> },
+    Topic { name: "skill", about: "what was done with the skill file", schema: of::<SkillReply> },
     Topic { name: "capabilities", about: "what bgo can do", schema: of::<Capabilities> },
     Topic { name: "schemas", about: "what there is a schema of", schema: of::<Vec<Meaning>> },
     Topic { name: "examples", about: "commands to try", schema: of::<Vec<Example>> },

@@ -97,7 +97,9 @@ fn what_is_left_alone_is_not_fetched_for() {
     let Some(repository) = repository(&env) else { return };
     bgo(&env, &repository, &["web", "--", "sleep", "300"]).run().ok();
     bgo(&env, &repository, &["web", "--fetch", "--", "sh", "say"]).run().code(1);
-    bgo(&env, &repository, &["web", "--fetch", "--if-not-running", "--", "sh", "say"]).run().ok();
+    for flags in [&["--if-not-running"][..], &["--if-not-running", "--force"]] {
+        bgo(&env, &repository, &[&["web", "--fetch"], flags, &["--", "sleep", "300"]].concat()).run().ok();
+    }
     assert!(fs::read_to_string(repository.clone.join("say")).unwrap().contains("old"));
 }
 

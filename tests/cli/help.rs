@@ -3,7 +3,7 @@
 use crate::env::TestEnv;
 
 /// Every verb and what it is also called.
-const VERBS: [(&str, &[&str]); 27] = [
+const VERBS: [(&str, &[&str]); 34] = [
     ("start", &["open"]),
     ("run", &[]),
     ("wait", &[]),
@@ -18,6 +18,13 @@ const VERBS: [(&str, &[&str]); 27] = [
     ("follow", &["tail"]),
     ("watch", &[]),
     ("unwatch", &[]),
+    ("skill", &[]),
+    ("send", &[]),
+    ("reap", &[]),
+    ("doctor", &[]),
+    ("events", &[]),
+    ("examples", &[]),
+    ("capabilities", &[]),
     ("free-port", &[]),
     ("env", &[]),
     ("schema", &[]),
@@ -51,6 +58,7 @@ Commands:
   check            Check the file of the project, without starting anything
   stop             Stop processes and everything they started [alias: kill]
   signal           Send a signal to a process
+  send             Write to the standard input of a process that was started with --stdin
   free-port        End whoever listens on a TCP port
   restart          Restart processes; those that are down are started
   restart-stopped  Restart processes that are down: picked from a menu, by name, or all
@@ -60,6 +68,7 @@ Commands:
   env              Print the environment of a process, secrets masked
   logs             Show the output of processes
   follow           Follow the output of processes (logs -f -n 10) [alias: tail]
+  events           Tell what has happened to processes, or what happens: one JSON object a line
   watch            Restart a running process from now on when it dies
   unwatch          Leave a process down from now on when it dies
   set              Change how a process is supervised: limits, health checks, restart policy
@@ -67,9 +76,12 @@ Commands:
   resume           Let a paused process go on
   delete           Stop a process and forget it, logs included [alias: rm]
   clean            Forget every process that is not running, logs included
+  reap             End what has outlived its lease: --ttl is over, or the process of --until-pid has ended
+  doctor           Check everything that bgo keeps and stands on, and mend it
   capabilities     Print what bgo can do, as JSON: commands, effects, errors, states
   schema           Print the JSON Schema of an answer or of a file
   examples         Print commands to try, each of them tested
+  skill            Teach an agent to use bgo: write a skill file where it looks for them
   completions      Print the completions for a shell
 
 Options:
@@ -100,7 +112,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no such process, 124 timed out, 130 int
 const STOP: &str = "\
 Stop processes and everything they started
 
-Usage: bgo stop [OPTIONS] <NAME|--group <GROUP>|--project|--all>
+Usage: bgo stop [OPTIONS] <NAME|--group <GROUP>|--project|--tag <TAG>|--owner <NAME>|--mine|--cwd <DIR>|--all>
 
 Arguments:
   [NAME]...  Names of the processes
@@ -110,12 +122,18 @@ Options:
       --group <GROUP>    All processes of this group [aliases: --workspace, --filter]
       --config <PATH>    Project file [default: the nearest bgo.toml]
       --project          All processes of the project of this folder: that of the nearest bgo.toml
-  -a, --all              Stop every process that runs
       --json             Answer in JSON
+      --tag <TAG>        All processes with this tag; several: with each of them
+      --owner <NAME>     All processes of this owner
+      --mine             Your own: those of $BGO_OWNER; without that, those that this shell or what started it has
+                         started
+      --cwd <DIR>        All processes that run in this folder or below
+  -a, --all              Stop every process that runs
       --cascade          Stop what needs them (--after) first
   -f, --force            SIGKILL at once
       --signal <SIGNAL>  Signal that asks it to end [default: its stop signal]
       --timeout <TIME>   Time it then has before SIGKILL [default: its stop timeout]
+      --any-owner        Also those that belong to another owner than $BGO_OWNER
   -h, --help             Print help
 ";
 const RUN: &str = "\
@@ -215,8 +233,17 @@ Hooks (30 s each at most):
       --on-ready <CMD>    Shell command to run each time it gets ready
       --on-errored <CMD>  Shell command to run when it is given up
 
+Input:
+      --stdin  Give it a pipe as standard input, which bgo send writes to [default: /dev/null]
+
 Groups:
       --group <NAME>  Group it belongs to [default of a start: $BGO_GROUP] [alias: --workspace]
+
+Ownership:
+      --owner <NAME>     Who it belongs to [default of a start: $BGO_OWNER]
+      --tag <TAG>        A word to find it by; may be given several times
+      --ttl <TIME>       Stop it this long after its start, restarts included
+      --until-pid <PID>  Stop it when this process ends
 
 It runs in a session of its own, with /dev/null as standard input. Ctrl-C, SIGTERM and SIGHUP stop it; a second Ctrl-C
 kills it. Exits with its exit code, 128+n for signal n, 125 if bgo itself failed.
@@ -224,7 +251,7 @@ kills it. Exits with its exit code, 128+n for signal n, 125 if bgo itself failed
 const WAIT: &str = "\
 Wait until processes are ready, have ended, or are down
 
-Usage: bgo wait [OPTIONS] <NAME|--group <GROUP>|--project>
+Usage: bgo wait [OPTIONS] <NAME|--group <GROUP>|--project|--tag <TAG>|--owner <NAME>|--mine|--cwd <DIR>>
 
 Arguments:
   [NAME]...  Names of the processes
@@ -234,8 +261,13 @@ Options:
       --group <GROUP>   All processes of this group [aliases: --workspace, --filter]
       --config <PATH>   Project file [default: the nearest bgo.toml]
       --project         All processes of the project of this folder: that of the nearest bgo.toml
-      --for <WHAT>      For what: ready, exit (watch mode may start it again), stopped (it stays down) [default: exit]
       --json            Answer in JSON
+      --tag <TAG>       All processes with this tag; several: with each of them
+      --owner <NAME>    All processes of this owner
+      --mine            Your own: those of $BGO_OWNER; without that, those that this shell or what started it has
+                        started
+      --cwd <DIR>       All processes that run in this folder or below
+      --for <WHAT>      For what: ready, exit (watch mode may start it again), stopped (it stays down) [default: exit]
       --timeout <TIME>  Give up after this time
       --any             Until the first of several gets there
   -h, --help            Print help
@@ -246,7 +278,7 @@ several, the highest. With --timeout, a NAME that is not registered yet is waite
 const LOGS: &str = "\
 Show the output of processes
 
-Usage: bgo logs [OPTIONS] <NAME|--group <GROUP>|--project>
+Usage: bgo logs [OPTIONS] <NAME|--group <GROUP>|--project|--tag <TAG>|--owner <NAME>|--mine|--cwd <DIR>>
 
 Arguments:
   [NAME]...  Names of the processes
@@ -256,8 +288,12 @@ Options:
       --group <GROUP>  All processes of this group [aliases: --workspace, --filter]
       --config <PATH>  Project file [default: the nearest bgo.toml]
       --project        All processes of the project of this folder: that of the nearest bgo.toml
-  -f, --follow         Go on with what is written from now on, until Ctrl-C
       --json           Answer in JSON
+      --tag <TAG>      All processes with this tag; several: with each of them
+      --owner <NAME>   All processes of this owner
+      --mine           Your own: those of $BGO_OWNER; without that, those that this shell or what started it has started
+      --cwd <DIR>      All processes that run in this folder or below
+  -f, --follow         Go on with what is written from now on, until Ctrl-C
       --until-exit     With --follow: end when all are down for good; restarts by its policy go on
   -n, --lines <N>      Only the last N lines of each stream [default: 50; all with --since-start, --run, --all or
                        --grep]
@@ -278,7 +314,7 @@ been deleted or, with --until-exit, are down for good.
 const FOLLOW: &str = "\
 Follow the output of processes (logs -f -n 10)
 
-Usage: bgo follow [OPTIONS] <NAME|--group <GROUP>|--project>
+Usage: bgo follow [OPTIONS] <NAME|--group <GROUP>|--project|--tag <TAG>|--owner <NAME>|--mine|--cwd <DIR>>
 
 Arguments:
   [NAME]...  Names of the processes
@@ -289,6 +325,10 @@ Options:
       --config <PATH>  Project file [default: the nearest bgo.toml]
       --project        All processes of the project of this folder: that of the nearest bgo.toml
       --json           Answer in JSON
+      --tag <TAG>      All processes with this tag; several: with each of them
+      --owner <NAME>   All processes of this owner
+      --mine           Your own: those of $BGO_OWNER; without that, those that this shell or what started it has started
+      --cwd <DIR>      All processes that run in this folder or below
       --until-exit     End when all are down for good; restarts by its policy go on
   -n, --lines <N>      How many lines of each stream to begin with [default: 10; all with --since-start or --all]
       --since-start    Only what the present or last run wrote
@@ -308,23 +348,30 @@ const START: &str = "\
 Start a process
 
 Usage: bgo start [OPTIONS] <NAME> -- <COMMAND>...
+       bgo start [OPTIONS] --spec <JSON|@FILE|->
 
 Arguments:
-  <NAME>        Name of the process
+  [NAME]        Name of the process
   [COMMAND]...  The command and its arguments
 
 Options:
       --color <WHEN>     Colour the output: auto, always, never [default: auto]
-      --cwd <DIR>        Folder to run in [default: the current one]
       --config <PATH>    Project file [default: the nearest bgo.toml]
-  -e, --env <KEY=VALUE>  Set a variable on top of the present environment
+      --cwd <DIR>        Folder to run in [default: the current one]
       --json             Answer in JSON
+  -e, --env <KEY=VALUE>  Set a variable on top of the present environment
       --settle <TIME>    Report a failure if it ends badly within this time; 0 to not wait [default: 100ms]
       --wait[=<TIME>]    Wait until it is ready or has ended, for TIME at most
-      --if-not-running   Succeed if it runs already
+      --if-not-running   Succeed if it runs already as asked for; with --force, replace it if not
       --force            Replace it if it runs already
+      --any-owner        Also those that belong to another owner than $BGO_OWNER
       --fetch            First bring its folder up to date: git pull --ff-only
   -h, --help             Print help
+
+Payloads:
+      --spec <JSON|@FILE|->  Start what this JSON says, one spec or an array of specs; @FILE reads a file, - standard
+                             input
+      --concurrency <N>      How many of an array are started at once [default: 8]
 
 Restart policy:
   -w, --watch                     Restart it when it dies: --restart always
@@ -407,8 +454,21 @@ Hooks (30 s each at most):
       --on-ready <CMD>    Shell command to run each time it gets ready
       --on-errored <CMD>  Shell command to run when it is given up
 
+Input:
+      --stdin  Give it a pipe as standard input, which bgo send writes to [default: /dev/null]
+
 Groups:
       --group <NAME>  Group it belongs to [default of a start: $BGO_GROUP] [alias: --workspace]
+
+Ownership:
+      --owner <NAME>     Who it belongs to [default of a start: $BGO_OWNER]
+      --tag <TAG>        A word to find it by; may be given several times
+      --ttl <TIME>       Stop it this long after its start, restarts included
+      --until-pid <PID>  Stop it when this process ends
+
+A payload is a spec or an array of specs: {\"name\": \"web\", \"command\": [\"python3\", \"-m\", \"http.server\"], \"restart\":
+\"always\"}. Its keys are the names of the flags, with _ for -; cmd is a command line. Flags beside --spec hold for all
+specs that do not say otherwise. An array answers for each, and exits with 1 if any failed.
 ";
 
 #[test]

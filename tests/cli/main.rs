@@ -47,6 +47,7 @@ mod security;
 mod send;
 mod set;
 mod signal;
+mod skill;
 mod soak;
 mod spec;
 mod start;

@@ -87,6 +87,10 @@ fn the_environment_names_the_owner_of_what_starts_and_set_gives_it_away() {
     for bad in ["", " ", "a\nb", &"x".repeat(201)] {
         env.bgo(&["start", "--owner", bad, "bad", "--", "sleep", "300"]).code(2);
         env.bgo(&["start", "--tag", bad, "bad", "--", "sleep", "300"]).code(2);
+        if !bad.is_empty() {
+            let told = by(&env, bad, &["start", "bad", "--", "sleep", "300"]).code(2).stderr;
+            assert!(told.starts_with("bgo: BGO_OWNER=") && told.contains("cannot be an owner: it must be"), "{told}");
+        }
     }
     assert!(!env.names().contains(&"bad".to_owned()));
 }

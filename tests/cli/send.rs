@@ -2,6 +2,7 @@
 //! for, at no other time.
 
 use crate::env::{TestEnv, alive, descriptors, kill9, wait_until};
+use nix::sys::signal::Signal;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -80,6 +81,25 @@ fn the_death_of_a_sidecar_ends_no_input() {
     wait_until("it to end", || !alive(pid));
     env.bgo(&["stop", "cat"]);
     env.assert_all_gone();
+}
+
+#[test]
+fn a_killed_keeper_ends_the_input_alone() {
+    let env = TestEnv::new();
+    let pid = env.start_with(&STDIN, "cat", &["sh", "-c", "cat; echo over; exec sleep 600"]);
+    env.bgo(&["send", "cat", "a", "--enter"]).ok();
+    wait_log(&env, "cat", "a\n");
+    // Signals that can be refused it does not see.
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+        keepers(&env).into_iter().for_each(|keeper| crate::env::signal(keeper, signal));
+    }
+    env.bgo(&["send", "cat", "b", "--enter"]).ok();
+    keepers(&env).into_iter().for_each(kill9);
+    wait_log(&env, "cat", "a\nb\nover\n");
+    assert!(alive(pid) && env.row("cat")["state"] == "running");
+    assert!(env.bgo(&["send", "cat", "c"]).code(1).stderr.contains("its input has been ended"));
+    env.bgo(&["restart", "cat"]).ok();
+    env.bgo(&["send", "cat", "d"]).ok();
 }
 
 #[test]

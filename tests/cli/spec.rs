@@ -222,9 +222,12 @@ fn a_killed_start_loses_none_that_it_told_of() {
     for name in &told {
         assert!(alive(env.pid(name)), "{name}");
     }
-    // What it was about to tell of is known as well, or not there at all.
+    // What it was about to tell of runs as well, or is down, and not told of either.
     for name in env.names() {
-        wait_until(&format!("{name} to be settled"), || env.row(&name)["state"] == "running");
+        wait_until(&format!("{name} to be settled"), || {
+            let row = env.row(&name);
+            row["state"] == "running" || row["status"] == "stopped" && !told.contains(&name)
+        });
     }
     env.bgo(&["stop", "--all"]).ok();
     env.assert_all_gone();
@@ -242,4 +245,19 @@ fn an_interrupted_array_leaves_the_rest_alone() {
     let said = starter.finish().code(130);
     assert_eq!(said.stderr.matches(": interrupted").count(), 20, "each is told of: {}", said.stderr);
     assert_eq!(env.names().len(), 2);
+}
+
+#[test]
+fn tags_an_owner_and_a_lease_are_settings_of_a_payload_too() {
+    let env = TestEnv::new();
+    let payload = json!([
+        {"id": "a", "command": "sleep", "args": ["600"], "tags": ["blue", "night"], "owner": "me", "ttl": "2h"},
+        {"id": "b", "command": "cat", "stdin": true, "settle": 0},
+    ]);
+    start(&env, &payload).ok();
+    let record = env.record("a");
+    assert_eq!(record["spec"]["tags"], json!(["blue", "night"]));
+    assert_eq!((&record["spec"]["owner"], &record["spec"]["ttl"]), (&json!("me"), &json!(7200)));
+    env.bgo(&["send", "b", "hello", "--enter"]).ok();
+    wait_until("what was sent", || env.log("b", "out") == "hello\n");
 }
