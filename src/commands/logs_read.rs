@@ -115,7 +115,7 @@ pub fn run(
             .hint("--new READER keeps a place for each of several"));
     }
     let is_auto = flags.output == Some(OutputForm::Auto);
-    let bounded = flags.max_bytes.map(|size| size.0).or((out.is_json() || is_auto).then_some(MAX));
+    let bounded = flags.max_bytes.map(|size| size.0).or((out.is_json() || is_auto || !is_one).then_some(MAX));
     let max = bounded.map(|max| (max / (names.len() as u64).max(1)).max(OBJECT * 2));
     let reader = flags.new.as_deref().map(reader_name).transpose()?;
     let call = Call { bgo, request, flags, reader, max, out };
@@ -226,7 +226,7 @@ impl<'a> Call<'a> {
         let all_unknown = unknown == names.len() && unknown > 1;
         // In the order of the names, so that two calls do not wait for each other.
         let mut order: Vec<usize> = (0..names.len()).collect();
-        order.sort_by(|a, b| names[*a].0.cmp(&names[*b].0));
+        order.sort_by_key(|index| names[*index].1.as_ref().ok());
         let mut results: Vec<Option<(Result<Answer>, _)>> = names.iter().map(|_| None).collect();
         for index in order {
             let read = names[index].1.clone().and_then(|name| self.item(name)).and_then(|item| {
@@ -318,7 +318,6 @@ impl<'a> Call<'a> {
             merged,
             reader: reader.clone(),
         };
-        let files = reading.files()?;
         let again = || Reading::new(self.bgo, reading.name(), reading.request());
         if self.flags.output != Some(OutputForm::Artifact) {
             let mut lines = Vec::new();
@@ -332,6 +331,7 @@ impl<'a> Call<'a> {
                 return Ok(Answer::Logs(reply(JsonForm::Inline, lines, None, read)));
             }
         }
+        let files = reading.files()?;
         let (streams, read) = reading.digest()?;
         let files = files.into_iter().map(|(stream, file)| ArtifactFile {
             stream: stream.as_str(),
@@ -367,7 +367,10 @@ impl<'a> Call<'a> {
             (None, true) => {
                 self.out.note(&format!("bgo: there is more: bgo logs {} --since-cursor {cursor}", name.shell()));
             }
-            (None, false) => self.out.note(&format!("bgo: cursor {cursor}")),
+            (None, false) if self.flags.since_cursor.is_some() || self.flags.digest => {
+                self.out.note(&format!("bgo: cursor {cursor}"));
+            }
+            (None, false) => {}
         }
     }
 }
