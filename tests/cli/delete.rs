@@ -156,13 +156,23 @@ fn clean_removes_what_killed_commands_have_left_but_no_logs() {
     env.start("kept", &["echo", "precious"]);
     wait_until("the end", || env.record("kept")["state"] == "exited");
     env.bgo(&["delete", "kept", "--keep-logs"]).ok();
-    for file in ["procs/.web.json.tmp", "procs/web.env", "procs/.up.json.tmp", "run/web.write", "run/web.alive"] {
+    for file in [
+        "procs/.web.json.tmp",
+        "procs/web.env",
+        "procs/.up.json.tmp",
+        "run/web.write",
+        "run/web.alive",
+        "run/web.events",
+        "run/web.stdin",
+        "run/web.eof",
+        "run/web~me.reader",
+    ] {
         fs::write(env.state().join(file), "half").unwrap();
     }
     fs::write(env.log_path("web", "watcher"), "").unwrap();
     env.bgo(&["clean"]).ok().says("nothing to clean: everything runs\n", "");
     assert_eq!(env.entries("procs"), [".up.json.tmp", "up.env", "up.json"]);
-    assert_eq!(env.entries("run"), ["up.alive", "up.write"]);
+    assert_eq!(env.entries("run"), ["up.alive", "up.events", "up.write"]);
     assert_eq!(env.log("kept", "out"), "precious\n");
     assert!(!env.log_path("web", "watcher").exists());
     assert!(alive(pid));

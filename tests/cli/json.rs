@@ -242,3 +242,55 @@ fn every_example_runs() {
         home.program("sh", &["-c", &script]).run().ok();
     }
 }
+
+/// The JSON of each line.
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What a program does that knows nothing but `capabilities` and `schema`: it reads no text, guesses no field, and leaves
+/// nothing behind.
+#[test]
+fn a_script_that_knows_only_the_schemas_starts_waits_reads_and_cleans_up() {
+    let env = TestEnv::new();
+    let known = Known::new(&env);
+    let server =
+        "echo listening; while [ ! -e go ]; do sleep 0.02; done; echo ERROR none left >&2; echo served; sleep 300";
+    let payload = json!([
+        {"name": "server", "command": ["sh", "-c", server], "ready_when": "listening", "wait": "20s", "tags": ["job-7"]},
+        {"name": "worker", "command": ["sleep", "300"], "after": ["server"], "tags": ["job-7"], "ttl": "1h"},
+    ]);
+    known.holds("spec", &payload);
+    let started = known.answers(0, &["start", "--spec", &payload.to_string(), "--json"]);
+    assert_eq!((&started["outcome"], &started["success_count"]), (&json!("success"), &json!(2)));
+    assert_eq!(started["results"][0]["data"]["ready"], true);
+    let ready = known.answers(0, &["wait", "server", "worker", "--for", "ready", "--timeout", "20", "--json"]);
+    assert!(ready["results"].as_array().unwrap().iter().all(|one| one["data"]["reached"] == "ready"), "{ready}");
+
+    let read = known.answers(0, &["logs", "server", "--new", "script", "--json"]);
+    assert_eq!(read["lines"][0]["text"], "listening");
+    assert!(known.answers(0, &["logs", "server", "--new", "script", "--json"])["lines"].as_array().unwrap().is_empty());
+    std::fs::write(env.work().join("go"), "").unwrap();
+    let found = known.answers(0, &["expect", "server", "served", "--timeout", "20", "--json"]);
+    assert_eq!(found["line"], "served");
+    let new = known.answers(0, &["logs", "server", "--new", "script", "--json"]);
+    let mut texts: Vec<&str> = new["lines"].as_array().unwrap().iter().map(|l| l["text"].as_str().unwrap()).collect();
+    texts.sort_unstable();
+    assert_eq!(texts, ["ERROR none left", "served"]);
+    let digest = known.answers(0, &["logs", "server", "--digest", "--json"]);
+    assert_eq!(digest["errors"], 1, "{digest:#}");
+
+    let events = known.answers(0, &["events", "server", "--json"]);
+    let kinds: Vec<&str> = events["events"].as_array().unwrap().iter().map(|e| e["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["registered", "started", "ready"]);
+    let stream = env.bgo(&["events", "server", "--since", "0"]).ok();
+    lines(&stream.stdout).iter().for_each(|event| known.holds("event", event));
+
+    known.answers(0, &["doctor", "--json"]);
+    known.answers(0, &["reap", "--json"]);
+    let deleted = known.answers(0, &["delete", "--tag", "job-7", "--yes", "--json"]);
+    assert_eq!(deleted["success_count"], 2);
+    assert_eq!(known.answers(0, &["status", "--json"]), json!([]));
+    env.assert_all_gone();
+    assert_eq!([env.entries("procs"), env.entries("run"), env.entries("logs")], [[""; 0]; 3]);
+}

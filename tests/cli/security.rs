@@ -464,7 +464,7 @@ fn folders_are_0700_and_files_0600_whatever_the_umask() {
         cmd(&["set", "web", "--stop-timeout", "1"]).ok();
         cmd(&["restart", "--update-env", "web"]).ok();
         let made = below(&env.work().join("a"));
-        assert_eq!(made.len(), 5 + 2 + 3 + 3, "{made:?}");
+        assert_eq!(made.len(), 5 + 2 + 4 + 3, "{made:?}");
         for path in &made {
             let kind = path.symlink_metadata().unwrap();
             let wanted = if kind.is_dir() { 0o700 } else { 0o600 };
