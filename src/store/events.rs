@@ -10,14 +10,14 @@
 
 use super::Store;
 use super::atomic::{Durability, replace};
-use super::open::{PRIVATE, careful};
+use super::open::{careful, make_usable};
 use crate::domain::event::{Event, History, Mark, transitions};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::domain::timestamp::Timestamp;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -80,10 +80,7 @@ fn add(path: &Path, lines: &[u8], anew: bool) -> io::Result<Option<(File, u64)>>
     if !there.is_file() {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    // The umask may have taken something from it, and the next writer has to open it.
-    if there.permissions().mode() & 0o777 != PRIVATE {
-        file.set_permissions(Permissions::from_mode(PRIVATE))?;
-    }
+    make_usable(&file, &there);
     let length = there.len();
     if length > 0 && (anew || length + lines.len() as u64 > MAX_BYTES) {
         let kept = if anew { Vec::new() } else { newer_half(path)? };
