@@ -9,7 +9,7 @@ use crate::view::capabilities::{
     ArgumentInfo, Capabilities, CommandInfo, Effect, ErrorTypeInfo, ExitCodeInfo, Meaning, SCHEMA_VERSION,
 };
 use crate::view::json;
-use crate::view::schemas::{TOPICS, topic};
+use crate::view::schemas::{self, TOPICS, topic};
 use clap::{Arg, ArgAction, Command, CommandFactory};
 
 /// What each command changes, the schema of its answer, and whether it can stream. That no command is missing is tested.
@@ -176,7 +176,7 @@ pub fn schema(args: &SchemaArgs, out: &Output) -> Result<ExitCode> {
         }
     })?;
     // In JSON in any case: that is what it is.
-    print(&json::document(&found.schema()));
+    print(&json::document(&schemas::schema(found)));
     Ok(ExitCode::Done)
 }
 

@@ -10,6 +10,7 @@ use super::outcome::Exit;
 use super::record::{Birth, Record, State};
 use super::signal::Signal;
 use super::timestamp::Timestamp;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,8 @@ pub struct History {
 }
 
 /// What has happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// There is a record of it now.
@@ -68,7 +70,8 @@ pub enum Kind {
 }
 
 /// What there is to say about it; what does not apply is absent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default)]
 pub struct Data {
     /// `registered`: the program and its arguments; of a very long command the beginning.

@@ -12,12 +12,14 @@ use super::record::{Identity, Record};
 use super::run::Cause;
 use super::spec::Policy;
 use super::timestamp::Timestamp;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 
 /// Until when a process may run; the record's `lease` block. What it lacks does not end it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default)]
 pub struct Lease {
     /// When its ttl is over, on the wall clock.

@@ -9,6 +9,7 @@ pub mod change;
 pub mod check;
 pub mod control;
 pub mod cursor;
+#[cfg(test)]
 mod described;
 #[cfg(test)]
 pub mod dice;

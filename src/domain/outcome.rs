@@ -6,6 +6,7 @@
 use super::duration::Span;
 use super::signal::Signal;
 use super::timestamp::Timestamp;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -46,7 +47,8 @@ impl fmt::Display for Outcome {
 }
 
 /// One end of one run, as kept in the record's `exits`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Exit {
     /// When bgo learned of it.
     pub at: Timestamp,

@@ -4,11 +4,13 @@
 //! a bare pid, so that another process of that pid is never taken for the caller.
 
 use super::record::Identity;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The process that called a `start`; the record's `parent` block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Parent {
     /// Its pid.
     pub pid: u32,

@@ -20,6 +20,7 @@ pub use super::state::State;
 use super::timestamp::Timestamp;
 pub use super::watch::Watch;
 pub use super::wish::{Ask, WireGrace, Wish};
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -51,7 +52,8 @@ pub enum Want {
 }
 
 /// What no two processes ever share: a pid, when that process started, and in which boot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Identity {
     /// The process id.
     pub pid: u32,
@@ -101,7 +103,8 @@ pub struct Ready {
 }
 
 /// What health checks found; the record's `health` block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Health {
     /// Failed checks in a row.
     pub failures: u32,

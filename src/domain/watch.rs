@@ -6,12 +6,14 @@
 use super::duration::Span;
 use super::spec::{FastCrash, INTERVAL, MIN_UPTIME, WatchChange};
 use super::timestamp::Timestamp;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Watch mode: settings (`enabled` to `on_fast_crash`) and facts. The names are those of bgo-cli 0.2.0.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default)]
 pub struct Watch {
     /// Whether a death is followed by a restart.
@@ -38,7 +40,7 @@ pub struct Watch {
     pub last_stderr_tail: Option<String>,
     /// What a newer bgo wrote here; kept when rewriting.
     #[serde(flatten, skip_deserializing)]
-    #[schemars(skip)]
+    #[cfg_attr(test, schemars(skip))]
     pub extra: Map<String, Value>,
 }
 

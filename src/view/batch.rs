@@ -6,11 +6,13 @@
 
 use super::json::{Failure, document};
 use crate::error::Error;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What came of several things.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Batch<'a, T> {
     /// What came of the whole.
     pub outcome: BatchOutcome,
@@ -25,7 +27,8 @@ pub struct Batch<'a, T> {
 }
 
 /// What came of a whole batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BatchOutcome {
     /// All went well.
@@ -37,7 +40,8 @@ pub enum BatchOutcome {
 }
 
 /// What came of one of several things.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct BatchItem<'a, T> {
     /// Its place in what was asked for, from 0 on.
     pub index: usize,

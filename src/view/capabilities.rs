@@ -4,6 +4,7 @@
 //! commands and arguments are those of the command line, kinds of errors and states those of the code; no list of them
 //! is kept by hand.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -11,7 +12,8 @@ use serde::Serialize;
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// What bgo can do.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Capabilities {
     /// The version of the form of all answers; within one, fields are only added.
     pub schema_version: u32,
@@ -36,7 +38,8 @@ pub struct Capabilities {
 }
 
 /// One command.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct CommandInfo {
     /// Its name.
     pub name: String,
@@ -57,7 +60,8 @@ pub struct CommandInfo {
 }
 
 /// What a command changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Nothing.
@@ -69,7 +73,8 @@ pub enum Effect {
 }
 
 /// One argument of a command.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ArgumentInfo {
     /// How it is written: `--flag`, or what a positional stands for.
     pub name: String,
@@ -93,7 +98,8 @@ pub struct ArgumentInfo {
 }
 
 /// What an exit status means.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ExitCodeInfo {
     /// The number.
     pub code: u8,
@@ -102,7 +108,8 @@ pub struct ExitCodeInfo {
 }
 
 /// A kind of error.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ErrorTypeInfo {
     /// Its name: the `type` of an error.
     pub r#type: &'static str,
@@ -115,7 +122,8 @@ pub struct ErrorTypeInfo {
 }
 
 /// A word, and what it means.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Meaning {
     /// The word.
     pub name: &'static str,
@@ -124,7 +132,8 @@ pub struct Meaning {
 }
 
 /// Something that one does with bgo.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Example {
     /// The verb that it is about.
     pub verb: &'static str,

@@ -7,6 +7,7 @@ use super::json::document;
 use super::text;
 use crate::domain::raw::Raw;
 use crate::domain::secret::masked;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -107,7 +108,8 @@ fn quoted(value: &Raw, quote: &[u8], backslash: &[u8]) -> Vec<u8> {
 }
 
 /// The environment of a process.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct EnvReply<'a> {
     /// Its name.
     name: &'a str,

@@ -15,6 +15,7 @@ use crate::domain::settings::Settings;
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::Error;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -37,14 +38,16 @@ pub fn error(error: &Error, notes: &[String]) -> String {
 }
 
 /// What a command that failed writes to standard error.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct FailureReply<'a> {
     /// What went wrong.
     error: Failure<'a>,
 }
 
 /// A failure, wherever it is told of.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Failure<'a> {
     /// The kind of failure; `capabilities` lists them.
     r#type: &'static str,
@@ -105,7 +108,8 @@ impl Serialize for Rows<'_> {
 }
 
 /// One process: first the fields of bgo-cli 0.2.0, then ours.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct JsonRow<'a> {
     /// Its name.
     name: &'a str,
@@ -199,7 +203,8 @@ pub struct JsonRow<'a> {
     spec: &'a Settings,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 /// The project of a process.
 struct JsonProject<'a> {
     /// Its folder.
@@ -208,7 +213,8 @@ struct JsonProject<'a> {
     job: &'a str,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct LogPaths<'a> {
     /// Standard output.
     stdout: Cow<'a, str>,

@@ -5,11 +5,13 @@
 
 use super::json::document;
 use crate::domain::finding::{Finding, Severity};
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What `doctor` has found.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct DoctorReply<'a> {
     /// Whether no error is left.
     ok: bool,

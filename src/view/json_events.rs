@@ -6,11 +6,13 @@
 use super::json::{document, line};
 use crate::domain::event::{Data, Event, Kind};
 use crate::domain::timestamp::Timestamp;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What has happened to a process: one line of `events`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct EventLine<'a> {
     /// What has happened.
     r#type: Kind,
@@ -28,7 +30,8 @@ pub struct EventLine<'a> {
 }
 
 /// What has happened so far: the answer of `events --json`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct EventsReply<'a> {
     /// The events, of each process in their order.
     events: Vec<EventLine<'a>>,

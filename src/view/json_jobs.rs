@@ -9,11 +9,13 @@ use crate::domain::jobs::Problem;
 use crate::domain::outcome::Exit;
 use crate::domain::progress::{Done, Progress};
 use crate::error::{Error, ErrorKind};
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What became of one job.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct JobReply<'a> {
     /// The job, as the file names it.
     job: &'a str,
@@ -63,7 +65,8 @@ fn action(done: Option<Done>) -> &'static str {
 }
 
 /// What is wrong with the file of a project.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct CheckReply<'a> {
     /// The file.
     file: &'a str,
@@ -80,7 +83,8 @@ pub struct CheckReply<'a> {
 }
 
 /// Something in a file.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 struct Found<'a> {
     /// The line, from 1 on.
     line: usize,

@@ -5,11 +5,13 @@
 
 use super::json::line;
 use crate::domain::digest::{Digested, Repeated, Sample};
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Logs of a process: `logs --json`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct LogsReply {
     /// Its name.
     pub name: String,
@@ -40,7 +42,8 @@ pub struct LogsReply {
 }
 
 /// In which form output is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// As lines.
@@ -50,7 +53,8 @@ pub enum Form {
 }
 
 /// A line of a log.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct LogLine {
     /// Which log: `stdout`, `stderr` or `watcher`.
     pub stream: &'static str,
@@ -72,7 +76,8 @@ pub struct LogLine {
 }
 
 /// One line of `follow --json` and `logs -f --json`: a line of a log, or what there is to tell in between.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct StreamLine {
     /// The process.
     pub name: String,
@@ -97,7 +102,8 @@ pub struct StreamLine {
 }
 
 /// A reader of logs that bgo remembers.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Reader {
     /// Its name.
     pub name: String,
@@ -106,7 +112,8 @@ pub struct Reader {
 }
 
 /// Output that is too long to be given: what it is, and where.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Artifact {
     /// In which bytes of which files it is, in order. The next rotation gives rotated files other names.
     pub files: Vec<ArtifactFile>,
@@ -115,7 +122,8 @@ pub struct Artifact {
 }
 
 /// A range of bytes in a file.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ArtifactFile {
     /// Which log: `stdout`, `stderr` or `watcher`.
     pub stream: &'static str,
@@ -133,7 +141,8 @@ pub struct ArtifactFile {
 }
 
 /// A digest of the logs of a process: `logs --digest --json`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct DigestReply {
     /// Its name.
     pub name: String,
@@ -155,7 +164,8 @@ pub struct DigestReply {
 }
 
 /// A digest of one stream.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct StreamDigest {
     /// Which log: `stdout`, `stderr` or `watcher`.
     pub stream: &'static str,
@@ -179,7 +189,8 @@ pub struct StreamDigest {
 }
 
 /// A line in a digest; a long one is cut.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct DigestLine {
     /// The number of its first byte in the stream.
     pub at: u64,
@@ -188,7 +199,8 @@ pub struct DigestLine {
 }
 
 /// A message that came again and again.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct RepeatedLine {
     /// How often.
     pub count: u64,
@@ -199,7 +211,8 @@ pub struct RepeatedLine {
 }
 
 /// What was waited for has come: `expect --json`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ExpectReply {
     /// The process.
     pub name: String,

@@ -5,11 +5,13 @@
 
 use super::batch::Batch;
 use crate::error::Error;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A process that has outlived its lease.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ReapReply<'a> {
     /// What was done, or with --dry-run would be.
     pub action: ReapAction,
@@ -22,7 +24,8 @@ pub struct ReapReply<'a> {
 }
 
 /// What `reap` does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReapAction {
     /// It is ended.

@@ -4,11 +4,13 @@
 //! in the pipe that the process reads.
 
 use super::json::document;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What was written to the standard input of a process.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct SendReply {
     /// Its name.
     pub name: String,

@@ -3,11 +3,13 @@
 //! Why it exists: an installer wants to know where the file is and whether it changed. Invariant: what is told was done.
 
 use super::json::document;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What was done with the skill file.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct SkillReply {
     /// What was done.
     pub action: SkillDid,
@@ -19,7 +21,8 @@ pub struct SkillReply {
 }
 
 /// What was done with the skill file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SkillDid {
     /// It was printed.

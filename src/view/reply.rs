@@ -5,11 +5,13 @@
 
 use super::json::JsonRow;
 use crate::domain::outcome::Exit;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What came of a command on one process.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Reply {
     /// Its name.
     pub name: String,
@@ -38,7 +40,8 @@ pub struct Reply {
 }
 
 /// What was done to a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// It was started.
@@ -115,7 +118,8 @@ pub struct Told {
 }
 
 /// A port that nobody listens on any more.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct PortReply {
     /// The port.
     pub port: u16,
@@ -124,7 +128,8 @@ pub struct PortReply {
 }
 
 /// Who listened on a port.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Ended {
     /// The process of bgo's that was stopped; null if it was somebody else.
     pub name: Option<String>,
@@ -135,14 +140,16 @@ pub struct Ended {
 }
 
 /// A file that a command prints.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ScriptReply {
     /// Its text.
     pub script: String,
 }
 
 /// How a wait for one process came out.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct WaitReply<'a> {
     /// Its name.
     pub name: String,
@@ -155,7 +162,8 @@ pub struct WaitReply<'a> {
 }
 
 /// What a process that was waited for has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReachedState {
     /// It is ready; without a readiness check: it runs.
@@ -169,7 +177,8 @@ pub enum ReachedState {
 }
 
 /// How a command in the foreground came out.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct RunReply {
     /// The name it ran under.
     pub name: String,
