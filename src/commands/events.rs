@@ -215,6 +215,6 @@ fn log_line(name: &Name, stream: Stream, line: &[u8]) -> String {
 
 /// What has no number, as it is no event of the record.
 fn written(name: &Name, kind: Kind, data: Data) -> String {
-    let told = Event { registration: Box::default(), sequence: 0, time: Timestamp(SystemTime::now()), kind, data };
+    let told = Event { registration: Box::default(), sequence: 0, time: Timestamp::of(SystemTime::now()), kind, data };
     event_line(&event(Some(name.as_str()), &told, None))
 }

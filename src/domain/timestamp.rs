@@ -15,6 +15,15 @@ pub struct Timestamp(pub SystemTime);
 /// The first moment of the year 10000, in microseconds since 1970.
 const END: u64 = 253_402_300_800_000_000;
 
+impl Timestamp {
+    /// `time` as finely as its text tells it: what is written and read again is the same moment.
+    pub fn of(time: SystemTime) -> Timestamp {
+        let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let finer = Duration::from_nanos(u64::from(since_1970.subsec_nanos() % 1000));
+        Timestamp(time.checked_sub(finer).unwrap_or(time))
+    }
+}
+
 impl FromStr for Timestamp {
     type Err = String;
 

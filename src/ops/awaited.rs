@@ -326,7 +326,7 @@ impl Awaited {
         // One that is still in a record without a sidecar ended unseen, whatever ends are noted before it.
         let unseen = record.identity.is_some();
         let noted = ends_since(record, self.first.as_ref().and_then(|first| first.mark)).last().filter(|_| !unseen);
-        noted.cloned().unwrap_or_else(|| Exit::new(Timestamp(SystemTime::now()), self.leader.outcome(), None))
+        noted.cloned().unwrap_or_else(|| Exit::new(Timestamp::of(SystemTime::now()), self.leader.outcome(), None))
     }
 
     fn told_by_kernel(&self) -> Exit {
@@ -334,7 +334,7 @@ impl Awaited {
         let of = |watched: &Watched| process.as_ref().is_none_or(|process| watched.is(process));
         let outcome = [&self.former, &self.leader].into_iter().filter(|w| of(w)).map(Watched::outcome);
         let outcome = outcome.fold(Outcome::Unknown, |last, next| if next == Outcome::Unknown { last } else { next });
-        Exit::new(Timestamp(SystemTime::now()), outcome, None)
+        Exit::new(Timestamp::of(SystemTime::now()), outcome, None)
     }
 
     // ------------------------------------------------------------------------------------------ ready, or a success
@@ -472,7 +472,7 @@ fn last_exit(record: &Record, phase: Phase) -> Exit {
 
 /// The end of a process that nobody saw.
 pub(super) fn unseen() -> Exit {
-    Exit::new(Timestamp(SystemTime::now()), Outcome::Unknown, None)
+    Exit::new(Timestamp::of(SystemTime::now()), Outcome::Unknown, None)
 }
 
 /// Whether nobody is at work on `name`. Asked under the write lock: a starter that finds the name taken in this moment

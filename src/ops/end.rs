@@ -115,7 +115,7 @@ pub fn end(record: &Record, running: Vec<ProcStat>, grace: Grace) -> Result<Exit
     }
     let uptime = since.map(|since| platform::boot_clock().saturating_sub(since));
     let outcome = leader.map_or(Outcome::Unknown, |leader| leader.outcome());
-    Ok(Exit::new(Timestamp(SystemTime::now()), outcome, uptime))
+    Ok(Exit::new(Timestamp::of(SystemTime::now()), outcome, uptime))
 }
 
 /// Ends `processes`: SIGTERM, the grace, SIGKILL, until all are gone.

@@ -85,7 +85,7 @@ pub(super) fn note_outlived(bgo: &Bgo, name: &Name, run: &str, reason: &str) -> 
     if record.reason.is_some() && record.state == State::Stopped || record.is_errored() {
         return Ok(());
     }
-    record.set_down(State::Stopped, record.stopped_at.unwrap_or(Timestamp(SystemTime::now())));
+    record.set_down(State::Stopped, record.stopped_at.unwrap_or(Timestamp::of(SystemTime::now())));
     record.forget_run();
     (record.want, record.reason) = (Want::Down, Some(reason.to_owned()));
     lock.write(&record, Durability::Durable)

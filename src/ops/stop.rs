@@ -183,7 +183,7 @@ fn stop_orphan(bgo: &Bgo, name: &Name, request: &StopRequest, _ownership: &Owner
     }
     record.want = Want::Down;
     if running.is_empty() && record.state != State::Exited && record.state != State::Errored {
-        record.set_down(State::Stopped, record.stopped_at.unwrap_or(Timestamp(SystemTime::now())));
+        record.set_down(State::Stopped, record.stopped_at.unwrap_or(Timestamp::of(SystemTime::now())));
     }
     let written = if record == was { Ok(()) } else { lock.write(&record, Durability::Durable) };
     drop(lock);

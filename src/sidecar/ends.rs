@@ -61,7 +61,7 @@ impl Supervisor {
             }
             other => other,
         };
-        let mut exit = Exit::new(Timestamp(SystemTime::now()), outcome, Some(now.saturating_sub(leader.since)));
+        let mut exit = Exit::new(Timestamp::of(SystemTime::now()), outcome, Some(now.saturating_sub(leader.since)));
         exit.logs_from = Some(self.logs_from);
         exit.reason = self.why();
         exit.shutdown = self.machine.leave_at.is_some() || self.events.contains(&Event::Terminate);

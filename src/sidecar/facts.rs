@@ -84,7 +84,7 @@ impl Pending {
     }
 
     fn apply_life(&self, facts: &Facts<'_>, record: &mut Record) {
-        let at = self.exits.last().map_or(Timestamp(SystemTime::now()), |exit| exit.at);
+        let at = self.exits.last().map_or(Timestamp::of(SystemTime::now()), |exit| exit.at);
         match &facts.machine.life {
             Life::Over(End::Left) => {
                 if record.sidecar.as_ref().is_some_and(|s| s.identity() == facts.sidecar.identity()) {
@@ -135,7 +135,7 @@ impl Pending {
                     record.status = Status::Stopped;
                     record.stopped_at = Some(at);
                     let wait = until.saturating_sub(facts.now);
-                    record.next_restart_at = Some(Timestamp(SystemTime::now() + wait));
+                    record.next_restart_at = Some(Timestamp::of(SystemTime::now() + wait));
                 } else if let Life::Waiting { .. } = alive {
                     record.identity = None;
                     record.status = Status::Stopped;
@@ -155,7 +155,7 @@ impl Facts<'_> {
     /// The restarts that count against the limit, on the wall clock.
     fn restarts(&self) -> Vec<Timestamp> {
         let wall_clock = SystemTime::now();
-        let at = |&moment: &Duration| Timestamp(wall_clock - self.now.saturating_sub(moment));
+        let at = |&moment: &Duration| Timestamp::of(wall_clock - self.now.saturating_sub(moment));
         self.machine.budget.restarts.iter().map(at).collect()
     }
 

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 /// Appends one event.
 pub fn log(text: &str) {
-    let mut line = format!("[{}] ", Timestamp(SystemTime::now()));
+    let mut line = format!("[{}] ", Timestamp::of(SystemTime::now()));
     for c in text.chars() {
         if is_control(c) { line.extend(c.escape_default()) } else { line.push(c) }
     }

@@ -46,7 +46,7 @@ pub(super) fn mark(mut log: &File, path: &Path, text: &str) {
         reader.read_exact_at(&mut last, length.saturating_sub(1))
     });
     let newline = if last == *b"\n" { "" } else { "\n" };
-    let line = format!("{newline}=== [{}] {text} ===\n", Timestamp(SystemTime::now()));
+    let line = format!("{newline}=== [{}] {text} ===\n", Timestamp::of(SystemTime::now()));
     let _ = log.write_all(line.as_bytes());
 }
 

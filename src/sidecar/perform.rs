@@ -157,7 +157,7 @@ impl Supervisor {
         // Before it can do anything: its readiness file is compared with this.
         let begun = SystemTime::now();
         let pid = platform::spawn(&plan)?;
-        self.started_at = Some(Timestamp(begun));
+        self.started_at = Some(Timestamp::of(begun));
         let handle = ProcessHandle::of_child(pid).map_err(|e| {
             // Nothing may run that nobody can watch or stop.
             platform::abort_child(pid);

@@ -294,7 +294,7 @@ impl Supervisor {
             (Readiness::Ready, true) => {
                 let took = platform::boot_clock().saturating_sub(run.since);
                 log(&format!("ready after {}", Span(took)));
-                self.ready_at = Some(Timestamp(SystemTime::now()));
+                self.ready_at = Some(Timestamp::of(SystemTime::now()));
             }
             (Readiness::Overdue(_), _) if matches!(was.readiness, Readiness::Awaited(_)) => {
                 log(&format!("{}: keeping it", run.state(&self.policy).1.unwrap_or_default()));

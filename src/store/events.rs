@@ -46,7 +46,7 @@ impl Noted {
 /// Notes what happens to `name` when `after` takes the place of `before`.
 pub(super) fn note(store: &Store, name: &Name, before: Option<&Mark>, after: &Record) -> Noted {
     let now = SystemTime::now();
-    let happened = transitions(before, after, Timestamp(now));
+    let happened = transitions(before, after, Timestamp::of(now));
     let mut history = before.map(|mark| mark.history.clone()).unwrap_or_default();
     if happened.is_empty() {
         return Noted { history: Some(history).filter(|history| *history != History::default()), added: None };

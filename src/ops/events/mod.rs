@@ -426,7 +426,7 @@ impl<'a> Events<'a> {
 
 /// One that is in no file.
 fn event(registration: &str, sequence: u64, kind: Kind, data: Data) -> Event {
-    Event { registration: registration.into(), sequence, time: Timestamp(SystemTime::now()), kind, data }
+    Event { registration: registration.into(), sequence, time: Timestamp::of(SystemTime::now()), kind, data }
 }
 
 /// The events of `registration` after `told`, by their numbers. Of several with one number the last counts.
