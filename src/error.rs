@@ -105,6 +105,8 @@ listed! {
         Conflict = "conflict",
         /// Output that was asked for is not known or not kept any more.
         NotKept = "not_kept",
+        /// It was interrupted before it was done, by Ctrl-C or another request to end.
+        Interrupted = "interrupted",
         /// The folder of a process could not be brought up to date.
         FetchFailed = "fetch_failed",
     }
@@ -122,6 +124,7 @@ impl ErrorKind {
             ErrorKind::Usage => ExitCode::Usage,
             ErrorKind::NotFound => ExitCode::NotFound,
             ErrorKind::TimedOut => ExitCode::TimedOut,
+            ErrorKind::Interrupted => ExitCode::Interrupted,
             _ => ExitCode::Failed,
         }
     }

@@ -1,6 +1,6 @@
 //! `capabilities` and `schema`: what bgo can do, for programs that have never seen it.
 
-use super::output::{Output, print};
+use super::output::Output;
 use crate::cli::{CapabilitiesArgs, Cli, SchemaArgs};
 use crate::domain::record::State;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
@@ -77,12 +77,23 @@ pub fn run(bgo: &Bgo, args: &CapabilitiesArgs, out: &Output) -> Result<ExitCode>
     let meanings = |all: &[(&'static str, &'static str)]| -> Vec<Meaning> {
         all.iter().map(|(name, meaning)| Meaning { name, meaning: meaning.trim() }).collect()
     };
-    out.document(json::document(&Capabilities {
+    let about = Capabilities {
         schema_version: SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION"),
         os: std::env::consts::OS,
         home: bgo.store.root().to_string_lossy().into_owned(),
         commands,
+        exit_codes: Vec::new(),
+        error_types: Vec::new(),
+        states: Vec::new(),
+        schemas: Vec::new(),
+        variables: Vec::new(),
+    };
+    if !args.commands.is_empty() {
+        out.document(json::document(&about));
+        return Ok(ExitCode::Done);
+    }
+    out.document(json::document(&Capabilities {
         exit_codes: ExitCode::ALL
             .iter()
             .map(|(code, meaning)| ExitCodeInfo { code: code.value(), meaning: meaning.trim() })
@@ -91,6 +102,7 @@ pub fn run(bgo: &Bgo, args: &CapabilitiesArgs, out: &Output) -> Result<ExitCode>
         states: meanings(State::ALL),
         schemas: TOPICS.iter().map(|topic| Meaning { name: topic.name, meaning: topic.about }).collect(),
         variables: meanings(VARIABLES),
+        ..about
     }));
     Ok(ExitCode::Done)
 }
@@ -176,14 +188,14 @@ pub fn schema(args: &SchemaArgs, out: &Output) -> Result<ExitCode> {
         }
     })?;
     // In JSON in any case: that is what it is.
-    print(&json::document(&schemas::schema(found)));
+    out.print(&json::document(&schemas::schema(found)));
     Ok(ExitCode::Done)
 }
 
 fn list(out: &Output) {
     if out.is_json() {
         let topics: Vec<Meaning> = TOPICS.iter().map(|t| Meaning { name: t.name, meaning: t.about }).collect();
-        return print(&json::document(&topics));
+        return out.print(&json::document(&topics));
     }
     for topic in TOPICS {
         out.say(&format!("{:<14}{}", topic.name, topic.about));

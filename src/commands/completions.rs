@@ -8,7 +8,7 @@
 //! has none, and the word is a name. Behind `--`, or behind the name (`start` has one, too), a command begins. It is
 //! completed as the shell would complete it alone.
 
-use super::output::{Output, print};
+use super::output::Output;
 use crate::cli::{Cli, DirectArgs, Shell};
 use crate::domain::level::Level;
 use crate::domain::settings::{self, OnReadyTimeout, Restart};
@@ -27,7 +27,7 @@ const SIGNALS: &str = "TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH";
 pub fn run(shell: Shell, out: &Output) -> Result<ExitCode> {
     match out.is_json() {
         true => out.document(json::document(&ScriptReply { script: script(shell) })),
-        false => print(&script(shell)),
+        false => out.print(&script(shell)),
     }
     Ok(ExitCode::Done)
 }

@@ -45,16 +45,21 @@ pub fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitCode> {
             }
             // A program with a separator of its own: `bgo ./tool -x -- y`.
             Err(_) if words.first().is_some_and(|w| looks_like_path(w)) => {}
-            Err(error) => return Ok(print_clap(&error, out.is_json())),
+            Err(error) => return Ok(print_clap(&error, out)),
         }
     }
     let direct = match DirectArgs::try_parse_from(arguments) {
         Ok(direct) => direct,
-        Err(error) => return Ok(print_clap(&error, out.is_json())),
+        Err(error) => return Ok(print_clap(&error, out)),
     };
-    *out = Output::new(direct.color, direct.json);
+    // `bgo NAME --json`, as with every verb; a command has no such name.
+    let (words, is_detail) = match direct.words.as_slice() {
+        [name, flag] if flag == "--json" => (std::slice::from_ref(name), true),
+        words => (words, false),
+    };
+    *out = Output::new(direct.color, direct.json || is_detail);
     let bgo = context(direct.config)?;
-    match direct.words.as_slice() {
+    match words {
         [] => Err(Error::new(ErrorKind::Usage, "no name and no command given").hint("bgo NAME -- COMMAND")),
         [word] => one_word(&bgo, word, direct.flags, out),
         [first, rest @ ..] => several_words(&bgo, first, rest, direct.flags, out),

@@ -1,6 +1,6 @@
 //! `doctor`
 
-use super::output::{Output, print};
+use super::output::Output;
 use crate::cli::DoctorArgs;
 use crate::domain::finding::{Finding, Severity};
 use crate::error::{ExitCode, Result};
@@ -18,7 +18,7 @@ pub fn run(bgo: &Bgo, args: DoctorArgs, out: &Output) -> Result<ExitCode> {
         let style = out.style(None);
         let line =
             |checked: &Checked| view::doctor::checked(checked.check(), checked.severity(), &checked.findings, &style);
-        print(&checks.iter().map(line).collect::<String>());
+        out.print(&checks.iter().map(line).collect::<String>());
         if !args.fix && findings.iter().any(|finding| finding.fixable) {
             out.note("hint: bgo doctor --fix mends what is safe to mend");
         }

@@ -1,6 +1,6 @@
 //! `env`
 
-use super::output::{Output, known_name, print_bytes};
+use super::output::{Output, known_name};
 use crate::cli::{EnvArgs, Syntax};
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
@@ -48,7 +48,7 @@ fn show(name: &Name, mut environment: ProcessEnvironment, args: &EnvArgs, out: &
         environment.variables.retain(|(key, _)| Environment::is_passed_on(key));
     }
     let rendered = render(&environment.variables, form, args.show);
-    print_bytes(&rendered.text);
+    out.print_bytes(&rendered.text);
     if let Some(told) = left_out(&rendered) {
         out.note(&format!("bgo: {told}"));
     }

@@ -3,7 +3,7 @@
 //! Why it exists: one JSON object a line, for who reacts to what happens. Invariant: what a process has written before
 //! it ended stands before its end, as far as it was read by then.
 
-use super::output::{Output, known_name, name, print};
+use super::output::{Output, known_name, name};
 use super::select::common;
 use crate::cli::EventsArgs;
 use crate::domain::event::{Data, Event, Kind};
@@ -62,7 +62,7 @@ fn past(bgo: &Bgo, whose: Whose, since: &Since, out: &Output) -> Result<ExitCode
         let lines = told.iter().map(|told| event(told.name.as_ref().map(Name::as_str), &told.event, None)).collect();
         out.document(events(lines, reader.cursor().to_string()));
     } else {
-        print(&told.iter().map(line).collect::<String>());
+        out.print(&told.iter().map(line).collect::<String>());
     }
     Ok(ExitCode::Done)
 }

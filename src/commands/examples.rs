@@ -3,7 +3,7 @@
 //! Why it exists: a working line says more than a description, to people and to programs. Invariant: each example runs
 //! as it stands, in an empty home; a test runs every one of them.
 
-use super::output::{Output, print};
+use super::output::Output;
 use crate::cli::ExamplesArgs;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::nearest;
@@ -136,7 +136,7 @@ pub fn run(args: &ExamplesArgs, out: &Output) -> Result<ExitCode> {
         });
     }
     if out.is_json() {
-        print(&json::document(&chosen));
+        out.print(&json::document(&chosen));
         return Ok(ExitCode::Done);
     }
     for example in chosen {

@@ -54,13 +54,19 @@ use std::path::PathBuf;
 pub fn main() -> u8 {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let mut out = Output::new(Color::default(), wants_json(&arguments));
-    match run(&arguments, &mut out) {
-        Ok(status) => status.number(),
-        Err(error) => {
-            out.error(&error);
-            error.kind.exit_code().value()
+    let ended = run(&arguments, &mut out);
+    let (status, error) = match ended {
+        Ok(ExitStatus::Own(ExitCode::Interrupted)) if out.is_json() && !out.has_answered() => {
+            (ExitCode::Interrupted.value(), Some(Error::new(ErrorKind::Interrupted, "interrupted")))
         }
+        Ok(status) => (status.number(), out.unwritten().cloned()),
+        Err(error) => (error.kind.exit_code().value(), Some(error)),
+    };
+    if let Some(error) = &error {
+        out.error(error);
     }
+    // What could not be told is not done with 0.
+    if error.is_some() { status.max(ExitCode::Failed.value()) } else { status }
 }
 
 /// Whether the answer is to be JSON, also if the command line is wrong otherwise. What follows `--`, or the first word
@@ -69,22 +75,25 @@ fn wants_json(arguments: &[OsString]) -> bool {
     let is_direct = direct::is_direct(arguments);
     let words = arguments.iter().skip(1).take_while(|word| *word != "--");
     let mut flags = words.take_while(|word| !is_direct || word.as_encoded_bytes().starts_with(b"-"));
-    flags.any(|word| word == "--json")
+    flags.any(|word| word == "--json") || is_direct && arguments.len() == 3 && arguments[2] == "--json"
 }
 
 fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
     if arguments.get(1).is_some_and(|word| word == "help") {
-        return Ok(help(arguments.get(2)).into());
+        return Ok(help(arguments.get(2), out).into());
     }
     if direct::is_direct(arguments) {
         return direct::run(arguments, out).map(ExitStatus::from);
     }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return Ok(output::print_clap(&error, out.is_json()).into()),
+        Err(error) => return Ok(output::print_clap(&error, out).into()),
     };
     let Some(command) = cli.command else {
-        output::print(&Cli::command().render_help().to_string());
+        if cli.json {
+            return Err(Error::new(ErrorKind::Usage, "no command was given").hint("bgo capabilities lists them"));
+        }
+        out.print(&Cli::command().render_help().to_string());
         return Ok(ExitCode::Done.into());
     };
     *out = Output::new(cli.color, cli.json);
@@ -129,10 +138,10 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
 }
 
 /// `bgo help [VERB]`, which people type before they know `--help`.
-fn help(verb: Option<&OsString>) -> ExitCode {
+fn help(verb: Option<&OsString>, out: &Output) -> ExitCode {
     let line = ["bgo".into()].into_iter().chain(verb.cloned()).chain(["--help".into()]);
     match Cli::try_parse_from(line) {
-        Err(error) => output::print_clap(&error, false),
+        Err(error) => output::print_clap(&error, out),
         Ok(_) => ExitCode::Done,
     }
 }

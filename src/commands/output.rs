@@ -16,7 +16,7 @@ use crate::view::text::clean;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,17 +27,46 @@ pub struct Output {
     json: bool,
     /// What was said beside the result so far: in JSON it is a part of the one document.
     notes: Mutex<Vec<String>>,
+    answered: OnceLock<()>,
+    unwritten: OnceLock<Error>,
 }
 
 impl Output {
     /// With the colour that was asked for, or in JSON.
     pub fn new(color: Color, json: bool) -> Output {
-        Output { color, json, notes: Mutex::default() }
+        Output { color, json, notes: Mutex::default(), answered: OnceLock::new(), unwritten: OnceLock::new() }
     }
 
     /// Whether the answer is one JSON document.
     pub fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// Writes to standard output. A reader that has gone away has seen enough: that is not an error.
+    pub fn print(&self, text: &str) {
+        self.print_bytes(text.as_bytes());
+    }
+
+    /// The same for bytes, as they are.
+    pub fn print_bytes(&self, bytes: &[u8]) {
+        let _ = self.answered.set(());
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+                _ = self.unwritten.set(Error::io("cannot write the answer", &e))
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether there was an answer, or a part of it.
+    pub fn has_answered(&self) -> bool {
+        self.answered.get().is_some()
+    }
+
+    /// Why something of the answer could not be written, if that is so: what was asked for is done all the same.
+    pub fn unwritten(&self) -> Option<&Error> {
+        self.unwritten.get()
     }
 
     /// The result about one process.
@@ -47,7 +76,7 @@ impl Output {
 
     /// A JSON document as the whole answer, with what was noted.
     pub fn document(&self, text: String) {
-        print(&json::with_notes(text, &self.taken_notes()));
+        self.print(&json::with_notes(text, &self.taken_notes()));
     }
 
     /// As [`Output::document`], for who must know whether it was taken.
@@ -62,7 +91,7 @@ impl Output {
     /// One line of result for a person; in JSON the document says it.
     pub fn say(&self, line: &str) {
         if !self.json {
-            print(&format!("{}\n", clean(line)));
+            self.print(&format!("{}\n", clean(line)));
         }
     }
 
@@ -122,17 +151,6 @@ impl Output {
     }
 }
 
-/// Writes to standard output. A reader that has gone away has seen enough: that is not an error.
-pub fn print(text: &str) {
-    print_bytes(text.as_bytes());
-}
-
-/// The same for bytes, as they are.
-pub fn print_bytes(bytes: &[u8]) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(bytes).and_then(|()| out.flush());
-}
-
 /// An error for a person, as lines.
 fn told(error: &Error) -> String {
     let mut text = format!("bgo: {}\n", clean(&error.message()));
@@ -147,14 +165,14 @@ fn told(error: &Error) -> String {
 }
 
 /// Help and usage errors, as clap words them. An error quotes the command line, line breaks and all.
-pub fn print_clap(error: &clap::Error, json: bool) -> ExitCode {
+pub fn print_clap(error: &clap::Error, out: &Output) -> ExitCode {
     let text = error.render().to_string();
     if !error.use_stderr() {
-        print(&format!("{}\n", text.trim_end()));
+        out.print(&format!("{}\n", text.trim_end()));
         return ExitCode::Done;
     }
-    if json {
-        Output::new(Color::Never, true).error(&usage(&text));
+    if out.is_json() {
+        out.error(&usage(&text));
         return ExitCode::Usage;
     }
     let lines = text.lines().map(|line| format!("{}\n", clean(line)));
@@ -166,8 +184,10 @@ pub fn print_clap(error: &clap::Error, json: bool) -> ExitCode {
 fn usage(text: &str) -> Error {
     let (first, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let message = first.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut error =
-        Error::new(ErrorKind::Usage, message.trim_start_matches("error: ")).hint("bgo help VERB lists what it takes");
+    let verb = rest.split_once("Usage: bgo ").and_then(|(_, usage)| usage.split_whitespace().next());
+    let is_verb = |verb: &&str| verb.starts_with(|c: char| c.is_ascii_lowercase());
+    let help = verb.filter(is_verb).map_or_else(|| "bgo --help".to_owned(), |verb| format!("bgo help {verb}"));
+    let mut error = Error::new(ErrorKind::Usage, message.trim_start_matches("error: ")).hint(help);
     error.details = rest.trim_end().to_owned();
     error
 }

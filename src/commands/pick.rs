@@ -1,6 +1,6 @@
 //! `restart-stopped` and `restart-last`: restarting what is down, from a menu, by name, or all.
 
-use super::output::{Output, print};
+use super::output::Output;
 use super::restart;
 use super::select::{Selected, Tally, each, each_in_time};
 use crate::cli::PickArgs;
@@ -109,10 +109,10 @@ fn menu(items: &[String]) -> Result<Option<Vec<usize>>> {
 /// Off a terminal: a numbered list, and one line of numbers.
 fn numbered(items: &[String], out: &Output) -> Result<Vec<usize>> {
     let list: String = items.iter().enumerate().map(|(i, item)| format!("{:>3}  {item}\n", i + 1)).collect();
-    print(&format!("{list}Restart which? Numbers such as 1,3 or a for all; nothing for none: "));
+    out.print(&format!("{list}Restart which? Numbers such as 1,3 or a for all; nothing for none: "));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|e| Error::io("cannot read the answer", &e))?;
-    print("\n");
+    out.print("\n");
     let answer = answer.trim();
     if matches!(answer, "a" | "all") {
         return Ok((0..items.len()).collect());

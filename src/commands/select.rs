@@ -85,7 +85,13 @@ pub fn select_running(bgo: &Bgo, out: &Output) -> Result<Selected> {
     bgo.store.check()?;
     let names = ops::names(bgo)?;
     // One that is not ours to stop is not passed over: the stop says so.
-    let is_up = |name: &Name| ops::is_up(bgo, name).unwrap_or_else(|e| e.kind == ErrorKind::Foreign);
+    let is_up = |name: &Name| {
+        ops::is_up(bgo, name).unwrap_or_else(|e| match e.kind {
+            ErrorKind::Foreign => true,
+            ErrorKind::Corrupt => ops::is_up_unread(bgo, name),
+            _ => false,
+        })
+    };
     let names: Vec<Name> = names.into_iter().filter(is_up).collect();
     if names.is_empty() {
         out.say("nothing is running");

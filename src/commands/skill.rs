@@ -3,7 +3,7 @@
 //! Why it exists: whoever sets up an agent should not have to know where it looks for skills. Invariant: a word that is no
 //! agent is a folder that is there, so that a typing error makes no folder.
 
-use super::output::{Output, print};
+use super::output::Output;
 use crate::cli::{SkillAction, SkillArgs};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{SkillDone, install_skill, nearest, skill_path, skill_text, uninstall_skill};
@@ -65,7 +65,7 @@ fn show(out: &Output) -> Result<ExitCode> {
     if out.is_json() {
         out.document(SkillReply { action: SkillDid::Shown, path: None, text: Some(text) }.to_json());
     } else {
-        print(&text);
+        out.print(&text);
     }
     Ok(ExitCode::Done)
 }

@@ -1,6 +1,6 @@
 //! `status`: table, details, JSON, and the table that refreshes itself.
 
-use super::output::{Output, known_name, print};
+use super::output::{Output, known_name};
 use super::select::common;
 use crate::cli::StatusArgs;
 use crate::domain::row::Row;
@@ -38,10 +38,10 @@ pub fn run(bgo: &Bgo, args: &StatusArgs, out: &Output) -> Result<ExitCode> {
     let wanted = common(bgo, &args.selector)?;
     match (args.selector.names.as_slice(), out.is_json()) {
         ([], false) if args.ports => {
-            print(&table::render(&with_ports(rows(bgo, wanted.as_ref())?), &out.style(level)));
+            out.print(&table::render(&with_ports(rows(bgo, wanted.as_ref())?), &out.style(level)));
         }
-        ([], false) => print(&table::render(&rows(bgo, wanted.as_ref())?, &out.style(level))),
-        ([], true) => print(&json::rows(&with_ports(rows(bgo, wanted.as_ref())?))),
+        ([], false) => out.print(&table::render(&rows(bgo, wanted.as_ref())?, &out.style(level))),
+        ([], true) => out.print(&json::rows(&with_ports(rows(bgo, wanted.as_ref())?))),
         (names, _) => return details(bgo, names, out, level),
     }
     Ok(ExitCode::Done)
@@ -66,7 +66,7 @@ pub fn details(bgo: &Bgo, names: &[OsString], out: &Output, level: Option<Level>
         match known_row(bgo, text) {
             Ok(row) => {
                 let gap = if index > 0 { "\n" } else { "" };
-                print(&format!("{gap}{}", detail::render(&row, &sizes(&row), &out.style(level))));
+                out.print(&format!("{gap}{}", detail::render(&row, &sizes(&row), &out.style(level))));
             }
             Err(error) if names.len() == 1 => return Err(error),
             Err(error) => {
@@ -102,7 +102,7 @@ fn details_as_json(bgo: &Bgo, names: &[OsString], out: &Output) -> ExitCode {
         // As in bgo-cli 0.2.0, the answer about one name is one document on stdout in any case: about an unknown name it
         // is the error, and the exit status 1.
         [(_, Err(error))] => {
-            print(&json::error(error, &[]));
+            out.print(&json::error(error, &[]));
             return ExitCode::Failed;
         }
         rows => {
@@ -135,7 +135,7 @@ fn refresh(bgo: &Bgo, args: &StatusArgs, out: &Output, level: Option<Level>) -> 
         };
         before = before.next(&mut rows);
         let rows = if args.ports { with_ports(rows) } else { rows };
-        print(&format!("{clear}{}", table::render(&rows, &out.style(level))));
+        out.print(&format!("{clear}{}", table::render(&rows, &out.style(level))));
         let deadline = platform::boot_clock() + interval;
         // The end of the reader of a pipe is an end of this, too.
         let stdout = std::io::stdout();

@@ -59,6 +59,9 @@ pub fn run(bgo: &Bgo, args: &WaitArgs, out: &Output) -> Result<ExitStatus> {
             Step::Interrupted => {
                 out.after_interrupt();
                 (highest, interrupted) = (ExitCode::Interrupted.value(), true);
+                if is_one {
+                    return Ok(ExitCode::Interrupted.into());
+                }
                 break;
             }
         };

@@ -42,7 +42,13 @@ pub fn unwatch(bgo: &Bgo, chosen: &Chosen, out: &Output) -> Result<ExitCode> {
 /// Changes settings.
 pub fn set(bgo: &Bgo, args: SetArgs, out: &Output) -> Result<ExitCode> {
     let given = args.settings.supervision(args.restart);
-    let unset = args.unset.iter().map(|name| name.trim_start_matches("--").to_owned());
+    // The flag gives one of them.
+    let setting = |name: &String| match name.trim_start_matches("--") {
+        "tag" => "tags".to_owned(),
+        name => name.to_owned(),
+    };
+    let all_unset: Vec<String> = args.unset.iter().map(setting).collect();
+    let unset = all_unset.iter().cloned();
     let names: Vec<String> = given.names().into_iter().chain(unset.clone()).collect();
     let (set, unset) = (given.names().join(", "), unset.collect::<Vec<_>>().join(", "));
     let done = match (set.is_empty(), unset.is_empty()) {
@@ -56,7 +62,7 @@ pub fn set(bgo: &Bgo, args: SetArgs, out: &Output) -> Result<ExitCode> {
     let guard = Guard::new(args.owners)?;
     each(bgo, out, &Selected::Typed(args.names), &mut |name| {
         guard.check(bgo, name)?;
-        let record = ops::set(bgo, name, &given, &args.unset)?;
+        let record = ops::set(bgo, name, &given, &all_unset)?;
         // How readiness is told can still be changed while it is awaited.
         let awaited = record.state == State::Starting;
         let is_later = |name: &&str| counts_from_next_start(name) && !(awaited && name.starts_with("ready-when"));

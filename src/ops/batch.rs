@@ -84,7 +84,7 @@ pub fn start_batch(
                 None => start_one(bgo, &batch[index], signals),
             };
             let mut at = lock();
-            at.interrupted |= matches!(&result, Err(error) if is_interruption(error));
+            at.interrupted |= matches!(&result, Err(error) if error.kind == ErrorKind::Interrupted);
             at.done[index] = Some(result.is_ok());
             at.news.push((index, result));
             changed.notify_all();
@@ -185,20 +185,14 @@ fn wait(
             }
             Err(error.hint(format!("it goes on; bgo wait {} waits on", name.shell())))
         }
-        Step::Interrupted | Step::Done => Err(Error::new(ErrorKind::TimedOut, format!("\"{name}\" is not awaited"))
-            .because(INTERRUPTED)
+        Step::Interrupted | Step::Done => Err(Error::new(ErrorKind::Interrupted, format!("\"{name}\" is not awaited"))
+            .because("interrupted")
             .hint("it goes on")),
     }
 }
 
-const INTERRUPTED: &str = "interrupted";
-
-fn is_interruption(error: &Error) -> bool {
-    error.cause == INTERRUPTED
-}
-
 fn not_started(name: &Name) -> Error {
-    Error::new(ErrorKind::TimedOut, format!("\"{name}\" was not started")).because(INTERRUPTED)
+    Error::new(ErrorKind::Interrupted, format!("\"{name}\" was not started")).because("interrupted")
 }
 
 fn not_without(name: &Name, need: &Name) -> Error {

@@ -5,7 +5,7 @@
 //! is over is never started again by bgo itself.
 
 use super::link::lock_or_free;
-use super::stop::{StopOutcome, StopRequest, stop};
+use super::stop::{StopOutcome, StopRequest, stop_while};
 use super::{Bgo, is_up, recover, remove};
 use crate::domain::lease::Now;
 use crate::domain::name::Name;
@@ -151,10 +151,12 @@ fn reap_one(bgo: &Bgo, name: &Name, record: &Record, reason: &str, request: Reap
     if request.dry_run {
         return Ok(done);
     }
-    if stop(bgo, name, &StopRequest::default())? != StopOutcome::AlreadyDown {
+    // A lease that has been renewed since is looked at where the stop is asked for, under the lock of the record.
+    let is_due = |record: &Record| outlived(record).is_ok_and(|reason| reason.is_some());
+    if stop_while(bgo, name, &is_due, &StopRequest::default())? != StopOutcome::AlreadyDown {
         note_outlived(bgo, name, &record.run_id, reason)?;
     }
-    if request.delete {
+    if request.delete && bgo.store.read(name)?.is_some_and(|record| is_due(&record)) {
         remove::remove_run(bgo, name, Some(&record.run_id))?;
     }
     Ok(done)

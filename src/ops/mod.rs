@@ -61,6 +61,7 @@ pub use ports::{Freed, Holder, free_port, holders, look_at_ports};
 pub use preflight::{is_executable_file, resolve};
 pub use recover::names;
 pub use remove::{Cleaned, clean, is_up, remove};
+pub use rescue::is_up as is_up_unread;
 pub use restart::{RestartRequest, restart};
 pub use resurrect::{Resurrected, resurrect};
 pub use send::{SEND_TIMEOUT, Sent, send};

@@ -22,6 +22,12 @@ use std::time::Duration;
 /// How long a killed sidecar may take to vanish.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
+/// Whether something runs as `name`, found without its record.
+pub fn is_up(bgo: &Bgo, name: &Name) -> bool {
+    all().any(|process| sidecar_of(bgo, &process).is_some_and(|(of, _)| of == *name))
+        || run_of_log_writer(bgo, name).is_some()
+}
+
 /// Ends everything that runs as `name`, found without its record. Returns the pid of the process, if there was one.
 ///
 /// # Errors

@@ -15,6 +15,8 @@ use crate::store::lock_input;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a send may take, unless told otherwise.
@@ -57,6 +59,13 @@ pub fn send(bgo: &Bgo, name: &Name, bytes: &[u8], eof: bool, timeout: Duration) 
     let Some(mut end) = bgo.store.open_input(&bgo.store.eof_path(name))? else {
         return Err(ended(name));
     };
+    // A start makes the pipe that is read first, and then this one: if the first is still in its place, both are of the
+    // run that was meant.
+    if !is_at(&pipe, &path) {
+        return Err(Error::new(ErrorKind::Conflict, cannot(name))
+            .because("it was started anew meanwhile")
+            .hint("send it again, if it is for the new run, too"));
+    }
     let taken = write(&pipe, bytes, deadline).map_err(|e| broken(&e))?;
     match taken {
         Taken::All => {}
@@ -77,6 +86,12 @@ pub fn send(bgo: &Bgo, name: &Name, bytes: &[u8], eof: bool, timeout: Duration) 
         }
     }
     Ok(Sent { bytes: bytes.len(), eof })
+}
+
+fn is_at(pipe: &File, path: &Path) -> bool {
+    let key = |there: std::fs::Metadata| (there.dev(), there.ino());
+    let opened = pipe.metadata().map(key).ok();
+    opened.is_some() && opened == path.symlink_metadata().map(key).ok()
 }
 
 /// How much of what was to be written was taken.
@@ -132,7 +147,7 @@ fn nobody_reads(name: &Name, record: &Record) -> Error {
 
 fn ended(name: &Name) -> Error {
     Error::new(ErrorKind::NotRunning, cannot(name))
-        .because("its input has been ended (--eof)")
+        .because("its input has been ended: by --eof, or with what kept it open")
         .hint(format!("bgo restart {} opens it anew", name.shell()))
 }
 

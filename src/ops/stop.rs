@@ -60,6 +60,17 @@ pub fn stop(bgo: &Bgo, name: &Name, request: &StopRequest) -> Result<StopOutcome
     stop_run(bgo, name, None, request)
 }
 
+/// As [`stop`], but only while `is_due` says so of the record: another command may have changed its mind for it.
+pub(super) fn stop_while(
+    bgo: &Bgo,
+    name: &Name,
+    is_due: &dyn Fn(&Record) -> bool,
+    request: &StopRequest,
+) -> Result<StopOutcome> {
+    let run = bgo.record_of_running(name)?.run_id;
+    stop_if(bgo, name, &|record| record.run_id == run && is_due(record), request)
+}
+
 /// As [`stop`], but what has been started since `run` (default: the present one) goes on.
 pub(super) fn stop_run(bgo: &Bgo, name: &Name, run: Option<&str>, request: &StopRequest) -> Result<StopOutcome> {
     match bgo.store.read(name) {
@@ -73,18 +84,26 @@ pub(super) fn stop_run(bgo: &Bgo, name: &Name, run: Option<&str>, request: &Stop
     }
     let present = bgo.record_of_running(name)?.run_id;
     let run = run.map_or(present, Box::from);
+    stop_if(bgo, name, &|record| record.run_id == run, request)
+}
+
+/// Stops `name` as long as its record is of the run that `is_meant` knows.
+fn stop_if(bgo: &Bgo, name: &Name, is_meant: &dyn Fn(&Record) -> bool, request: &StopRequest) -> Result<StopOutcome> {
     let mut stopped = None;
     // A sidecar that dies while it is waited for leaves the rest to us, so there is a second look; a hung one is
     // ended in the first, so there may be a third.
     for _ in 0..4 {
         let record = bgo.record(name)?;
-        if record.run_id != run {
+        if !is_meant(&record) {
             // What was to be stopped is over, and somebody has started it again since: that is not ours to end.
             return Ok(stopped.unwrap_or(StopOutcome::AlreadyDown));
         }
         let was_up = record.status == Status::Running || record.state.is_between_runs();
         match own(bgo, name)? {
             Some(ownership) => {
+                if !is_meant(&bgo.record(name)?) {
+                    continue;
+                }
                 let outcome = stop_orphan(bgo, name, request, &ownership)?;
                 return Ok(stopped.filter(|_| outcome == StopOutcome::AlreadyDown).unwrap_or(outcome));
             }
@@ -93,7 +112,7 @@ pub(super) fn stop_run(bgo: &Bgo, name: &Name, run: Option<&str>, request: &Stop
                 if was_up {
                     stopped = Some(StopOutcome::Stopped(pid));
                 }
-                if ask_sidecar(bgo, name, request, &run)? {
+                if ask_sidecar(bgo, name, request, is_meant)? {
                     return Ok(stopped.unwrap_or(StopOutcome::AlreadyDown));
                 }
             }
@@ -105,12 +124,13 @@ pub(super) fn stop_run(bgo: &Bgo, name: &Name, run: Option<&str>, request: &Stop
 }
 
 /// Asks the living sidecar and waits. `false`: it has ended meanwhile, look again.
-fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, run: &str) -> Result<bool> {
+fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, is_meant: &dyn Fn(&Record) -> bool) -> Result<bool> {
     let lock = lock_or_free(bgo, name)?;
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
-    if *record.run_id != *run {
+    if !is_meant(&record) {
         return Ok(false);
     }
+    let run = record.run_id.clone();
     let grace = request.grace(&record);
     record.want = Want::Down;
     let id = record.wish(Ask::Stop, Some(grace));
@@ -124,9 +144,9 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, run: &str) -> Resu
     link.nudge();
     let within = grace.timeout.saturating_add(KILL_MARGIN);
     let awaited = link.wait(bgo, name, within, |now| match now {
-        Some(now) if *now.run_id == *run && now.wish.id > id && now.want == Want::Up => Err(overridden(name)),
+        Some(now) if now.run_id == run && now.wish.id > id && now.want == Want::Up => Err(overridden(name)),
         Some(now) if now.refused >= id => Err(refused(name, now)),
-        Some(now) => Ok((*now.run_id != *run || is_down(now)).then_some(())),
+        Some(now) => Ok((now.run_id != run || is_down(now)).then_some(())),
         None => Ok(Some(())),
     })?;
     match awaited {

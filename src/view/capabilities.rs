@@ -26,14 +26,19 @@ pub struct Capabilities {
     /// The commands.
     pub commands: Vec<CommandInfo>,
     /// What the exit status of a command means.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exit_codes: Vec<ExitCodeInfo>,
     /// The kinds of errors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub error_types: Vec<ErrorTypeInfo>,
     /// How a process can be doing: its `state`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<Meaning>,
     /// What there is a schema of: `bgo schema show NAME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schemas: Vec<Meaning>,
     /// The variables that bgo itself reads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<Meaning>,
 }
 

@@ -34,7 +34,7 @@ pub struct JobReply<'a> {
 /// What an `up` or a `down` came to.
 pub fn batch(jobs: &[Progress], interrupted: bool) -> String {
     let unsettled =
-        Error::new(if interrupted { ErrorKind::TimedOut } else { ErrorKind::StartFailed }, "it was not awaited")
+        Error::new(if interrupted { ErrorKind::Interrupted } else { ErrorKind::StartFailed }, "it was not awaited")
             .because(if interrupted { "interrupted" } else { "another job failed" });
     let is_ok = |job: &Progress| job.settled.is_some() && job.error.is_none();
     let results = jobs.iter().map(|job| {

@@ -31,7 +31,7 @@ pub struct Reply {
     /// The processes that were sent a signal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pids: Vec<u32>,
-    /// The settings that were changed, named as on the command line.
+    /// The settings that were changed, named as in bgo.toml.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<String>,
     /// Those of them that take effect at its next start.

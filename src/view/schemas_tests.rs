@@ -88,6 +88,7 @@ fn status() -> Value {
         All(Vec<JsonRow<'a>>),
         One(Box<JsonRow<'a>>),
         Several(Batch<'a, JsonRow<'a>>),
+        Unknown(FailureReply<'a>),
     }
     of::<Status<'_>>()
 }

@@ -289,7 +289,8 @@ fn what_cannot_be_kept_stops_nobody_and_is_told_to_be_lost() {
 fn a_run_gets_ready_once_whatever_is_written_then() {
     let env = TestEnv::new();
     env.bgo(&["start", "web", "--ready-when", "ok", "--wait=20s", "--", "sh", "-c", "echo ok; exec sleep 300"]).ok();
-    for words in [&["set", "web", "--stop-timeout", "3"][..], &["pause", "web"], &["resume", "web"], &["watch", "web"]] {
+    for words in [&["set", "web", "--stop-timeout", "3"][..], &["pause", "web"], &["resume", "web"], &["watch", "web"]]
+    {
         env.bgo(words).ok();
     }
     let events = env.bgo(&["events", "web", "--json"]).ok().json();

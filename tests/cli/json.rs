@@ -1,7 +1,8 @@
 //! What scripts and agents rely on: every answer is one document, and as its schema says.
 
-use crate::env::{BGO, TestEnv};
+use crate::env::{BGO, TestEnv, proc_status, signal, wait_until};
 use boon::{Compiler, Schemas};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -293,4 +294,48 @@ fn a_script_that_knows_only_the_schemas_starts_waits_reads_and_cleans_up() {
     assert_eq!(known.answers(0, &["status", "--json"]), json!([]));
     env.assert_all_gone();
     assert_eq!([env.entries("procs"), env.entries("run"), env.entries("logs")], [[""; 0]; 3]);
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let env = TestEnv::new();
+    for words in ["status --json", "start web -- sleep 300", "stop web --json", "capabilities", "schema list"] {
+        let words: Vec<&str> = words.split(' ').collect();
+        let said = env.cmd(&words).through_shell("", ">/dev/full").run().code(1);
+        assert!(said.stderr.contains("cannot write the answer: No space left on device"), "{}", said.stderr);
+    }
+    assert_eq!(env.row("web")["state"], "stopped", "what was asked for is done all the same");
+}
+
+#[test]
+fn an_interrupted_command_says_so() {
+    let env = TestEnv::new();
+    env.start("web", &["sleep", "300"]);
+    for args in [
+        &["wait", "web", "--json"][..],
+        &["expect", "web", "never", "--json"],
+        &["start", "slow", "--ready-when", "never", "--wait", "--json", "--", "sleep", "300"],
+    ] {
+        let command = env.cmd(args).spawn();
+        // It waits once it has queued its signals.
+        wait_until("it to wait", || u64::from_str_radix(&proc_status(command.pid, "SigBlk"), 16).unwrap() & 2 != 0);
+        signal(command.pid, Signal::SIGINT);
+        let said = command.finish().code(130);
+        assert_eq!(said.stdout, "", "{args:?}");
+        let document: Value = serde_json::from_str(&said.stderr).unwrap();
+        assert_eq!(document["error"]["type"], "interrupted", "{document}");
+    }
+}
+
+#[test]
+fn the_details_of_a_process_are_there_in_json_however_they_are_asked_for() {
+    let env = TestEnv::new();
+    env.start("web", &["sleep", "300"]);
+    for words in [&["web", "--json"][..], &["--json", "web"], &["status", "web", "--json"]] {
+        assert_eq!(env.bgo(words).ok().json()["name"], "web", "{words:?}");
+    }
+    for words in [&["nobody", "--json"][..], &["--json", "nobody"], &["--json"]] {
+        let said = env.bgo(words);
+        assert!(said.code != 0 && serde_json::from_str::<Value>(&said.stderr).is_ok(), "{words:?}: {}", said.stderr);
+    }
 }

@@ -205,3 +205,13 @@ fn a_stop_under_another_time_zone_finds_the_process() {
     env.cmd(&["stop", "web"]).var("TZ", "America/New_York").run().ok();
     assert!(!alive(pid));
 }
+
+#[test]
+fn all_includes_one_whose_record_is_damaged() {
+    let env = TestEnv::new();
+    let pid = env.start("web", &["sleep", "300"]);
+    env.put_record("web", "{");
+    env.put_record("gone", "{");
+    env.bgo(&["stop", "--all"]).ok();
+    assert!(!alive(pid));
+}
