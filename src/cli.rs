@@ -345,6 +345,9 @@ pub struct PickArgs {
     /// All that are down, without asking
     #[arg(short, long, conflicts_with = "names")]
     pub all: bool,
+    /// Whose they may be.
+    #[command(flatten)]
+    pub owners: Owners,
 }
 
 // `status`

@@ -31,6 +31,9 @@ pub struct UpArgs {
     /// Follow the output of all; Ctrl-C stops them
     #[arg(short, long)]
     pub attach: bool,
+    /// Whose they may be.
+    #[command(flatten)]
+    pub owners: Owners,
 }
 
 // `down`

@@ -1,6 +1,7 @@
 //! The arguments of `run`.
 
 use super::ProcessFlags;
+use super::selector::Owners;
 use clap::Args;
 use std::ffi::OsString;
 
@@ -19,6 +20,9 @@ pub struct RunArgs {
     /// What the process is to be like.
     #[command(flatten)]
     pub process: ProcessFlags,
+    /// Whose it may be.
+    #[command(flatten)]
+    pub owners: Owners,
     /// The command and its arguments
     #[arg(trailing_var_arg = true, value_name = "COMMAND", required = true)]
     pub command: Vec<OsString>,

@@ -1,5 +1,6 @@
 //! The arguments of `send`.
 
+use super::selector::Owners;
 use crate::domain::duration::Span;
 use clap::Args;
 use std::ffi::OsString;
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 /// What is said below the help of `send`.
 pub const NOTES: &str = "\
 The process must have been started with --stdin. What it has not read when it ends is dropped. Exits with 124 if nothing \
-was taken in time.";
+was taken in time, with 1 if a part was: the line `taken_bytes: N` of the error says how much.";
 
 // `send`
 #[derive(Debug, Args)]
@@ -31,4 +32,7 @@ pub struct SendArgs {
     /// Give up after this time
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub timeout: Span,
+    /// Whose it may be.
+    #[command(flatten)]
+    pub owners: Owners,
 }

@@ -96,7 +96,7 @@ pub const EXAMPLES: &[Example] = &[
     example(
         "start",
         "start it for a while: it ends after that time, or with the process that wants it",
-        &["bgo start web --ttl 2h --until-pid $$ --tag demo -- sleep 60", "bgo status --tag demo --json"],
+        &["bgo start web --owner agent-7 --ttl 2h --tag demo -- sleep 60", "bgo status --tag demo --json"],
     ),
     example("reap", "end what has outlived its lease", &["bgo start web --ttl 2h -- sleep 60", "bgo reap --json"]),
     example("resurrect", "after a reboot: bring back what was up", &["bgo resurrect --json"]),

@@ -8,6 +8,7 @@ use super::output::Output;
 use super::select::Selected;
 use crate::cli::Owners;
 use crate::domain::name::Name;
+use crate::domain::spec::Supervision;
 use crate::error::Result;
 use crate::ops::{self, Bgo};
 
@@ -25,6 +26,16 @@ impl Guard {
     /// `BGO_OWNER` is not text.
     pub fn new(owners: Owners) -> Result<Guard> {
         Ok(Guard { caller: if owners.any_owner { None } else { ops::owner_of_environment()? } })
+    }
+
+    /// Who a start with the settings `given` is by, where others' processes are to be left alone: the caller, or without a
+    /// name of its own the owner that it gives the process.
+    ///
+    /// # Errors
+    /// `BGO_OWNER` is not text.
+    pub fn starter(owners: Owners, given: &Supervision) -> Result<Option<String>> {
+        let caller = Guard::new(owners)?.caller;
+        Ok(caller.or_else(|| given.settings.owner.clone().flatten().filter(|_| !owners.any_owner)))
     }
 
     /// Checks that `name` is the caller's, or nobody's.

@@ -38,9 +38,8 @@ pub fn run(bgo: &Bgo, args: StartArgs, out: &Output) -> Result<ExitCode> {
     let Payload { specs, is_array } =
         payload::parse(&text, &supervision).map_err(|problems| not_understood(&problems))?;
     let group = group_of_environment()?;
-    let caller = Guard::new(args.flags.owners)?.caller;
-    let items = specs.into_iter().map(|spec| item(spec, &args.flags, group.as_ref(), caller.as_ref()));
-    let items: Vec<BatchStart> = items.collect();
+    let items = specs.into_iter().map(|spec| item(spec, &args.flags, group.as_ref()));
+    let items = items.collect::<Result<Vec<BatchStart>>>()?;
     match items.as_slice() {
         [one] if !is_array => perform(bgo, out, one),
         items => start_all(bgo, out, items, args.concurrency.map_or(AT_ONCE, usize::from)),
@@ -73,11 +72,12 @@ fn not_understood(problems: &[PayloadProblem]) -> Error {
 }
 
 /// The start that `spec` asks for; where it says nothing, `flags` do.
-fn item(spec: PayloadSpec, flags: &StartFlags, group: Option<&String>, caller: Option<&String>) -> BatchStart {
+fn item(spec: PayloadSpec, flags: &StartFlags, group: Option<&String>) -> Result<BatchStart> {
     let PayloadSpec { name, command, cwd, env, supervision: given, start } = spec;
     let mut supervision = flags.process.supervision();
     supervision.overlay(given);
     let explicit = supervision.clone();
+    let caller = Guard::starter(flags.owners, &explicit)?;
     if supervision.settings.group.is_none() {
         supervision.settings.group = group.cloned().map(Some);
     }
@@ -98,16 +98,16 @@ fn item(spec: PayloadSpec, flags: &StartFlags, group: Option<&String>, caller: O
         settle,
         if_not_running,
         only_same: Some(explicit),
-        caller: caller.cloned(),
+        caller,
         force,
         ..StartRequest::new(name, command.into_iter().map(Into::into).collect())
     };
-    BatchStart {
+    Ok(BatchStart {
         request,
         fetch: start.fetch.unwrap_or(flags.fetch),
         after_timeout: start.after_timeout.unwrap_or(flags.after_timeout).0,
         wait: wait.map(|timeout| timeout.map(|timeout| timeout.0)),
-    }
+    })
 }
 
 fn start_all(bgo: &Bgo, out: &Output, items: &[BatchStart], at_once: usize) -> Result<ExitCode> {

@@ -1,6 +1,7 @@
 //! `restart-stopped` and `restart-last`: restarting what is down, from a menu, by name, or all.
 
 use super::output::Output;
+use super::owners::Guard;
 use super::restart;
 use super::select::{Selected, Tally, each, each_in_time};
 use crate::cli::PickArgs;
@@ -26,8 +27,9 @@ pub enum Order {
 /// Restarts what was picked.
 pub fn run(bgo: &Bgo, args: &PickArgs, order: Order, out: &Output) -> Result<ExitCode> {
     bgo.store.check()?;
+    let guard = Guard::new(args.owners)?;
     if !args.names.is_empty() {
-        return named(bgo, args, out);
+        return named(bgo, args, &guard, out);
     }
     let mut down: Vec<Row> = ops::snapshot(bgo)?.into_iter().filter(is_down).collect();
     if order == Order::LastStoppedFirst {
@@ -35,6 +37,12 @@ pub fn run(bgo: &Bgo, args: &PickArgs, order: Order, out: &Output) -> Result<Exi
     }
     if down.is_empty() {
         out.say("nothing is stopped");
+        return Ok(Tally::of(out, &Selected::Listed(Vec::new())).finish());
+    }
+    let names = down.iter().filter_map(|row| Name::parse(&row.name).ok()).collect();
+    let allowed = guard.allowed(bgo, out, names);
+    down.retain(|row| allowed.iter().any(|name| name.as_str() == &*row.name));
+    if down.is_empty() {
         return Ok(Tally::of(out, &Selected::Listed(Vec::new())).finish());
     }
     let picked = if args.all { Some((0..down.len()).collect()) } else { pick(&down, out)? };
@@ -60,8 +68,9 @@ fn is_down(row: &Row) -> bool {
     !row.online && (row.state.is_settled() || row.state == State::Unknown)
 }
 
-fn named(bgo: &Bgo, args: &PickArgs, out: &Output) -> Result<ExitCode> {
+fn named(bgo: &Bgo, args: &PickArgs, guard: &Guard, out: &Output) -> Result<ExitCode> {
     each(bgo, out, &Selected::Typed(args.names.clone()), &mut |name| {
+        guard.check(bgo, name)?;
         if ops::is_up(bgo, name)? {
             return Ok(Reply::new(name, Action::Unchanged).told(format!("\"{name}\" runs already")));
         }

@@ -3,12 +3,13 @@
 use super::before::before_start;
 use super::direct::derived_name;
 use super::output::{Output, name};
+use super::owners::Guard;
 use super::start::request;
 use crate::cli::RunArgs;
 use crate::domain::name::Name;
 use crate::domain::outcome::Outcome;
 use crate::error::{ErrorKind, ExitCode, ExitStatus, Result};
-use crate::ops::{self, Bgo, Foreground, shell_status};
+use crate::ops::{self, Bgo, Foreground, StartRequest, shell_status};
 use crate::view::json;
 use crate::view::reply::RunReply;
 use std::collections::VecDeque;
@@ -37,7 +38,8 @@ fn in_foreground(bgo: &Bgo, args: RunArgs, out: &Output) -> Result<ExitStatus> {
         Some(text) => name(text)?,
         None => derived(&args)?,
     };
-    let start = request(&name, args.process, args.command)?;
+    let caller = Guard::starter(args.owners, &args.process.supervision())?;
+    let start = StartRequest { caller, ..request(&name, args.process, args.command)? };
     if let Some(interrupted) = before_start(bgo, out, &start, false, ops::AFTER_TIMEOUT)? {
         return Ok(interrupted.into());
     }

@@ -2,6 +2,7 @@
 
 use super::input;
 use super::output::{Output, known_name};
+use super::owners::Guard;
 use crate::cli::SendArgs;
 use crate::error::{ExitCode, Result};
 use crate::ops::{self, Bgo, Sent};
@@ -11,6 +12,7 @@ use std::os::unix::ffi::OsStringExt;
 /// Writes to the input of a process and says how much.
 pub fn run(bgo: &Bgo, args: SendArgs, out: &Output) -> Result<ExitCode> {
     let name = known_name(bgo, &args.name)?;
+    Guard::new(args.owners)?.check(bgo, &name)?;
     let mut bytes = match (args.text, args.file) {
         (Some(text), _) if text == "-" => input::of_stdin("what to send")?,
         (Some(text), _) => text.into_vec(),

@@ -31,9 +31,9 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>, o
         settle: if flags.wait.is_some() { Duration::ZERO } else { flags.settle.0 },
         if_not_running: flags.if_not_running,
         // The file of a project says all of its jobs explicitly.
+        caller: Guard::starter(flags.owners, &explicit)?,
         only_same: Some(if request.project.is_some() { request.supervision.clone() } else { explicit }),
         force: flags.force,
-        caller: Guard::new(flags.owners)?.caller,
         ..request
     };
     let wait = flags.wait.map(|timeout| timeout.map(|timeout| timeout.0));

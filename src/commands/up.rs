@@ -29,7 +29,7 @@ pub fn up(bgo: &Bgo, args: &UpArgs, out: &Output) -> Result<ExitCode> {
     warn(out, &project);
     let signals = interrupts()?;
     let is_live = io::stderr().is_terminal();
-    let request = request(args, is_live.then_some(FRAME));
+    let request = request(args, is_live.then_some(FRAME))?;
     let mut screen = Screen::new(out, is_live);
     let outcome = ops::up::up(bgo, &project, &request, &signals, &mut |jobs| screen.show(jobs, progress::came_up))?;
     screen.finish(&outcome, progress::came_up);
@@ -105,20 +105,21 @@ fn up_as_json(bgo: &Bgo, args: &UpArgs, out: &Output) -> Result<ExitCode> {
     let project = bgo.the_project()?;
     warn(out, &project);
     let signals = interrupts()?;
-    let outcome = ops::up::up(bgo, &project, &request(args, None), &signals, &mut |_| {})?;
+    let outcome = ops::up::up(bgo, &project, &request(args, None)?, &signals, &mut |_| {})?;
     out.document(json_jobs::batch(&outcome.jobs, outcome.interrupted));
     Ok(exit_code(&outcome))
 }
 
-fn request(args: &UpArgs, tick: Option<Duration>) -> UpRequest {
-    UpRequest {
+fn request(args: &UpArgs, tick: Option<Duration>) -> Result<UpRequest> {
+    Ok(UpRequest {
         names: args.names.clone(),
         force_recreate: args.force_recreate,
         no_deps: args.no_deps,
         after_timeout: args.after_timeout.0,
         abort_on_failure: args.abort_on_failure,
+        caller: Guard::new(args.owners)?.caller,
         tick,
-    }
+    })
 }
 
 /// Stops jobs of the project: all that are registered, also those that its file no longer has.

@@ -53,11 +53,27 @@ pub fn check_owner(bgo: &Bgo, name: &Name, caller: &str) -> Result<()> {
     // What cannot be read says nothing about its owner; whoever acts on it tells of it.
     let record = bgo.store.read(name).ok().flatten();
     match record.and_then(|record| record.spec.owner) {
-        Some(owner) if owner != caller => {
-            Err(Error::new(ErrorKind::OtherOwner, format!("\"{name}\" belongs to \"{owner}\""))
-                .because(format!("you are \"{caller}\" (BGO_OWNER)"))
-                .hint("add --any-owner to do it all the same"))
-        }
+        Some(owner) if owner != caller => Err(other_owner(name.as_str(), &owner)
+            .because(format!("you are \"{caller}\" (BGO_OWNER)"))
+            .hint("add --any-owner to do it all the same")),
         _ => Ok(()),
     }
+}
+
+/// Checks that a start by `caller`, if it has a name, may take the name of `record`: a new life would go on in the other's
+/// logs, and be its starter's from then on.
+///
+/// # Errors
+/// It is somebody else's.
+pub(super) fn check_starter(record: &Record, caller: Option<&str>) -> Result<()> {
+    match (&record.spec.owner, caller) {
+        (Some(owner), Some(caller)) if owner != caller => Err(other_owner(&record.name, owner)
+            .because(format!("you are \"{caller}\""))
+            .hint("start it under another name; --any-owner takes this one")),
+        _ => Ok(()),
+    }
+}
+
+fn other_owner(name: &str, owner: &str) -> Error {
+    Error::new(ErrorKind::OtherOwner, format!("\"{name}\" belongs to \"{owner}\""))
 }

@@ -160,12 +160,14 @@ pub fn check_program(name: &str, program: &Path) -> Result<()> {
     executable(program).map_err(|e| not_runnable(name, program.as_os_str(), &e))?;
     let Some(interpreter) = interpreter_of(program) else { return Ok(()) };
     executable(&interpreter).map_err(|e| {
-        cannot_start(name).because(format!(
-            "the interpreter \"{}\" of \"{}\": {}",
-            interpreter.display(),
-            program.display(),
-            describe(&e)
-        ))
+        cannot_start(name)
+            .because(format!(
+                "the interpreter \"{}\" of \"{}\": {}",
+                interpreter.display(),
+                program.display(),
+                describe(&e)
+            ))
+            .hint("install it, or mend the first line of the script")
     })
 }
 
@@ -230,6 +232,14 @@ pub fn not_runnable(name: &str, program: &OsStr, error: &io::Error) -> Error {
         Some(libc::ENOEXEC) => {
             format!("give it a first line such as #!/bin/sh, or run it with its interpreter: sh {shown}")
         }
+        Some(libc::ENOENT) if !shown.contains('/') => {
+            "nothing on PATH is called so: name another program, or give its path".to_owned()
+        }
+        Some(libc::ENOENT | libc::ENOTDIR) if !shown.starts_with('/') => {
+            "check the path: it starts in the folder of the process, which --cwd DIR chooses".to_owned()
+        }
+        Some(libc::ENOENT | libc::ENOTDIR) => "check the path; a program without one is looked up on PATH".to_owned(),
+        Some(libc::EISDIR) => "that is a folder: name a program in it, or choose it with --cwd".to_owned(),
         _ => String::new(),
     };
     cannot_start(name).because(format!("\"{shown}\": {error_text}")).hint(hint)

@@ -35,7 +35,8 @@ pub struct Sent {
 ///
 /// # Errors
 /// It does not run, was not started with `--stdin`, reads no more, or its input was ended before;
-/// [`ErrorKind::TimedOut`], if nothing was taken in that time; [`ErrorKind::Io`], if a part was.
+/// [`ErrorKind::TimedOut`], if nothing was taken in that time; [`ErrorKind::Io`], if a part was. Once it was tried, `details`
+/// say how many bytes were taken: `taken_bytes: 65536`.
 pub fn send(bgo: &Bgo, name: &Name, bytes: &[u8], eof: bool, timeout: Duration) -> Result<Sent> {
     let record = bgo.record_of_running(name)?;
     if !is_up(bgo, name)? {
@@ -51,9 +52,10 @@ pub fn send(bgo: &Bgo, name: &Name, bytes: &[u8], eof: bool, timeout: Duration) 
         return Err(nobody_reads(name, &record));
     };
     if !lock_input(&pipe, timeout).map_err(|e| broken(&e))? {
-        return Err(Error::new(ErrorKind::TimedOut, cannot(name))
+        let error = Error::new(ErrorKind::TimedOut, cannot(name))
             .because(format!("another send has been at it for {}", Span(timeout)))
-            .hint("--timeout TIME waits longer"));
+            .hint("--timeout TIME waits longer");
+        return Err(having_taken(0, error));
     }
     // Only now: another may have ended the input meanwhile.
     let Some(mut end) = bgo.store.open_input(&bgo.store.eof_path(name))? else {
@@ -72,7 +74,7 @@ pub fn send(bgo: &Bgo, name: &Name, bytes: &[u8], eof: bool, timeout: Duration) 
         Taken::Part(count) => return Err(too_slow(name, count, bytes.len(), timeout)),
         Taken::NobodyReads(count) => {
             let why = format!("nobody reads any more: {count} of {} bytes were taken", bytes.len());
-            return Err(nobody_reads(name, &record).because(why));
+            return Err(having_taken(count, nobody_reads(name, &record).because(why)));
         }
     }
     if eof {
@@ -81,8 +83,10 @@ pub fn send(bgo: &Bgo, name: &Name, bytes: &[u8], eof: bool, timeout: Duration) 
         // Once its keeper is gone, the end is there.
         let gone = platform::wait(&[(end.as_fd(), Interest::HangUp)], Some(deadline)).map_err(|e| broken(&e))?;
         if !gone.contains(&true) {
-            return Err(Error::new(ErrorKind::TimedOut, format!("cannot end the input of \"{name}\""))
-                .because(format!("its keeper has not answered for {}", Span(timeout))));
+            let error = Error::new(too_late(bytes.len()), format!("cannot end the input of \"{name}\""))
+                .because(format!("its keeper has not answered for {}", Span(timeout)))
+                .hint(format!("bgo send {} --eof tries again", name.shell()));
+            return Err(having_taken(bytes.len(), error));
         }
     }
     Ok(Sent { bytes: bytes.len(), eof })
@@ -152,9 +156,19 @@ fn ended(name: &Name) -> Error {
 }
 
 fn too_slow(name: &Name, taken: usize, all: usize, timeout: Duration) -> Error {
-    // The same command once more would send what was taken again.
-    let kind = if taken == 0 { ErrorKind::TimedOut } else { ErrorKind::Io };
-    Error::new(kind, format!("\"{name}\" has taken {taken} of {all} bytes in {}", Span(timeout)))
-        .because("it does not read its input")
-        .hint(format!("bgo logs {} shows what it does; --timeout TIME waits longer", name.shell()))
+    let error =
+        Error::new(too_late(taken), format!("\"{name}\" has taken {taken} of {all} bytes in {}", Span(timeout)))
+            .because("it does not read its input")
+            .hint(format!("bgo logs {} shows what it does; --timeout TIME waits longer", name.shell()));
+    having_taken(taken, error)
+}
+
+/// The same command once more would send again what was taken.
+fn too_late(taken: usize) -> ErrorKind {
+    if taken == 0 { ErrorKind::TimedOut } else { ErrorKind::Io }
+}
+
+/// With what a program needs in order to go on where this send has ended.
+fn having_taken(taken: usize, error: Error) -> Error {
+    Error { details: format!("taken_bytes: {taken}"), ..error }
 }

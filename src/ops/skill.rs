@@ -116,7 +116,8 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn not_ours(path: &Path, done: &str) -> Error {
-    Error::new(ErrorKind::Conflict, format!("{} is not {done}", path.display()))
+    // To try again does not help: somebody has to say that it may go.
+    Error::new(ErrorKind::NeedsAnswer, format!("{} is not {done}", path.display()))
         .because("it was not written by bgo, or has been edited since")
         .hint("look at it first; --force does it all the same")
 }

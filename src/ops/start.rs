@@ -3,7 +3,7 @@
 //! Why it exists: it is what bgo is for. Invariant: of any number of starts of one name at once exactly one wins, the
 //! others say who did; and what is refused leaves nothing behind.
 
-use super::caller::{check_owner, note_caller, owner_of_environment};
+use super::caller::{check_starter, note_caller, owner_of_environment};
 use super::dependencies::check_after;
 use super::end::{self, Orphan};
 use super::failure::{hint, waits_for_change};
@@ -60,7 +60,7 @@ pub struct StartRequest {
     pub if_not_running: bool,
     /// What was given explicitly, where a process that runs already is good enough only if it is as asked for. Default: any is.
     pub only_same: Option<Supervision>,
-    /// Who asks, where a process of another owner is not to be replaced. Default: anybody's may be.
+    /// Who asks, where the name of another owner is not to be taken, whether it runs or not. Default: anybody's may be.
     pub caller: Option<String>,
     /// Whether a process that runs already is replaced; together with `if_not_running` only one that is not as asked for.
     pub force: bool,
@@ -133,7 +133,12 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
     for _ in 0..ATTEMPTS {
         let taken = take_settled_name(bgo, request)?;
         match &taken {
-            Taken::Free(_, record) => check_project(request, record.as_deref())?,
+            Taken::Free(_, record) => {
+                check_project(request, record.as_deref())?;
+                // What the record is given to anyway stays with its owner.
+                let others = record.as_ref().filter(|record| record.spec.owner != spec.settings.owner);
+                others.map_or(Ok(()), |record| check_starter(record, request.caller.as_deref()))?;
+            }
             Taken::Running(..) => check_project(request, bgo.store.read(&request.name)?.as_ref())?,
         }
         match taken {
@@ -149,7 +154,9 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
                 }
             }
             Taken::Running(..) if request.force => {
-                request.caller.as_ref().map_or(Ok(()), |caller| check_owner(bgo, &request.name, caller))?;
+                // What cannot be read says nothing about its owner; the stop tells of it.
+                let record = bgo.store.read(&request.name).ok().flatten();
+                record.map_or(Ok(()), |record| check_starter(&record, request.caller.as_deref()))?;
                 let held = HeldPorts::look(bgo, &request.name);
                 match stop_run(bgo, &request.name, request.replaced_run.as_deref(), &StopRequest::default()) {
                     Err(e) if e.kind == ErrorKind::NotFound => a_moment(),

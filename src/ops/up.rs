@@ -40,6 +40,8 @@ pub struct UpRequest {
     pub after_timeout: Duration,
     /// Whether the first failure stops what was started.
     pub abort_on_failure: bool,
+    /// Who asks, where the jobs of other owners are not to be started or replaced. Default: anybody's may be.
+    pub caller: Option<String>,
     /// How often to be called back while nothing happens, for a clock that runs.
     pub tick: Option<Duration>,
 }
@@ -94,8 +96,11 @@ pub fn up(
         let planned = named.iter().find(|(other, _)| other.name.as_str() == job).map(|(_, name)| name.to_string());
         planned.unwrap_or_else(|| project.name_of(bgo, job))
     };
-    let requests: Vec<StartRequest> =
-        named.iter().map(|(job, name)| project.request(job, name.clone(), name_of)).collect();
+    let start = |(job, name): &(&Job, Name)| StartRequest {
+        caller: request.caller.clone(),
+        ..project.request(job, name.clone(), name_of)
+    };
+    let requests: Vec<StartRequest> = named.iter().map(start).collect();
     let list: Vec<(String, Vec<String>)> =
         jobs.iter().map(|job| (job.name.to_string(), job.after().to_vec())).collect();
     bgo.store.ensure()?; // There must be a folder to watch.
@@ -247,6 +252,7 @@ impl Default for UpRequest {
             no_deps: false,
             after_timeout: AFTER_TIMEOUT,
             abort_on_failure: false,
+            caller: None,
             tick: None,
         }
     }

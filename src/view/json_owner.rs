@@ -13,6 +13,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 pub struct ReapReply<'a> {
+    /// Its name.
+    pub name: &'a str,
     /// What was done, or with --dry-run would be.
     pub action: ReapAction,
     /// Why its lease is over.
@@ -28,10 +30,14 @@ pub struct ReapReply<'a> {
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReapAction {
-    /// It is ended.
+    /// It was ended.
     Stopped,
-    /// It is ended, if it runs, and forgotten.
+    /// It was ended, if it ran, and forgotten.
     Deleted,
+    /// It would be ended.
+    WouldStop,
+    /// It would be ended, if it runs, and forgotten.
+    WouldDelete,
 }
 
 /// What a `reap` did: of each process its name, and why, its pid, whether it was forgotten and whether that was only said;
@@ -41,8 +47,13 @@ pub fn reaped<'a>(
 ) -> String {
     let results = all.map(|(name, done)| {
         let reply = done.map(|(reason, pid, is_deleted, dry_run)| {
-            let action = if is_deleted { ReapAction::Deleted } else { ReapAction::Stopped };
-            ReapReply { action, reason, pid, dry_run }
+            let action = match (is_deleted, dry_run) {
+                (false, false) => ReapAction::Stopped,
+                (true, false) => ReapAction::Deleted,
+                (false, true) => ReapAction::WouldStop,
+                (true, true) => ReapAction::WouldDelete,
+            };
+            ReapReply { name, action, reason, pid, dry_run }
         });
         (name, reply)
     });

@@ -183,7 +183,7 @@ fn what_outlived_its_lease_without_a_sidecar_is_reaped() {
     let dry = env.bgo(&["reap", "-n", "--json"]).ok().json();
     assert_eq!(
         dry["results"][0]["data"],
-        json!({"action": "stopped", "reason": reason, "pid": pid, "dry_run": true}),
+        json!({"name": "a", "action": "would_stop", "reason": reason, "pid": pid, "dry_run": true}),
         "{dry}"
     );
     let done = reap(&env, &[]);
@@ -194,8 +194,12 @@ fn what_outlived_its_lease_without_a_sidecar_is_reaped() {
     assert!(alive(other) && alive(env.pid("c")));
     assert_eq!(reap(&env, &[]), "nothing to reap: no lease is over\n");
     assert_eq!(reap(&env, &["--delete", "--dry-run"]).lines().count(), 2);
+    let dry = env.bgo(&["reap", "--delete", "--dry-run", "--json"]).ok().json();
+    assert_eq!(dry["results"][0]["data"]["action"], "would_delete");
     let told = env.bgo(&["reap", "--delete", "--json"]).ok().json();
     assert_eq!((&told["outcome"], &told["total"]), (&json!("success"), &json!(2)));
+    let data = &told["results"][1]["data"];
+    assert_eq!((&data["name"], &data["action"]), (&json!("b"), &json!("deleted")));
     assert_eq!(env.names(), ["c", "d"]);
     assert_eq!(env.entries("logs").iter().filter(|log| log.starts_with("a.") || log.starts_with("b.")).count(), 0);
 }

@@ -168,7 +168,9 @@ fn a_caller_with_a_name_leaves_the_processes_of_others_alone() {
         &["set", "bob", "--max-rss", "1G"],
         &["pause", "bob"],
         &["watch", "bob"],
-        &["start", "--force", "bob", "--", "sleep", "300"],
+        &["send", "bob", "hey"],
+        &["restart-stopped", "bob"],
+        &["restart-last", "bob"],
     ] {
         let told = by(&env, "ann", act).code(1);
         told.says(
@@ -177,7 +179,7 @@ fn a_caller_with_a_name_leaves_the_processes_of_others_alone() {
         );
         let error: Value =
             serde_json::from_str(&by(&env, "ann", &[act, &["--json"]].concat()).code(1).stderr).unwrap_or_default();
-        assert!(act[0] == "start" || error["error"]["type"] == "other_owner", "{act:?}: {error}");
+        assert_eq!(error["error"]["type"], "other_owner", "{act:?}");
     }
     assert!(pids.iter().all(|&pid| alive(pid)));
     // Its own, and nobody's.
@@ -196,6 +198,86 @@ fn a_caller_with_a_name_leaves_the_processes_of_others_alone() {
     assert_eq!(told.stderr, "bgo: \"bob\" belongs to \"bob\": it was left alone; --any-owner includes it\n");
     by(&env, "ann", &["delete", "-y", "bob", "--any-owner"]).ok();
     assert_eq!(env.names(), [""; 0]);
+}
+
+/// What `bgo ARGS…` of ann says of a name that she is not given.
+#[track_caller]
+fn refused_to_ann(env: &TestEnv, args: &[&str]) {
+    by(env, "ann", args).code(1).says(
+        "",
+        "bgo: \"bob\" belongs to \"bob\": you are \"ann\"\nhint: start it under another name; --any-owner takes this one\n",
+    );
+}
+
+#[test]
+fn a_start_takes_no_name_of_another_owner_whether_it_runs_or_not() {
+    let env = shared();
+    let pid = env.pid("bob");
+    refused_to_ann(&env, &["start", "--force", "bob", "--", "sleep", "9"]);
+    refused_to_ann(&env, &["start", "--force", "--if-not-running", "--tag", "x", "bob", "--", "sleep", "9"]);
+    assert!(alive(pid));
+    // To be told that it runs does nothing to it.
+    by(&env, "ann", &["start", "--if-not-running", "bob", "--", "sleep", "300"]).ok();
+    by(&env, "bob", &["stop", "bob"]).ok();
+    let before = env.record("bob");
+    for start in [&["start", "bob"][..], &["start", "--if-not-running", "bob"], &["start", "--force", "bob"], &["bob"]]
+    {
+        refused_to_ann(&env, &[start, &["--", "sleep", "9"]].concat());
+    }
+    refused_to_ann(&env, &["start", "--spec", r#"{"name": "bob", "command": ["sleep", "9"]}"#]);
+    let told = by(&env, "ann", &["run", "--name", "bob", "--", "true"]).code(125).stderr;
+    assert!(told.starts_with("bgo: \"bob\" belongs to \"bob\": you are \"ann\"\n"), "{told}");
+    // Who gives the owner in each command is known by that.
+    env.bgo(&["start", "--owner", "ann", "bob", "--", "sleep", "9"]).code(1);
+    let spec = r#"[{"name": "bob", "command": ["sleep", "9"], "owner": "ann"}]"#;
+    let told = env.bgo(&["start", "--json", "--spec", spec]).code(1).json();
+    assert_eq!(told["results"][0]["error"]["type"], "other_owner");
+    assert_eq!(env.record("bob"), before);
+    // What stays his, and what is nobody's.
+    by(&env, "ann", &["start", "--settle", "0", "--owner", "bob", "bob", "--", "sleep", "300"]).ok();
+    by(&env, "bob", &["stop", "bob"]).ok();
+    by(&env, "ann", &["stop", "nobody"]).ok();
+    by(&env, "ann", &["start", "--settle", "0", "nobody", "--", "sleep", "300"]).ok();
+    assert_eq!(env.row("nobody")["owner"], "ann");
+    // Who says so takes it.
+    by(&env, "ann", &["start", "--settle", "0", "--any-owner", "bob", "--", "sleep", "300"]).ok();
+    assert_eq!(env.row("bob")["owner"], "ann");
+    // A person at a shell.
+    env.bgo(&["stop", "bob"]).ok();
+    env.bgo(&["start", "--settle", "0", "bob", "--", "sleep", "300"]).ok();
+    assert_eq!(env.row("bob")["owner"], json!(null));
+}
+
+#[test]
+fn what_is_down_of_others_is_not_restarted_with_the_rest() {
+    for verb in ["restart-stopped", "restart-last"] {
+        let env = shared();
+        env.bgo(&["stop", "--all"]).ok();
+        let told = by(&env, "ann", &[verb, "--all"]).ok();
+        assert_eq!(told.stderr, "bgo: \"bob\" belongs to \"bob\": it was left alone; --any-owner includes it\n");
+        assert_eq!(online(&env), ["ann", "nobody"]);
+        by(&env, "ann", &[verb, "--all"]).ok();
+        by(&env, "ann", &[verb, "bob"]).code(1);
+        assert_eq!(online(&env), ["ann", "nobody"]);
+        by(&env, "ann", &[verb, "bob", "--any-owner"]).ok();
+        assert_eq!(online(&env), ["ann", "bob", "nobody"]);
+    }
+}
+
+#[test]
+fn up_takes_no_job_of_another_owner() {
+    let env = TestEnv::new();
+    let jobs = "[jobs.a]\ncmd = \"sleep 300\"\n[jobs.b]\ncmd = \"sleep 300\"\nowner = \"bob\"\n";
+    fs::write(env.work().join("bgo.toml"), jobs).unwrap();
+    by(&env, "eve", &["up"]).ok();
+    by(&env, "eve", &["down", "--any-owner"]).ok();
+    let told = by(&env, "ann", &["up"]).code(1).stderr;
+    assert!(told.contains("\"a\" belongs to \"eve\": you are \"ann\"\n"), "{told}");
+    // That one is of bob's whoever starts it.
+    assert_eq!(online(&env), ["b"]);
+    by(&env, "ann", &["up", "--force-recreate", "b"]).code(1);
+    by(&env, "ann", &["up", "--any-owner"]).ok();
+    assert_eq!((online(&env), &env.row("a")["owner"]), (vec!["a".to_owned(), "b".to_owned()], &json!("ann")));
 }
 
 #[test]

@@ -95,8 +95,16 @@ fn a_restart_whose_command_has_vanished_leaves_the_running_one_alone() {
     fs::remove_file(&interpreter).unwrap();
     fs::remove_dir(&folder).unwrap();
     for (name, why) in [
-        ("command", "\"DIR/work/gone.sh\": No such file or directory\n"),
-        ("interpreter", "the interpreter \"DIR/bin/mysh\" of \"DIR/work/interpreted\": No such file or directory\n"),
+        (
+            "command",
+            "\"DIR/work/gone.sh\": No such file or directory\n\
+             hint: check the path; a program without one is looked up on PATH\n",
+        ),
+        (
+            "interpreter",
+            "the interpreter \"DIR/bin/mysh\" of \"DIR/work/interpreted\": No such file or directory\n\
+             hint: install it, or mend the first line of the script\n",
+        ),
         ("folder", "chdir to \"DIR/work/app\": No such file or directory\nhint: name an existing folder with --cwd\n"),
     ] {
         let refused = env.bgo(&["restart", name]).code(1);

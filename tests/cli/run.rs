@@ -105,7 +105,11 @@ fn with_a_name_record_and_logs_are_kept_and_only_this_run_is_shown() {
 fn what_bgo_cannot_do_is_125_and_a_wrong_line_2() {
     let env = TestEnv::new();
     let failed = env.bgo(&["run", "--", "no-such-program"]).code(125);
-    failed.says("", "bgo: cannot start \"no-such-program\": \"no-such-program\": command not found\n");
+    failed.says(
+        "",
+        "bgo: cannot start \"no-such-program\": \"no-such-program\": command not found\n\
+         hint: nothing on PATH is called so: name another program, or give its path\n",
+    );
     assert!(!env.state().exists());
     env.start("web", &["sleep", "600"]);
     let refused = env.bgo(&["run", "--name", "web", "--", "true"]).code(125);

@@ -3,7 +3,7 @@
 
 use crate::env::{TestEnv, alive, descriptors, kill9, wait_until};
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
@@ -132,6 +132,7 @@ fn a_pipe_that_nobody_reads_is_told_of_in_time() {
     fs::write(env.work().join("much"), vec![b'x'; 100_000]).unwrap();
     let said = env.bgo(&["send", "slow", "--file", "much", "--timeout", "200ms"]).code(1);
     assert!(said.stderr.starts_with("bgo: \"slow\" has taken 65536 of 100000 bytes in 200ms: "), "{}", said.stderr);
+    assert!(said.stderr.contains("\ntaken_bytes: 65536\n"), "{}", said.stderr);
     let said = env.bgo(&["send", "slow", "x", "--timeout", "100ms"]).code(124);
     assert!(said.stderr.starts_with("bgo: \"slow\" has taken 0 of 1 bytes in 100ms: "), "{}", said.stderr);
     // Other commands do not wait for one that is at it.
@@ -142,11 +143,32 @@ fn a_pipe_that_nobody_reads_is_told_of_in_time() {
     // What was not read is dropped with the run, and who waits for it is told.
     env.bgo(&["restart", "slow"]).ok();
     let said = waiting.finish().code(1);
+    assert!(said.stderr.contains("\ntaken_bytes: 0\n"), "{}", said.stderr);
     assert!(said.stderr.contains("nobody reads any more: 0 of 1 bytes were taken"), "{}", said.stderr);
     env.bgo(&["send", "slow", "--file", "much", "--timeout", "200ms"]).code(1);
     env.bgo(&["stop", "slow"]).ok();
     let said = env.bgo(&["send", "slow", "x"]).code(1);
     said.says("", "bgo: \"slow\" is not running\nhint: bgo restart slow starts it\n");
+}
+
+#[test]
+fn a_send_of_which_a_part_was_taken_is_gone_on_with() {
+    let env = TestEnv::new();
+    env.start_script(&STDIN, "slow", "echo ready; until [ -e go ]; do sleep 0.01; done; exec cat");
+    let text: Vec<u8> = (0..100_000u32).map(|n| b'a' + (n % 23) as u8).collect();
+    fs::write(env.work().join("much"), &text).unwrap();
+    let said = env.bgo(&["send", "slow", "--file", "much", "--timeout", "100ms", "--json"]).code(1);
+    let error: Value = serde_json::from_str(&said.stderr).unwrap();
+    let (kind, retryable) = (&error["error"]["type"], &error["error"]["retryable"]);
+    assert_eq!((kind, retryable), (&json!("io"), &json!(false)), "what was taken would be sent twice");
+    let details = error["error"]["details"].as_array().unwrap();
+    let taken = details.iter().find_map(|line| line.as_str()?.strip_prefix("taken_bytes: ")?.parse::<usize>().ok());
+    let taken = taken.unwrap();
+    fs::write(env.work().join("go"), "").unwrap();
+    fs::write(env.work().join("rest"), &text[taken..]).unwrap();
+    env.bgo(&["send", "slow", "--file", "rest", "--eof"]).ok();
+    wait_until("all to be read", || env.log("slow", "out").len() == "ready\n".len() + text.len());
+    assert_eq!(&env.log("slow", "out").as_bytes()["ready\n".len()..], text);
 }
 
 #[test]

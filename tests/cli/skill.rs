@@ -1,7 +1,7 @@
 //! `skill`: the file that teaches an agent is right, and is written where agents look, over nobody's work.
 
 use crate::env::{BGO, TestEnv};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -21,6 +21,7 @@ fn every_command_in_the_skill_works() {
     for block in blocks {
         env.program("sh", &["-euc", &block]).run().ok();
     }
+    assert!(text.lines().count() <= 82 && !text.contains("export ") && !text.contains("--until-pid $$"), "{text}");
     assert_eq!(env.names(), [""; 0], "it shows how to clean up");
     env.assert_all_gone();
     // What is named in passing is there as well.
@@ -76,6 +77,9 @@ fn what_somebody_has_written_is_left_alone_unless_forced() {
         fs::write(&path, &theirs).unwrap();
         let said = install(&[]).code(1);
         assert!(said.stderr.contains("was not written by bgo, or has been edited since"), "{}", said.stderr);
+        let error: Value = serde_json::from_str(&install(&["--json"]).code(1).stderr).unwrap();
+        let (kind, retryable) = (&error["error"]["type"], &error["error"]["retryable"]);
+        assert_eq!((kind, retryable), (&json!("needs_answer"), &json!(false)), "only --force helps");
         env.bgo(&["skill", "uninstall", "claude"]).code(1);
         assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
         install(&["--force"]).ok().says(&format!("updated {}\n", path.display()), "");

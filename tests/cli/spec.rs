@@ -89,7 +89,8 @@ fn in_json_an_array_is_answered_by_a_batch_and_a_spec_by_a_reply() {
         }},
         {"index": 1, "ok": false, "name": "bad", "error": {
             "type": "start_failed", "message": "cannot start \"bad\": \"no-such-program\": command not found",
-            "hint": null, "retryable": false, "details": [],
+            "hint": "nothing on PATH is called so: name another program, or give its path", "retryable": false,
+            "details": [],
         }},
         {"index": 2, "ok": true, "name": "done", "data": {
             "name": "done", "action": "started", "pid": null, "already_running": false, "end": null,

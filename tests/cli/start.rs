@@ -245,19 +245,40 @@ fn what_cannot_start_is_explained_and_leaves_nothing() {
     executable(&env.work().join("lost.sh"), "#!/no/such/interpreter -u\n");
     let path = |name: &str| env.work().join(name).to_string_lossy().into_owned();
     for (args, code, told) in [
-        (&["start", "web", "--", "nosuch-xyz"][..], 1, "cannot start \"web\": \"nosuch-xyz\": command not found\n"),
-        (&["start", "web", "--", "./nosuch"], 1, "cannot start \"web\": \"./nosuch\": No such file or directory\n"),
+        (
+            &["start", "web", "--", "nosuch-xyz"][..],
+            1,
+            "cannot start \"web\": \"nosuch-xyz\": command not found\n\
+             hint: nothing on PATH is called so: name another program, or give its path\n",
+        ),
+        (
+            &["start", "web", "--", "./nosuch"],
+            1,
+            "cannot start \"web\": \"./nosuch\": No such file or directory\n\
+             hint: check the path: it starts in the folder of the process, which --cwd DIR chooses\n",
+        ),
         (
             &["start", "web", "--", &path("plain.txt")],
             1,
             "cannot start \"web\": \"DIR/work/plain.txt\": Permission denied\nhint: chmod +x DIR/work/plain.txt\n",
         ),
-        (&["start", "web", "--", "/usr"], 1, "cannot start \"web\": \"/usr\": Is a directory\n"),
+        (
+            &["start", "web", "--", "/nonexistent"],
+            1,
+            "cannot start \"web\": \"/nonexistent\": No such file or directory\n\
+             hint: check the path; a program without one is looked up on PATH\n",
+        ),
+        (
+            &["start", "web", "--", "/usr"],
+            1,
+            "cannot start \"web\": \"/usr\": Is a directory\n\
+             hint: that is a folder: name a program in it, or choose it with --cwd\n",
+        ),
         (
             &["start", "web", "--", &path("lost.sh")],
             1,
             "cannot start \"web\": the interpreter \"/no/such/interpreter\" of \"DIR/work/lost.sh\": \
-             No such file or directory\n",
+             No such file or directory\nhint: install it, or mend the first line of the script\n",
         ),
         (
             &["start", "--cwd", "/no/such", "web", "--", "sleep", "300"],
