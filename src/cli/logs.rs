@@ -12,7 +12,7 @@ use std::ffi::OsString;
 /// What the help of both ends with.
 pub(super) const NOTES: &str = "\
 Of several processes each line stands behind the name of its process, and a line of standard error has ! there instead \
-of |. With --grep it exits with 1 if no line matches. A line longer than 64 KiB counts as several, where lines count. \
+of |. With --grep or --level it exits with 1 if no line passes. A line longer than 64 KiB counts as several, where lines count. \
 With --json a reply has at most --max-bytes, a line at most 8 KiB, and a cursor to go on from; a follow is one object a \
 line. A \
 follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0 when all have \

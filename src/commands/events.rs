@@ -173,7 +173,7 @@ impl<'a> Logs<'a> {
         let mut ready = String::new();
         let mut tell = |told: Written<'_>| {
             match told {
-                Written::Line { name, stream, line } => ready.push_str(&log_line(name, stream, line)),
+                Written::Line { name, stream, line, .. } => ready.push_str(&log_line(name, stream, line)),
                 Written::Lost { name, stream, bytes } => {
                     let data = Data { stream: Some(word(stream)), bytes: Some(bytes), ..Data::default() };
                     ready.push_str(&written(name, Kind::Lost, data));

@@ -5,7 +5,7 @@ use super::output::{Output, known_name};
 use crate::cli::{ExpectArgs, From, OneStream};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::logs::Pattern;
-use crate::ops::expect::{Expectation, Expected, From as Place, expect};
+use crate::ops::expect::{Expectation, Expected, From as Place, InVain, expect};
 use crate::ops::logs::Which;
 use crate::ops::{Bgo, Reached};
 use crate::platform::SignalQueue;
@@ -31,10 +31,19 @@ pub fn run(bgo: &Bgo, args: &ExpectArgs, out: &Output) -> Result<ExitCode> {
     let signals = SignalQueue::new(&[libc::SIGINT, libc::SIGTERM]).map_err(|e| Error::io("cannot wait", &e))?;
     let expectation = Expectation { pattern, from, which, timeout: args.timeout.map(|timeout| timeout.0) };
     let what = format!("waiting for {:?} in the output of \"{name}\"", args.pattern);
-    let failed = |kind, cause: String, last_lines: String| {
+    let failed = |kind, cause: String, InVain { last_lines, missing }: InVain| {
         let mut error = Error::new(kind, format!("{:?} did not come in the output of \"{name}\"", args.pattern));
         error.details = last_lines;
-        error.because(cause).hint(format!("bgo logs {shell} shows its output"))
+        if missing == 0 {
+            return error.because(cause).hint(format!("bgo logs {shell} shows its output"));
+        }
+        error
+            .because(format!(
+                "{cause}; {missing} bytes of its output are not kept any more, and it may have been in them"
+            ))
+            .hint(format!(
+                "bgo logs {shell} --all shows what is kept; bgo set {shell} --log-keep N keeps more from now on"
+            ))
     };
     match out.awaiting(&what, || expect(bgo, &name, &expectation, &signals))? {
         Expected::Matched(found) => {
@@ -52,17 +61,17 @@ pub fn run(bgo: &Bgo, args: &ExpectArgs, out: &Output) -> Result<ExitCode> {
             }));
             Ok(ExitCode::Done)
         }
-        Expected::Ended(reached, last_lines) => {
+        Expected::Ended(reached, in_vain) => {
             let how = match reached {
                 Reached::Ready => "it is ready".to_owned(),
                 Reached::Ended(exit) | Reached::Down(exit) => format!("it has ended: {exit}"),
                 Reached::Deleted(_) => "it was deleted".to_owned(),
             };
-            Err(failed(ErrorKind::NotRunning, how, last_lines))
+            Err(failed(ErrorKind::NotRunning, how, in_vain))
         }
-        Expected::TimedOut(last_lines) => {
+        Expected::TimedOut(in_vain) => {
             let timeout = args.timeout.map(|timeout| timeout.to_string()).unwrap_or_default();
-            Err(failed(ErrorKind::TimedOut, format!("waited {timeout}"), last_lines))
+            Err(failed(ErrorKind::TimedOut, format!("waited {timeout}"), in_vain))
         }
         Expected::Interrupted => {
             out.after_interrupt();

@@ -62,14 +62,15 @@ pub fn run(bgo: &Bgo, wanted: &Wanted, out: &Output) -> Result<ExitCode> {
     let run = wanted.run.or(wanted.part.since_start.then_some(0));
     let filter = Filter { grep, level: wanted.part.level, strip_ansi: wanted.part.strip_ansi };
     let request = LogRequest { which: wanted.which, run, lines: wanted.lines, filter };
-    let (code, any) = match (wanted.selector.names.as_slice(), Form::of(wanted.follow, &wanted.read, out)?) {
-        (_, Form::Reply) => logs_read::run(bgo, &wanted.selector, &request, &wanted.read, out)?,
-        ([name], Form::Bytes) => one(bgo, &known_name(bgo, name)?, &request, wanted.follow, out)?,
-        // A group has the form of several also while it has one member: another may join it.
-        _ => logs_many::run(bgo, &wanted.selector, &request, wanted.follow, out)?,
-    };
+    let (code, any) =
+        match (wanted.selector.names.as_slice(), Form::of(wanted.follow, &wanted.read, wanted.lines, out)?) {
+            (_, Form::Reply) => logs_read::run(bgo, &wanted.selector, &request, &wanted.read, out)?,
+            ([name], Form::Bytes) => one(bgo, &known_name(bgo, name)?, &request, wanted.follow, out)?,
+            // A group has the form of several also while it has one member: another may join it.
+            _ => logs_many::run(bgo, &wanted.selector, &request, wanted.follow, out)?,
+        };
     // As grep does it.
-    let in_vain = request.filter.grep.is_some() && !any && code == ExitCode::Done;
+    let in_vain = request.filter.selects() && !any && code == ExitCode::Done;
     Ok(if in_vain { ExitCode::Failed } else { code })
 }
 

@@ -123,8 +123,8 @@ fn show(
             let what = format!("the first {} bytes of that run are not kept any more", excerpt.missing);
             lines.out.note(&format!("bgo: {} of \"{name}\": {what}", described(excerpt.stream)));
         }
-        let shown = excerpt.show_lines(request, &mut |line| {
-            lines.push(name, excerpt.stream, line);
+        let shown = excerpt.show_lines(request, &mut |line, torn| {
+            lines.push(name, excerpt.stream, line, torn);
             if lines.ready.len() < AT_ONCE { Ok(()) } else { lines.flush(&mut stdout) }
         });
         match shown {
@@ -214,8 +214,8 @@ impl<'a> Lines<'a> {
 
     fn take(&mut self, told: Told<'_>, out: &mut dyn Write) -> io::Result<()> {
         match told {
-            Told::Line { name, stream, line } => {
-                self.push(name, stream, line);
+            Told::Line { name, stream, line, torn } => {
+                self.push(name, stream, line, torn);
                 if self.ready.len() < AT_ONCE { Ok(()) } else { self.flush(out) }
             }
             Told::Pause => self.flush(out),
@@ -251,7 +251,7 @@ impl<'a> Lines<'a> {
         self.ready.extend_from_slice(stream_line(line).as_bytes());
     }
 
-    fn push(&mut self, name: &Name, stream: Stream, line: &[u8]) {
+    fn push(&mut self, name: &Name, stream: Stream, line: &[u8], continued: bool) {
         if self.out.is_json() {
             (self.any, self.count) = (true, self.count + 1);
             let (text, truncated) = cut(line.strip_suffix(b"\n").unwrap_or(line));
@@ -262,6 +262,7 @@ impl<'a> Lines<'a> {
                 n,
                 text,
                 truncated,
+                continued,
                 ..StreamLine::default()
             });
         }

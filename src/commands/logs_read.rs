@@ -45,14 +45,15 @@ impl Form {
     ///
     /// # Errors
     /// They do not go together.
-    pub fn of(follow: Option<bool>, flags: &ReadFlags, out: &Output) -> Result<Form> {
+    pub fn of(follow: Option<bool>, flags: &ReadFlags, lines: Option<u64>, out: &Output) -> Result<Form> {
         if follow.is_some() {
             return Ok(if out.is_json() { Form::Lines } else { Form::Bytes });
         }
-        if flags.output.is_some_and(|form| form != OutputForm::Inline) && flags.head.is_some() {
-            return Err(Error::new(ErrorKind::Usage, "--head cannot be used with --output auto or artifact")
+        if flags.output.is_some_and(|form| form != OutputForm::Inline) && (flags.head.is_some() || lines.is_some()) {
+            let (flag, which) = if flags.head.is_some() { ("--head", "first") } else { ("--lines", "last") };
+            return Err(Error::new(ErrorKind::Usage, format!("{flag} cannot be used with --output auto or artifact"))
                 .because("an artifact is all of it")
-                .hint("--head N --output inline gives the first lines"));
+                .hint(format!("{flag} N --output inline gives the {which} lines")));
         }
         let is_plain = flags.head.is_none()
             && flags.max_bytes.is_none()
@@ -326,8 +327,7 @@ impl<'a> Call<'a> {
                 Ok(())
             })?;
             let read = read.map_err(|e| Error::io("cannot read the log", &e))?;
-            let fits = !read.has_more && (!read.has_earlier || self.request.lines.is_some());
-            if self.flags.output != Some(OutputForm::Auto) || fits {
+            if self.flags.output != Some(OutputForm::Auto) || !read.has_more {
                 return Ok(Answer::Logs(reply(JsonForm::Inline, lines, None, read)));
             }
         }

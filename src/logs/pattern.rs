@@ -1,7 +1,8 @@
 //! What is looked for in the lines of a log.
 //!
 //! Why it exists: readiness by output (`--ready-when`) and `logs --grep` find the same things in the same line. Invariant:
-//! colours never hide a text; bytes that are no UTF-8 are looked at as a reader would see them.
+//! colours never hide a text; bytes that are no UTF-8 are looked at as a reader would see them; `^` is the beginning of a line
+//! and not that of what is left of one.
 
 use crate::domain::ansi;
 use regex_lite::Regex;
@@ -41,12 +42,35 @@ impl Pattern {
         self.matched(&String::from_utf8_lossy(&ansi::strip(without_end(line)))).is_some()
     }
 
+    /// Whether it is in `rest`, the end of a line whose beginning is not known.
+    pub fn is_in_rest(&self, rest: &[u8]) -> bool {
+        self.find_in_rest(rest).is_some()
+    }
+
+    /// As [`Pattern::find`], in the end of a line whose beginning is not known.
+    pub fn find_in_rest(&self, rest: &[u8]) -> Option<(Range<usize>, String)> {
+        self.find_with(rest, |text| match &self.0 {
+            Kind::Text(_) => self.matched(text),
+            Kind::Regex(regex) => {
+                // Something is before it, so that the beginning of a line does not match there.
+                let before = char::REPLACEMENT_CHARACTER.len_utf8();
+                let line = format!("{}{text}", char::REPLACEMENT_CHARACTER);
+                let found = regex.find_at(&line, before)?;
+                Some(found.start() - before..found.end() - before)
+            }
+        })
+    }
+
     /// Where in `line` it is, with the escape sequences within; its text without them.
     pub fn find(&self, line: &[u8]) -> Option<(Range<usize>, String)> {
+        self.find_with(line, |text| self.matched(text))
+    }
+
+    fn find_with(&self, line: &[u8], matched: impl Fn(&str) -> Option<Range<usize>>) -> Option<(Range<usize>, String)> {
         let line = without_end(line);
         let plain = ansi::strip(line);
         let text = String::from_utf8_lossy(&plain);
-        let found = self.matched(&text)?;
+        let found = matched(&text)?;
         let matched = text[found.clone()].to_owned();
         // Back over what was replaced, then over what was left out.
         let [start, end] = [found.start, found.end].map(|at| raw_place(line, plain_place(&plain, at)));
@@ -116,6 +140,20 @@ mod tests {
             assert_eq!(pattern.find(line), Some((found, text.to_owned())), "{line:?}");
         }
         assert_eq!(Pattern::text("x").find(b"\x1b[1mready"), None);
+        for (regex, found) in [
+            ("^re", None),
+            ("^ready$|y$", Some(4..5)),
+            ("(?m)^ready", None),
+            ("^(re)?", None),
+            (".*", Some(0..5)),
+            ("re", Some(0..2)),
+            ("[r-z]", Some(0..1)),
+        ] {
+            let pattern = Pattern::regex(regex).unwrap();
+            assert_eq!(pattern.find_in_rest(b"ready\n").map(|(range, _)| range), found, "{regex}");
+            assert_eq!(pattern.is_in_rest(b"ready\n"), found.is_some(), "{regex}");
+            assert!(pattern.is_in(b"ready\n"), "{regex}");
+        }
         assert!(Pattern::text("[1]").is_in(b"a \xff [1]") && Pattern::regex("(").is_err());
     }
 }

@@ -6,7 +6,7 @@
 //! cursor stands right after the match.
 
 use super::Bgo;
-use super::growing::Growing;
+use super::growing::{Growing, unreadable};
 use super::logs::{Filter, LogRequest, Parts, Stream, Which, place, streams};
 use super::output::RunOutput;
 use super::wait::{Goal, Reached, Waiter};
@@ -14,7 +14,7 @@ use crate::domain::ansi;
 use crate::domain::cursor::Cursor;
 use crate::domain::name::Name;
 use crate::error::{Error, Result};
-use crate::logs::{LogReader, Pattern, end_of};
+use crate::logs::{LogReader, Pattern, end_of, kept};
 use crate::platform::{self, FileWatch, Interest, SignalQueue};
 use std::io;
 use std::ops::Range;
@@ -54,12 +54,21 @@ pub enum From {
 pub enum Expected {
     /// The text has come.
     Matched(Found),
-    /// The process is down for good; the last lines of both streams.
-    Ended(Reached, String),
-    /// It took too long; the last lines of both streams.
-    TimedOut(String),
+    /// The process is down for good.
+    Ended(Reached, InVain),
+    /// It took too long.
+    TimedOut(InVain),
     /// Ctrl-C, or another request to end.
     Interrupted,
+}
+
+/// What there was instead of the text.
+#[derive(Debug)]
+pub struct InVain {
+    /// The last lines of both streams.
+    pub last_lines: String,
+    /// How many bytes were to be looked at that are not kept any more: the text may have been in them.
+    pub missing: u64,
 }
 
 /// The text, and where it was.
@@ -86,6 +95,8 @@ struct Track {
     line: Vec<u8>,
     /// The number after its last byte.
     end: u64,
+    /// Whether the beginning of that line is not known.
+    torn: bool,
 }
 
 /// A wait.
@@ -102,6 +113,8 @@ struct Search<'a> {
     output: RunOutput,
     /// Where it began.
     cursor: Cursor,
+    /// How many bytes were to be looked at that are not kept any more.
+    missing: u64,
 }
 
 /// What a look came to.
@@ -137,11 +150,11 @@ pub fn expect(bgo: &Bgo, name: &Name, wanted: &Expectation, signals: &SignalQueu
             // All that could write is gone.
             return Ok(match search.look_to_the_end()? {
                 Some(found) => Expected::Matched(found),
-                None => Expected::Ended(reached?, search.output.last_lines()),
+                None => Expected::Ended(reached?, search.in_vain()),
             });
         }
         if deadline.is_some_and(|at| at <= platform::boot_clock()) {
-            return Ok(Expected::TimedOut(search.output.last_lines()));
+            return Ok(Expected::TimedOut(search.in_vain()));
         }
         let until = if more { Some(Duration::ZERO) } else { [deadline, waiter.until()].into_iter().flatten().min() };
         let mut fds = vec![signals.as_fd(), records.as_fd(), search.growing.as_fd()];
@@ -168,6 +181,7 @@ impl<'a> Search<'a> {
             From::Now => end_of(path),
             _ => began[usize::from(*stream == Stream::Stderr)],
         };
+        let mut missing = 0;
         let (places, cursor) = match &wanted.from {
             From::Start | From::Now => {
                 let places = now.iter().map(|at| (at.0, at.1.clone(), begin(at)));
@@ -177,12 +191,13 @@ impl<'a> Search<'a> {
                 let filter = Filter::default();
                 let request = LogRequest { which: wanted.which, run: None, lines: None, filter };
                 let parts = Parts::new(bgo, name, &request, Some(cursor))?.parts;
+                missing = parts.iter().map(|part| part.missing).sum();
                 (parts.into_iter().map(|part| (part.stream, part.path, part.from)).collect(), cursor.clone())
             }
         };
         let output = RunOutput { logs, from: began };
         let growing = Growing::new(Vec::new())?;
-        let mut search = Search { bgo, name, wanted, tracks: Vec::new(), growing, now, output, cursor };
+        let mut search = Search { bgo, name, wanted, tracks: Vec::new(), growing, now, output, cursor, missing };
         for (stream, path, at) in &places {
             search.cursor.set(place(&usual, *stream, path, *at)?);
         }
@@ -191,11 +206,21 @@ impl<'a> Search<'a> {
     }
 
     fn open(&mut self, places: Vec<(Stream, PathBuf, u64)>) -> Result<()> {
-        let logs = places.iter().map(|(_, path, at)| (path.clone(), LogReader::at(path, *at)));
-        self.growing.set_logs(logs.collect())?;
-        let track = |(stream, path, end)| Track { stream, path, line: Vec::new(), end };
-        self.tracks = places.into_iter().map(track).collect();
-        Ok(())
+        self.tracks.clear();
+        let mut logs = Vec::new();
+        for (stream, path, at) in places {
+            let there = kept(&path).map_err(|e| unreadable(&path, &e))?;
+            // What was truncated is new from its beginning.
+            let end = if at > there.end { at } else { at.max(there.oldest) };
+            self.missing += end - at;
+            logs.push((path.clone(), LogReader::at(&path, end)));
+            self.tracks.push(Track { stream, path, line: Vec::new(), end, torn: end > at });
+        }
+        self.growing.set_logs(logs)
+    }
+
+    fn in_vain(&self) -> InVain {
+        InVain { last_lines: self.output.last_lines(), missing: self.missing }
     }
 
     /// After a restart the output may go elsewhere: what is left is looked at, then the new files are.
@@ -233,7 +258,9 @@ impl<'a> Search<'a> {
     fn look(&mut self) -> Result<Look> {
         let mut more = false;
         for index in 0..self.tracks.len() {
-            let filled = self.growing.read(index)?.0.len() as u64;
+            let (bytes, lost) = self.growing.read(index)?;
+            let filled = bytes.len() as u64;
+            self.missing += lost;
             more |= filled > 0;
             let end = self.growing.position(index).unwrap_or_default();
             let bytes = self.growing.last_read(filled as usize);
@@ -261,21 +288,24 @@ impl Track {
         if first != self.end {
             // Something is lost, or somebody has truncated it: what is there now is new.
             self.line.clear();
-            self.end = first;
+            (self.torn, self.end) = (first > self.end, first);
         }
         for piece in bytes.split_inclusive(|&b| b == b'\n') {
             self.line.extend_from_slice(piece);
             self.end += piece.len() as u64;
             if self.line.len() > LONGEST {
                 self.line.drain(..self.line.len() - LONGEST);
+                self.torn = true;
             }
-            if let Some((range, matched)) = pattern.find(&self.line) {
+            let found = if self.torn { pattern.find_in_rest(&self.line) } else { pattern.find(&self.line) };
+            if let Some((range, matched)) = found {
                 let begin = self.end - self.line.len() as u64;
                 let range = begin + range.start as u64..begin + range.end as u64;
                 return Some((std::mem::take(&mut self.line), range, matched));
             }
             if piece.ends_with(b"\n") {
                 self.line.clear();
+                self.torn = false;
             }
         }
         None

@@ -28,11 +28,13 @@ pub struct LogsReply {
     pub total_bytes: u64,
     /// Whether there is more after these lines; `--since-cursor` with `cursor` gives it.
     pub has_more: bool,
-    /// Whether there is more before these lines, because only the last were asked for, or fitted.
+    /// Whether there is more before these lines, because only the last were asked for, or fitted; or was, that is not kept
+    /// any more.
     pub has_earlier: bool,
     /// Where to go on: after what was given and, with a filter, passed over.
     pub cursor: String,
-    /// How many bytes were asked for that are not kept any more; 0: none.
+    /// How many bytes were asked for that are not kept any more, of `--all` and a new reader of all that was ever written; 0:
+    /// none.
     pub missing_bytes: u64,
     /// Whether standard error is in the log of standard output.
     pub merged: bool,
@@ -70,7 +72,8 @@ pub struct LogLine {
     /// Whether it has no newline yet: a prompt, or half of a line of which the next reply has the rest; absent: no.
     #[serde(skip_serializing_if = "is_false")]
     pub unfinished: bool,
-    /// Whether it is the rest of a line of which an earlier reply had the beginning; absent: no.
+    /// Whether it is the rest of a line: an earlier reply had the beginning, or that is not kept any more, or it is not known
+    /// whether there was one, because the byte before is not kept; absent: no.
     #[serde(skip_serializing_if = "is_false")]
     pub continued: bool,
 }
@@ -93,6 +96,9 @@ pub struct StreamLine {
     /// Whether it was too long, and `text` is only its beginning; absent: no.
     #[serde(skip_serializing_if = "is_false")]
     pub truncated: bool,
+    /// Whether it is, or may be, only the end of a line whose beginning is not kept any more; absent: no.
+    #[serde(skip_serializing_if = "is_false")]
+    pub continued: bool,
     /// Instead of a line: so many bytes were rotated away before they could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost_bytes: Option<u64>,
@@ -154,7 +160,8 @@ pub struct DigestReply {
     pub streams: Vec<StreamDigest>,
     /// Where to go on.
     pub cursor: String,
-    /// How many bytes were asked for that are not kept any more; 0: none.
+    /// How many bytes were asked for that are not kept any more, of `--all` and a new reader of all that was ever written; 0:
+    /// none.
     pub missing_bytes: u64,
     /// Whether standard error is in the log of standard output.
     pub merged: bool,

@@ -315,7 +315,11 @@ fn levels_take_the_lines_of_their_messages_along() {
     assert_eq!(bytes(&rest, "stdout"), "  at y\n");
     env.bgo(&["logs", "web", "--level", "loud"]).code(2);
     put(&env, "out", "INFO fine\n");
-    env.bgo(&["logs", "web", "--level", "error"]).ok().says("", "");
+    for flags in [&["--level", "error"][..], &["--level", "error", "-n", "1"], &["--level", "error", "--digest"]] {
+        env.bgo(&[&["logs", "web"], flags].concat()).code(1);
+    }
+    env.bgo(&["logs", "web", "--level", "error"]).code(1).says("", "");
+    assert_eq!(env.bgo(&["logs", "web", "--json", "--level", "error"]).code(1).json()["lines"], json!([]));
     assert_eq!(env.bgo(&["logs", "web", "--json", "--grep", "nothing"]).code(1).json()["lines"], json!([]));
 }
 
@@ -368,7 +372,10 @@ fn what_is_too_long_to_be_given_is_named() {
     assert!(text.starts_with(&format!("stdout: {} bytes 0-{length}\n", path.display())), "{text}");
     put(&env, "out", "short\n");
     assert_eq!(env.bgo(&["logs", "web", "--output", "auto"]).ok().stdout, "short\n");
-    is_usage_error(env.bgo(&["logs", "web", "--output", "artifact", "--head", "3"]), "--head cannot be used");
+    for (flag, form) in [("--head", "artifact"), ("--lines", "artifact"), ("--lines", "auto")] {
+        let outcome = env.bgo(&["logs", "web", "--output", form, flag, "3"]);
+        is_usage_error(outcome, &format!("{flag} cannot be used"));
+    }
     is_usage_error(env.bgo(&["logs", "web", "--digest", "--head", "3"]), "cannot be used with");
     assert_eq!(env.entries("run"), [""; 0]);
 }

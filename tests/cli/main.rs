@@ -31,6 +31,7 @@ mod logs;
 mod logs_follow;
 mod logs_json;
 mod logs_many;
+mod logs_torn;
 mod notify;
 mod owner;
 mod pause;

@@ -43,8 +43,8 @@ impl Sieve {
         Sieve { filter, classifier: Classifier::default(), level: None }
     }
 
-    /// Whether `line` is wanted.
-    pub fn passes(&mut self, line: &[u8]) -> bool {
+    /// Whether `line` is wanted; of one that is `torn` the beginning is not known.
+    pub fn passes(&mut self, line: &[u8], torn: bool) -> bool {
         if let Some(wanted) = self.filter.level {
             let begun = self.classifier.take(&String::from_utf8_lossy(&ansi::strip(line)));
             self.level = begun.or(self.level);
@@ -52,6 +52,7 @@ impl Sieve {
                 return false;
             }
         }
-        self.filter.grep.as_ref().is_none_or(|pattern| pattern.is_in(line))
+        let grep = self.filter.grep.as_ref();
+        grep.is_none_or(|pattern| if torn { pattern.is_in_rest(line) } else { pattern.is_in(line) })
     }
 }

@@ -137,7 +137,14 @@ impl Follower<'_> {
         let mut logs = Vec::new();
         for excerpt in &selection.excerpts {
             let log = excerpt.open(lines.filter(|_| !filter.selects()))?;
-            let grep = filter.is_by_line().then(|| Grep::new(filter.clone(), lines.filter(|_| filter.selects())));
+            let mut grep = None;
+            if filter.is_by_line() {
+                let torn = excerpt.is_torn_at(log.position().unwrap_or_default())?;
+                grep = Some(Grep::new(filter.clone(), lines.filter(|_| filter.selects())).begin_torn(torn));
+            }
+            if excerpt.missing > 0 && lines.is_none() {
+                (self.lost)(excerpt.stream, excerpt.missing);
+            }
             self.tracks.push(Track { stream: excerpt.stream, path: excerpt.path.clone(), grep });
             logs.push((excerpt.path.clone(), log));
         }
@@ -175,7 +182,11 @@ impl Follower<'_> {
         }
         let written = match &mut track.grep {
             None => line.write(index, bytes, out),
-            Some(grep) => grep.take(bytes, &mut |found| line.write(index, found, out)),
+            Some(grep) => {
+                let mut give = |found: &[u8], _: bool| line.write(index, found, out);
+                let torn = if lost > 0 { grep.tear(&mut give) } else { Ok(()) };
+                torn.and_then(|()| grep.take(bytes, &mut give))
+            }
         };
         let more = !bytes.is_empty();
         self.check(written)?;
@@ -253,7 +264,7 @@ impl Track {
         what: fn(&mut Grep, Give<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         match &mut self.grep {
-            Some(grep) => what(grep, &mut |found| line.write(index, found, out)),
+            Some(grep) => what(grep, &mut |found, _| line.write(index, found, out)),
             None => Ok(()),
         }
     }

@@ -1,7 +1,8 @@
 //! Lines of a log: those that match, and those of two streams side by side.
 //!
-//! Why it exists: a search needs whole lines, and a log need not have any. Invariant: memory is bounded, whatever is in
-//! the log: a line longer than [`LONGEST`] counts as several.
+//! Why it exists: a search needs whole lines, and a log need not have any. Invariants: memory is bounded, whatever is in
+//! the log: a line longer than [`LONGEST`] counts as several; where bytes are lost, what is before and what is behind are no
+//! line together, and what is behind is known to be torn.
 
 use super::filter::{Filter, Sieve};
 use crate::domain::ansi;
@@ -12,8 +13,8 @@ use std::io::{self, Write};
 /// The longest line, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// Takes what lines are given to.
-pub(super) type Give<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
+/// Takes lines; and of each, whether it is torn: its beginning is not kept, or it is not known whether it is.
+pub(super) type Give<'a> = &'a mut dyn FnMut(&[u8], bool) -> io::Result<()>;
 
 /// The lines of one stream, or those that match.
 #[derive(Debug)]
@@ -24,8 +25,10 @@ pub(super) struct Grep {
     line: Vec<u8>,
     /// Whether that is the rest of a line that was too long.
     continued: bool,
+    /// Whether the beginning of the line that comes, or is not finished yet, is not known.
+    torn: bool,
     /// How many of the last are wanted, and these; `None`: each goes out at once.
-    last: Option<(usize, VecDeque<Vec<u8>>)>,
+    last: Option<(usize, VecDeque<(Vec<u8>, bool)>)>,
 }
 
 impl Grep {
@@ -33,7 +36,21 @@ impl Grep {
     pub fn new(filter: Filter, last: Option<u64>) -> Grep {
         let last = last.map(|count| (usize::try_from(count).unwrap_or(usize::MAX), VecDeque::new()));
         let strips = filter.strip_ansi;
-        Grep { sieve: Sieve::new(filter), strips, line: Vec::new(), continued: false, last }
+        Grep { sieve: Sieve::new(filter), strips, line: Vec::new(), continued: false, torn: false, last }
+    }
+
+    /// What comes next need not be the beginning of a line.
+    pub fn begin_torn(mut self, torn: bool) -> Grep {
+        self.torn = torn;
+        self
+    }
+
+    /// Bytes are lost here: what was begun has no end, and what comes no beginning.
+    pub fn tear(&mut self, give: Give<'_>) -> io::Result<()> {
+        let unfinished = !self.line.is_empty();
+        let ended = if unfinished { self.end_line(give) } else { Ok(()) };
+        (self.continued, self.torn) = (false, true);
+        ended
     }
 
     /// Whether lines are kept until they are released.
@@ -65,7 +82,7 @@ impl Grep {
     /// Gives out the lines that were kept; from now on each goes out at once.
     pub fn release(&mut self, give: Give<'_>) -> io::Result<()> {
         let (_, lines) = self.last.take().unwrap_or_default();
-        lines.iter().try_for_each(|line| give(line))
+        lines.iter().try_for_each(|(line, torn)| give(line, *torn))
     }
 
     /// There is nothing more: looks at a last line without an end, too, and gives out what was kept.
@@ -87,15 +104,16 @@ impl Grep {
     }
 
     fn look(&mut self, line: &[u8], give: Give<'_>) -> io::Result<()> {
-        if !self.sieve.passes(line) {
+        let torn = std::mem::take(&mut self.torn);
+        if !self.sieve.passes(line, torn) {
             return Ok(());
         }
         let mut line = if self.strips { ansi::strip(line) } else { Cow::Borrowed(line) }.into_owned();
         if !line.ends_with(b"\n") {
             line.push(b'\n');
         }
-        let Some((count, lines)) = &mut self.last else { return give(&line) };
-        lines.push_back(line);
+        let Some((count, lines)) = &mut self.last else { return give(&line, torn) };
+        lines.push_back((line, torn));
         if lines.len() > *count {
             lines.pop_front();
         }
@@ -132,7 +150,7 @@ mod tests {
         let filter = Filter { grep: Some(Pattern::regex(pattern).unwrap()), ..Filter::default() };
         let mut grep = Grep::new(filter, last);
         let mut given = Vec::new();
-        let mut give = |line: &[u8]| {
+        let mut give = |line: &[u8], _: bool| {
             given.extend_from_slice(line);
             Ok(())
         };
@@ -149,6 +167,26 @@ mod tests {
             assert_eq!(found("a", Some(0), b"ab\nba\n", size), "");
             assert_eq!(found("^$", None, b"ab\n\nc\n", size), "\n");
         }
+    }
+
+    #[test]
+    fn what_is_lost_tears_a_line() {
+        let filter = Filter { grep: Some(Pattern::regex("^a|d").unwrap()), ..Filter::default() };
+        let mut given = Vec::new();
+        let mut give = |line: &[u8], torn: bool| {
+            given.push((String::from_utf8(line.to_vec()).unwrap(), torn));
+            Ok(())
+        };
+        let mut grep = Grep::new(filter, None).begin_torn(true);
+        grep.take(b"a\na\nab", &mut give).unwrap();
+        grep.tear(&mut give).unwrap();
+        grep.take(b"a", &mut give).unwrap();
+        grep.take(b"d\na\n", &mut give).unwrap();
+        grep.tear(&mut give).unwrap();
+        grep.take(b"ab\n", &mut give).unwrap();
+        grep.finish(&mut give).unwrap();
+        let expected = [("a\n", false), ("ab\n", false), ("ad\n", true), ("a\n", false)];
+        assert_eq!(given, expected.map(|(line, torn)| (line.to_owned(), torn)));
     }
 
     #[test]

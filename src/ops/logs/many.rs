@@ -45,6 +45,8 @@ pub enum Told<'a> {
         stream: Stream,
         /// The bytes, as they were written.
         line: &'a [u8],
+        /// Whether it is the end of a line whose beginning is not kept, or may be.
+        torn: bool,
     },
     /// So many bytes were rotated away before they could be read.
     Lost {
@@ -101,6 +103,8 @@ struct Track {
     stream: Stream,
     path: PathBuf,
     lines: Grep,
+    /// How many bytes of the run that this begins with are not kept; 0: none, or it was told.
+    missing: u64,
 }
 
 /// Why nothing more is told.
@@ -152,9 +156,18 @@ impl<'a> FollowAll<'a> {
                 selection => selection?,
             };
             for excerpt in selection.excerpts {
-                logs.push((excerpt.path.clone(), excerpt.open(lines.filter(|_| !filter.selects()))?));
-                let lines = Grep::new(filter.clone(), lines.filter(|_| filter.selects()));
-                all.tracks.push(Track { name: name.clone(), stream: excerpt.stream, path: excerpt.path, lines });
+                let log = excerpt.open(lines.filter(|_| !filter.selects()))?;
+                let torn = excerpt.is_torn_at(log.position().unwrap_or_default())?;
+                logs.push((excerpt.path.clone(), log));
+                let missing = if lines.is_none() { excerpt.missing } else { 0 };
+                let lines = Grep::new(filter.clone(), lines.filter(|_| filter.selects())).begin_torn(torn);
+                all.tracks.push(Track {
+                    name: name.clone(),
+                    stream: excerpt.stream,
+                    path: excerpt.path,
+                    lines,
+                    missing,
+                });
             }
             let registered = bgo.store.record_path(&name).exists();
             all.followed.push(Process { name, registered, over: !registered });
@@ -191,7 +204,7 @@ impl<'a> FollowAll<'a> {
             if self.tracks[index].lines.holds_back() {
                 self.read_what_is_there(index, tell)?;
                 let Track { name, stream, lines, .. } = &mut self.tracks[index];
-                lines.release(&mut |line| tell(Told::Line { name, stream: *stream, line }))?;
+                lines.release(&mut |line, torn| tell(Told::Line { name, stream: *stream, line, torn }))?;
             }
         }
         Ok(())
@@ -308,7 +321,7 @@ impl<'a> FollowAll<'a> {
             let begin = if from_its_start { begin } else { end_of(&path) };
             logs.push((path.clone(), LogReader::at(&path, begin)));
             let lines = Grep::new(self.request.logs.filter.clone(), None);
-            self.tracks.push(Track { name: name.clone(), stream, path, lines });
+            self.tracks.push(Track { name: name.clone(), stream, path, lines, missing: 0 });
         }
         self.growing.set_logs(logs)?;
         if let Some(waiter) = &mut self.waiter {
@@ -361,7 +374,7 @@ impl<'a> FollowAll<'a> {
                 None => {
                     let lines = Grep::new(self.request.logs.filter.clone(), None);
                     let log = LogReader::at(&path, from[usize::from(stream == Stream::Stderr)]);
-                    (Track { name: name.clone(), stream, path: path.clone(), lines }, log)
+                    (Track { name: name.clone(), stream, path: path.clone(), lines, missing: 0 }, log)
                 }
             };
             self.tracks.push(track);
@@ -375,12 +388,16 @@ impl<'a> FollowAll<'a> {
     /// Tells a bounded part of what is new in one log. Says whether there was anything.
     fn pump(&mut self, index: usize, tell: Tell<'_>) -> std::result::Result<bool, End> {
         let (bytes, lost) = self.growing.read(index)?;
-        let Track { name, stream, lines, .. } = &mut self.tracks[index];
+        let Track { name, stream, lines, missing, .. } = &mut self.tracks[index];
         let stream = *stream;
+        if lost > 0 {
+            lines.tear(&mut |line, torn| tell(Told::Line { name, stream, line, torn }))?;
+        }
+        let lost = lost + std::mem::take(missing);
         if lost > 0 {
             tell(Told::Lost { name, stream, bytes: lost })?;
         }
-        lines.take(bytes, &mut |line| tell(Told::Line { name, stream, line }))?;
+        lines.take(bytes, &mut |line, torn| tell(Told::Line { name, stream, line, torn }))?;
         Ok(!bytes.is_empty())
     }
 
@@ -398,7 +415,7 @@ impl<'a> FollowAll<'a> {
             if self.tracks[index].name == *name {
                 self.read_what_is_there(index, tell)?;
                 let Track { name, stream, lines, .. } = &mut self.tracks[index];
-                lines.finish(&mut |line| tell(Told::Line { name, stream: *stream, line }))?;
+                lines.finish(&mut |line, torn| tell(Told::Line { name, stream: *stream, line, torn }))?;
             }
         }
         Ok(())

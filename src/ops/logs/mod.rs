@@ -28,7 +28,7 @@ use super::output::without_marker;
 use crate::domain::name::Name;
 use crate::domain::row::Logs;
 use crate::error::{Error, ErrorKind, Result};
-use crate::logs::{LogReader, kept};
+use crate::logs::{LogReader, bytes_before, kept};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -199,36 +199,61 @@ impl Excerpt {
     /// The log cannot be read.
     pub fn show(&self, request: &LogRequest, out: &mut dyn Write) -> Result<io::Result<()>> {
         if request.filter.is_by_line() {
-            return self.show_lines(request, &mut |line| out.write_all(line));
+            return self.show_lines(request, &mut |line, _| out.write_all(line));
         }
         let mut log = self.open(request.lines)?;
-        read_up_to(&self.path, &mut log, self.to, |bytes| out.write_all(bytes))
+        read_up_to(&self.path, &mut log, self.to, |bytes, _| out.write_all(bytes))
     }
 
-    /// As [`Excerpt::show`], line by line: each with a newline, and one of more than 64 KiB as several.
+    /// Whether the byte with the number `at`, or the oldest that is kept after it, need not be the first of a line: what is
+    /// before it is none, or is not kept.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    fn is_torn_at(&self, at: u64) -> Result<bool> {
+        let at = at.max(kept(&self.path).map_err(|e| unreadable(&self.path, &e))?.oldest);
+        // A run begins with a line, whatever the one before has left.
+        Ok(at > self.from.saturating_sub(self.missing) && is_within_a_line(&self.path, at)?)
+    }
+
+    /// As [`Excerpt::show`], line by line: each with a newline, and one of more than 64 KiB as several. Of each `give` gets
+    /// also whether it may be only the end of a line.
     ///
     /// # Errors
     /// The log cannot be read.
     pub fn show_lines(
         &self,
         request: &LogRequest,
-        give: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+        give: &mut dyn FnMut(&[u8], bool) -> io::Result<()>,
     ) -> Result<io::Result<()>> {
         let (before, after) = if request.filter.selects() { (None, request.lines) } else { (request.lines, None) };
         let mut log = self.open(before)?;
-        let mut lines = Grep::new(request.filter.clone(), after);
-        let read = read_up_to(&self.path, &mut log, self.to, |bytes| lines.take(bytes, give))?;
+        let torn = self.is_torn_at(log.position().unwrap_or_default())?;
+        let mut lines = Grep::new(request.filter.clone(), after).begin_torn(torn);
+        let read = read_up_to(&self.path, &mut log, self.to, |bytes, lost| {
+            if lost > 0 {
+                lines.tear(give)?;
+            }
+            lines.take(bytes, give)
+        })?;
         Ok(read.and_then(|()| lines.finish(give)))
     }
 }
 
-/// Gives everything up to the byte with the number `to`, or what there is, to `take`. Fails if it cannot be read; says
+/// Whether the byte with the number `at` need not be the first of a line: that before it is no newline, or is not kept.
+fn is_within_a_line(path: &Path, at: u64) -> Result<bool> {
+    let before = bytes_before(path, at, 1).map_err(|e| unreadable(path, &e))?;
+    Ok(at > 0 && before.last() != Some(&b'\n'))
+}
+
+/// Gives everything up to the byte with the number `to`, or what there is, to `take`, with how many bytes before it were
+/// rotated away too soon. Fails if it cannot be read; says
 /// whether it could be taken.
 fn read_up_to(
     path: &Path,
     log: &mut LogReader,
     to: Option<u64>,
-    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+    mut take: impl FnMut(&[u8], u64) -> io::Result<()>,
 ) -> Result<io::Result<()>> {
     let mut buffer = vec![0u8; BLOCK];
     loop {
@@ -239,7 +264,7 @@ fn read_up_to(
         if wanted == 0 {
             return Ok(Ok(()));
         }
-        if let Err(e) = take(&buffer[..wanted]) {
+        if let Err(e) = take(&buffer[..wanted], log.take_lost()) {
             return Ok(Err(e));
         }
     }

@@ -18,6 +18,8 @@ pub(super) struct Piece<'a> {
     pub ended: bool,
     /// Whether there is more of it than `text`.
     pub cut: bool,
+    /// Whether bytes before it are lost, so that it need not be the beginning of a line.
+    pub torn: bool,
 }
 
 /// Takes pieces; says whether it wants more.
@@ -35,12 +37,15 @@ pub(super) struct Pieces {
     longest: usize,
     /// Whether what is beyond that is left out; else it is a piece of its own.
     cuts: bool,
+    /// Whether bytes are lost before the line that comes.
+    torn: bool,
 }
 
 impl Pieces {
-    /// Lines from the byte with the number `at` on, none of them longer than `longest`.
-    pub fn new(at: u64, longest: usize, cuts: bool) -> Pieces {
-        Pieces { at, line: Vec::new(), length: 0, longest, cuts }
+    /// Lines from the byte with the number `at` on, none of them longer than `longest`. `torn` is whether that byte need
+    /// not be the first of a line.
+    pub fn new(at: u64, longest: usize, cuts: bool, torn: bool) -> Pieces {
+        Pieces { at, line: Vec::new(), length: 0, longest, cuts, torn }
     }
 
     /// Takes more bytes, of which the first has the number `first`. Says whether more is wanted.
@@ -50,13 +55,16 @@ impl Pieces {
             if !self.finish(give)? {
                 return Ok(false);
             }
+            // What was truncated is new from its beginning.
+            self.torn = first > self.at;
             self.at = first;
         }
         for mut piece in bytes.split_inclusive(|&b| b == b'\n') {
             if self.length == 0 && piece.len() <= self.longest && piece.ends_with(b"\n") {
                 let (at, length) = (self.at, piece.len() as u64);
                 self.at += length;
-                if !give(Piece { at, text: &piece[..piece.len() - 1], length, ended: true, cut: false })? {
+                let (text, torn) = (&piece[..piece.len() - 1], std::mem::take(&mut self.torn));
+                if !give(Piece { at, text, length, ended: true, cut: false, torn })? {
                     return Ok(false);
                 }
                 continue;
@@ -86,7 +94,8 @@ impl Pieces {
         let whole = self.line.len() as u64 == length;
         let text = if ended && whole { &self.line[..self.line.len() - 1] } else { &self.line[..] };
         let cut = text.len() as u64 + u64::from(ended) < length;
-        let wanted = give(Piece { at, text, length, ended, cut })?;
+        let torn = std::mem::take(&mut self.torn);
+        let wanted = give(Piece { at, text, length, ended, cut, torn })?;
         (self.at, self.length) = (at + length, 0);
         self.line.clear();
         Ok(wanted)
@@ -103,7 +112,7 @@ mod tests {
             found.push((p.at, String::from_utf8_lossy(p.text).into_owned(), p.length, p.ended, p.cut));
             Ok(true)
         };
-        let mut pieces = Pieces::new(100, longest, cuts);
+        let mut pieces = Pieces::new(100, longest, cuts, false);
         let mut at = 100;
         for chunk in text.chunks(size) {
             assert!(pieces.take(at, chunk, &mut give).unwrap());
@@ -142,14 +151,16 @@ mod tests {
     #[test]
     fn a_gap_ends_a_line() {
         let mut found = Vec::new();
-        let mut pieces = Pieces::new(0, 10, false);
-        for (at, bytes) in [(0, &b"ab"[..]), (50, b"c\nd")] {
+        let mut pieces = Pieces::new(0, 10, false, false);
+        for (at, bytes) in [(0, &b"ab"[..]), (50, b"c\nd\n"), (10, b"e\n")] {
             let mut give = |p: Piece<'_>| {
-                found.push((p.at, p.text.to_vec(), p.ended));
+                found.push((p.at, p.text.to_vec(), p.ended, p.torn));
                 Ok(true)
             };
             pieces.take(at, bytes, &mut give).unwrap();
         }
-        assert_eq!(found, [(0, b"ab".to_vec(), false), (50, b"c".to_vec(), true)]);
+        let expected: [(u64, &[u8], bool, bool); 4] =
+            [(0, b"ab", false, false), (50, b"c", true, true), (52, b"d", true, false), (10, b"e", true, false)];
+        assert_eq!(found, expected.map(|(at, text, ended, torn)| (at, text.to_vec(), ended, torn)));
     }
 }

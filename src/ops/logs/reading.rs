@@ -7,7 +7,7 @@
 use super::filter::Sieve;
 use super::pieces::{Piece, Pieces};
 use super::since::{Part, Parts};
-use super::{BLOCK, LogRequest, Stream};
+use super::{BLOCK, LogRequest, Stream, is_within_a_line};
 use crate::domain::ansi;
 use crate::domain::cursor::Cursor;
 use crate::domain::digest::{Digest, Digested};
@@ -55,7 +55,8 @@ pub struct ReadLine<'a> {
     pub text: Cow<'a, [u8]>,
     /// Whether it has its newline by now.
     pub ended: bool,
-    /// Whether its beginning was given before.
+    /// Whether it is the rest of a line: its beginning was given before, or is not kept, or it is not known whether it has
+    /// one.
     pub continued: bool,
     /// Whether there is more of it that is not given.
     pub cut: bool,
@@ -71,7 +72,7 @@ pub struct Read {
     pub total_lines: Option<u64>,
     /// Whether there is more after what was given.
     pub has_more: bool,
-    /// Whether there is more before what was given, because only the last lines were wanted.
+    /// Whether there is more before what was given, because only the last lines were wanted, or was: see `missing`.
     pub has_earlier: bool,
     /// Where to go on.
     pub cursor: Cursor,
@@ -116,8 +117,7 @@ impl<'a> Reading<'a> {
     pub fn new(bgo: &Bgo, name: &'a Name, request: &'a ReadRequest) -> Result<Reading<'a>> {
         let parts = Parts::new(bgo, name, &request.logs, request.since.as_ref())?;
         let cursor = request.since.clone().unwrap_or_else(|| Cursor::new(name));
-        let missing = parts.missing;
-        let read = Read { total_lines: Some(0), has_more: false, has_earlier: false, cursor, missing };
+        let read = Read { total_lines: Some(0), has_more: false, has_earlier: false, cursor, missing: 0 };
         Ok(Reading { name, request, parts, read })
     }
 
@@ -193,13 +193,13 @@ impl<'a> Reading<'a> {
             let Some((_, bytes, digest, sieve)) = found.last_mut() else { continue };
             *bytes += part.to - part.from;
             let read = each_piece(part, part.from, LONGEST, true, &mut |piece| {
-                if sieve.passes(piece.text) {
+                if sieve.passes(piece.text, piece.torn) {
                     lines += 1;
                     digest.take(piece.at, piece.text);
                 }
                 Ok(true)
             })?;
-            self.read.missing += read.unwrap_or_default();
+            self.read.miss(part.missing + read.unwrap_or_default());
             self.read.cursor.set(self.parts.place(part, part.to)?);
         }
         self.read.total_lines = Some(lines);
@@ -226,6 +226,12 @@ impl<'a> Reading<'a> {
 }
 
 impl Read {
+    /// So many bytes were to be read that are not kept any more.
+    fn miss(&mut self, bytes: u64) {
+        self.missing += bytes;
+        self.has_earlier |= bytes > 0;
+    }
+
     /// Gives what fits of a part, from its beginning.
     fn forward(
         &mut self,
@@ -238,7 +244,7 @@ impl Read {
         let selects = request.logs.filter.selects();
         let counts = part.to - part.from <= COUNTED;
         let mut sieve = primed(request, part)?;
-        let mut continued = part.resumed && !selects && is_within_a_line(part)?;
+        let mut continued = false;
         let mut left = share;
         let mut progress = Progress { at: part.from, lines: 0, given: 0, stopped: false };
         let mut give = |piece: Piece<'_>| {
@@ -247,7 +253,8 @@ impl Read {
             if is_open && request.since.is_some() {
                 return Ok(false);
             }
-            let passes = sieve.passes(piece.text);
+            continued |= piece.torn;
+            let passes = sieve.passes(piece.text, piece.torn);
             progress.lines += u64::from(passes);
             if progress.stopped {
                 return Ok(counts);
@@ -280,7 +287,7 @@ impl Read {
             Ok(lost) => lost,
             Err(e) => return Ok(Err(e)),
         };
-        self.missing += lost;
+        self.miss(part.missing + lost);
         let is_counted = counts || !progress.stopped;
         self.total_lines = self.total_lines.filter(|_| is_counted).map(|total| total + progress.lines);
         Ok(Ok(progress))
@@ -304,14 +311,16 @@ impl Read {
         let mut progress = Progress { at: part.to, lines: 0, given: 0, stopped: false };
         let (longest, cuts) = request.longest.map_or((LONGEST, false), |longest| (longest, true));
         let read = each_piece(part, start, longest, cuts, &mut |piece| {
-            if !sieve.passes(piece.text) {
+            if !sieve.passes(piece.text, piece.torn) {
                 return Ok(true);
             }
             seen += 1;
             if selects && !piece.ended && !parts.is_down {
                 progress.at = piece.at; // It may become another line.
             }
-            let Some((line, _)) = fitted(request, part.stream, &piece, false, share, true) else { return Ok(true) };
+            let Some((line, _)) = fitted(request, part.stream, &piece, piece.torn, share, true) else {
+                return Ok(true);
+            };
             let owned = ReadLine { text: Cow::Owned(line.text.into_owned()), ..line };
             let cost = (request.cost)(&owned);
             size += cost;
@@ -321,7 +330,10 @@ impl Read {
             }
             Ok(true)
         })?;
-        self.missing += read.unwrap_or_default();
+        let lost = read.unwrap_or_default();
+        // The last lines are not missing anything before them, unless there are too few.
+        let is_whole = last.len() == most && last.front().is_none_or(|(line, _)| !line.continued);
+        self.miss(if start > part.from || seen > last.len() as u64 || is_whole { lost } else { part.missing + lost });
         self.has_earlier |= start > part.from || seen > last.len() as u64;
         let counted = match selects {
             true => Some(seen),
@@ -400,15 +412,10 @@ fn primed(request: &ReadRequest, part: &Part) -> Result<Sieve> {
         let before = bytes_before(&part.path, part.from, CONTEXT).map_err(|e| unreadable(&part.path, &e))?;
         // The first of them may be half a line.
         before.split_inclusive(|&b| b == b'\n').skip(1).for_each(|line| {
-            sieve.passes(line);
+            sieve.passes(line, false);
         });
     }
     Ok(sieve)
-}
-
-fn is_within_a_line(part: &Part) -> Result<bool> {
-    let before = bytes_before(&part.path, part.from, 1).map_err(|e| unreadable(&part.path, &e))?;
-    Ok(before.last().is_some_and(|&b| b != b'\n'))
 }
 
 /// Gives the lines of `part` from the byte with the number `start` on, until `give` wants no more. Says how many bytes
@@ -421,7 +428,8 @@ fn each_piece(
     give: super::pieces::Give<'_>,
 ) -> Result<io::Result<u64>> {
     let mut log = LogReader::at(&part.path, start);
-    let mut pieces = Pieces::new(start, longest, cuts);
+    let torn = if start == part.from { part.torn } else { is_within_a_line(&part.path, start)? };
+    let mut pieces = Pieces::new(start, longest, cuts, torn);
     let mut buffer = vec![0u8; BLOCK];
     loop {
         let filled = log.read(&mut buffer).map_err(|e| unreadable(&part.path, &e))?;

@@ -5,7 +5,7 @@
 //! comes before what is in the new one, and a log that was truncated or replaced is new from its beginning; what is not
 //! kept any more is counted.
 
-use super::{LogRequest, Selection, Stream, Which, select};
+use super::{LogRequest, Selection, Stream, Which, is_within_a_line, select};
 use crate::domain::cursor::{Cursor, PRINTED, Place, Print};
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
@@ -30,6 +30,10 @@ pub struct Part {
     pub to: u64,
     /// Whether it goes on where a caller stood.
     pub resumed: bool,
+    /// Whether its first byte need not be the first of a line: its beginning was read before, or is not kept.
+    pub torn: bool,
+    /// How many bytes before it were to be read that are not kept any more.
+    pub missing: u64,
 }
 
 /// What is read.
@@ -39,8 +43,6 @@ pub struct Parts {
     pub parts: Vec<Part>,
     /// Whether both streams are in one log.
     pub merged: bool,
-    /// How many bytes were to be read that are not kept any more.
-    pub missing: u64,
     /// Whether nothing more will be written for now.
     pub is_down: bool,
     usual: Logs,
@@ -56,7 +58,7 @@ impl Parts {
         let record = bgo.store.read(name).unwrap_or_default();
         let is_down = record.as_ref().is_none_or(|record| record.state.is_settled());
         let usual = bgo.store.logs(name);
-        let mut all = Parts { parts: Vec::new(), merged: selection.merged, missing: 0, is_down, usual };
+        let mut all = Parts { parts: Vec::new(), merged: selection.merged, is_down, usual };
         match cursor {
             None => all.take_selection(&selection)?,
             Some(cursor) => all.take_new(&selection, request.which, record.as_ref(), cursor)?,
@@ -69,9 +71,11 @@ impl Parts {
             let there = kept(&excerpt.path).map_err(|e| unreadable(&excerpt.path, &e))?;
             let to = excerpt.to.unwrap_or(there.end);
             let from = excerpt.from.max(there.oldest).min(to);
-            self.missing += excerpt.missing;
+            // The same as what is missing of a run; of all that was ever written, what was before the oldest byte.
+            let missing = excerpt.missing + (from - excerpt.from.min(from));
+            let torn = from < to && excerpt.is_torn_at(from)?;
             let (stream, path) = (excerpt.stream, excerpt.path.clone());
-            self.parts.push(Part { stream, path, from, to, resumed: false });
+            self.parts.push(Part { stream, path, from, to, resumed: false, torn, missing });
         }
         Ok(())
     }
@@ -114,7 +118,7 @@ impl Parts {
         let (at, path) = (place.at, path.to_owned());
         if there.end == 0 {
             // Somebody has removed it. What comes in its place may go on with its numbers.
-            self.parts.push(Part { stream, path, from: at, to: at, resumed: true });
+            self.parts.push(Part { stream, path, from: at, to: at, resumed: true, torn: false, missing: 0 });
             return Ok(());
         }
         let is_known = match place.before {
@@ -127,8 +131,9 @@ impl Parts {
             }
         };
         let from = if is_known { at.max(there.oldest) } else { there.live };
-        self.missing += if is_known { from - at } else { 0 };
-        self.parts.push(Part { stream, path, from, to: there.end.max(from), resumed: is_known });
+        let missing = if is_known { from - at } else { 0 };
+        let torn = is_known && is_within_a_line(&path, from)?;
+        self.parts.push(Part { stream, path, from, to: there.end.max(from), resumed: is_known, torn, missing });
         Ok(())
     }
 
@@ -136,8 +141,10 @@ impl Parts {
     fn resume_at(&mut self, stream: Stream, path: &Path, at: u64) -> Result<()> {
         let there = kept(path).map_err(|e| unreadable(path, &e))?;
         let from = if at > there.end { there.live } else { at.max(there.oldest) };
-        self.missing += if at == 0 { 0 } else { from.saturating_sub(at) };
-        self.parts.push(Part { stream, path: path.to_owned(), from, to: there.end.max(from), resumed: false });
+        let missing = if at > there.end { 0 } else { from - at };
+        let torn = missing > 0 && is_within_a_line(path, from)?;
+        let (path, to) = (path.to_owned(), there.end.max(from));
+        self.parts.push(Part { stream, path, from, to, resumed: false, torn, missing });
         Ok(())
     }
 
