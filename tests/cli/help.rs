@@ -153,6 +153,7 @@ Options:
       --cwd <DIR>        Folder to run in [default: the current one]
   -e, --env <KEY=VALUE>  Set a variable on top of the present environment
       --json             Answer in JSON
+      --any-owner        Also those that belong to another owner than $BGO_OWNER
   -h, --help             Print help
 
 Restart policy:
@@ -323,10 +324,10 @@ In parts:
                                of it stays new
 
 Of several processes each line stands behind the name of its process, and a line of standard error has ! there instead
-of |. With --grep it exits with 1 if no line matches. A line longer than 64 KiB counts as several, where lines count.
-With --json a reply has at most --max-bytes, a line at most 8 KiB, and a cursor to go on from; a follow is one object a
-line. A follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0 when all
-have been deleted or, with --until-exit, are down for good.
+of |. With --grep or --level it exits with 1 if no line passes. A line longer than 64 KiB counts as several, where lines
+count. With --json a reply has at most --max-bytes, a line at most 8 KiB, and a cursor to go on from; a follow is one
+object a line. A follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0
+when all have been deleted or, with --until-exit, are down for good.
 ";
 const FOLLOW: &str = "\
 Follow the output of processes (logs -f -n 10)
@@ -361,10 +362,10 @@ Options:
   -h, --help           Print help
 
 Of several processes each line stands behind the name of its process, and a line of standard error has ! there instead
-of |. With --grep it exits with 1 if no line matches. A line longer than 64 KiB counts as several, where lines count.
-With --json a reply has at most --max-bytes, a line at most 8 KiB, and a cursor to go on from; a follow is one object a
-line. A follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0 when all
-have been deleted or, with --until-exit, are down for good.
+of |. With --grep or --level it exits with 1 if no line passes. A line longer than 64 KiB counts as several, where lines
+count. With --json a reply has at most --max-bytes, a line at most 8 KiB, and a cursor to go on from; a follow is one
+object a line. A follow goes on over rotations and restarts, and takes in who joins the group or project; it ends with 0
+when all have been deleted or, with --until-exit, are down for good.
 ";
 const START: &str = "\
 Start a process

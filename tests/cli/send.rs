@@ -36,7 +36,9 @@ fn what_is_sent_is_read_and_the_end_is_sent_on_request() {
     wait_log(&env, "cat", "one two\nthree\n\u{fffd}\0four\nend\nover\n");
     let said = env.bgo(&["send", "cat", "more"]).code(1);
     assert!(
-        said.stderr.starts_with("bgo: cannot send to \"cat\": its input has been ended: by --eof, or with what kept it open\n"),
+        said.stderr.starts_with(
+            "bgo: cannot send to \"cat\": its input has been ended: by --eof, or with what kept it open\n"
+        ),
         "{}",
         said.stderr
     );
