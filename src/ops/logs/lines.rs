@@ -16,6 +16,9 @@ const LONGEST: usize = 64 * 1024;
 /// Takes lines; and of each, whether it is torn: its beginning is not kept, or it is not known whether it is.
 pub(super) type Give<'a> = &'a mut dyn FnMut(&[u8], bool) -> io::Result<()>;
 
+/// A line that is held back, and whether it is torn.
+type Held = (Vec<u8>, bool);
+
 /// The lines of one stream, or those that match.
 #[derive(Debug)]
 pub(super) struct Grep {
@@ -28,7 +31,7 @@ pub(super) struct Grep {
     /// Whether the beginning of the line that comes, or is not finished yet, is not known.
     torn: bool,
     /// How many of the last are wanted, and these; `None`: each goes out at once.
-    last: Option<(usize, VecDeque<(Vec<u8>, bool)>)>,
+    last: Option<(usize, VecDeque<Held>)>,
 }
 
 impl Grep {
