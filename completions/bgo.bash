@@ -13,7 +13,7 @@ _bgo_grammar() {
         stop|kill) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -a --all --cascade -f --force --signal --timeout --any-owner -h --help' ;;
         signal) takes='name TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH' flags='--color --config --json -a --all --any-owner -h --help' ;;
         send) takes='name' flags='--color --config --json --file --enter --eof --timeout --any-owner -h --help' ;;
-        free-port) takes='' flags='--color --config --json -y --yes -h --help' ;;
+        free-port) takes='' flags='--color --config --json -y --yes --any-owner -h --help' ;;
         restart) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -a --all --reset-counters --update-env --any-owner -h --help' ;;
         restart-stopped) takes='names' flags='--color --config --json -a --all --any-owner -h --help' ;;
         restart-last) takes='names' flags='--color --config --json -a --all --any-owner -h --help' ;;

@@ -352,6 +352,7 @@ complete -c bgo -n '__bgo_is free-port' -l color -xa 'auto always never' -d 'Col
 complete -c bgo -n '__bgo_is free-port' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is free-port' -l json -d 'Answer in JSON'
 complete -c bgo -n '__bgo_is free-port' -s y -l yes -d 'Do not ask'
+complete -c bgo -n '__bgo_is free-port' -l any-owner -d 'Also those that belong to another owner than $BGO_OWNER'
 complete -c bgo -n '__bgo_is free-port' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is restart' -a '(__bgo_names)'
 complete -c bgo -n '__bgo_is restart' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'

@@ -333,6 +333,9 @@ pub struct FreePortArgs {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Whose it may be.
+    #[command(flatten)]
+    pub owners: Owners,
 }
 
 // `restart-stopped`, `restart-last`

@@ -55,6 +55,7 @@ pub fn run(bgo: &Bgo, args: &ExpectArgs, out: &Output) -> Result<ExitCode> {
                 name: name.to_string(),
                 stream: found.stream.as_str(),
                 line: found.line,
+                unfinished: found.unfinished,
                 matched: found.matched,
                 at: found.at,
                 cursor: found.cursor.to_string(),

@@ -2,6 +2,7 @@
 
 use super::ask::confirm;
 use super::output::Output;
+use super::owners::Guard;
 use crate::cli::FreePortArgs;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, Freed, Holder};
@@ -14,6 +15,8 @@ use std::io::{self, IsTerminal};
 pub fn run(bgo: &Bgo, args: &FreePortArgs, out: &Output) -> Result<ExitCode> {
     let port = args.port;
     let holders = ops::holders(bgo, port)?;
+    let guard = Guard::new(args.owners)?;
+    holders.iter().filter_map(|holder| holder.of.as_ref()).try_for_each(|name| guard.check(bgo, name))?;
     if holders.is_empty() {
         out.say(&format!("nobody listens on port {port}"));
     } else if !args.yes && !confirm_all(out, port, &holders)? {

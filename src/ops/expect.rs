@@ -78,6 +78,8 @@ pub struct Found {
     pub stream: Stream,
     /// The line, as far as it was there, without escape sequences.
     pub line: String,
+    /// Whether its end had not come yet: of a prompt it never does, but a number may go on.
+    pub unfinished: bool,
     /// What of it matched.
     pub matched: String,
     /// The number of the first byte of the match in the stream.
@@ -277,8 +279,9 @@ impl<'a> Search<'a> {
         let Track { stream, path, .. } = &self.tracks[index];
         let mut cursor = self.cursor.clone();
         cursor.set(place(&self.bgo.store.logs(self.name), *stream, path, range.end)?);
+        let unfinished = !line.ends_with(b"\n");
         let line = String::from_utf8_lossy(&ansi::strip(line)).trim_end_matches(['\n', '\r']).to_owned();
-        Ok(Found { stream: *stream, line, matched, at: range.start, cursor })
+        Ok(Found { stream: *stream, line, unfinished, matched, at: range.start, cursor })
     }
 }
 

@@ -79,7 +79,8 @@ pub fn uninstall_skill(skills: &Path, force: bool) -> Result<SkillDone> {
 
 /// What is there; a link that leads nowhere is something, too.
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    // What is no file (a pipe, a folder) is somebody's, and reading it may take for ever.
+    match fs::metadata(path).and_then(|there| if there.is_file() { fs::read(path) } else { Ok(Vec::new()) }) {
         Err(e) if e.kind() == io::ErrorKind::NotFound && path.is_symlink() => Ok(Some(Vec::new())),
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         other => other.map(Some).map_err(|e| cannot("read", path, &e)),

@@ -227,6 +227,8 @@ pub struct ExpectReply {
     pub stream: &'static str,
     /// The line, as far as it was there, without escape sequences.
     pub line: String,
+    /// Whether its end had not come yet: of a prompt it never does, but a number in it may go on.
+    pub unfinished: bool,
     /// What of it matched.
     pub matched: String,
     /// The number of the first byte of the match in the stream.

@@ -173,6 +173,19 @@ fn free_port_ends_who_listens_and_nobody_who_is_connected() {
 }
 
 #[test]
+fn free_port_leaves_the_process_of_another_owner_alone() {
+    let (env, port) = home();
+    let pid = serve(&env, &["--owner", "alice"], "web", port);
+    let free = |flags: &[&str]| {
+        env.cmd(&[&["free-port", &port.to_string(), "--yes"][..], flags].concat()).var("BGO_OWNER", "bob").run()
+    };
+    assert!(free(&[]).code(1).stderr.contains("\"web\" belongs to \"alice\""));
+    assert!(alive(pid));
+    free(&["--any-owner"]).ok();
+    assert!(!alive(pid));
+}
+
+#[test]
 fn free_port_stops_a_process_of_bgo_so_that_it_stays_down() {
     let (env, port) = home();
     // One that has cleared its environment is known by its ancestors.
