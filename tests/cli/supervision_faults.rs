@@ -95,7 +95,8 @@ fn a_process_is_not_unhealthy_because_its_check_cannot_be_started() {
         wait_until("checks that cannot be started", || said() > 0);
         env.bgo(&["set", "web", "--max-rss", "1G"]).ok();
     }
-    assert_eq!((env.record("web")["state"].as_str(), alive(pid), said()), (Some("running"), true, 1));
+    let is = (env.record("web")["state"].as_str().map(str::to_owned), alive(pid), said());
+    assert_eq!(is, (Some("running".to_owned()), true, 1), "{}", env.log("web", "watcher"));
     env.bgo(&["stop", "web"]).ok();
 }
 
