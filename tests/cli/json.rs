@@ -317,8 +317,9 @@ fn an_interrupted_command_says_so() {
         &["start", "slow", "--ready-when", "never", "--wait", "--json", "--", "sleep", "300"],
     ] {
         let command = env.cmd(args).spawn();
-        // It waits once it has queued its signals.
-        wait_until("it to wait", || u64::from_str_radix(&proc_status(command.pid, "SigBlk"), 16).unwrap() & 2 != 0);
+        // It waits once it has queued SIGINT and SIGTERM. While it starts a process, it holds back all for a moment.
+        let queued = || u64::from_str_radix(&proc_status(command.pid, "SigBlk"), 16).unwrap() == 1 << 1 | 1 << 14;
+        wait_until("it to wait", queued);
         signal(command.pid, Signal::SIGINT);
         let said = command.finish().code(130);
         assert_eq!(said.stdout, "", "{args:?}");
