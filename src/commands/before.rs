@@ -22,12 +22,7 @@ pub fn before_start(
     within: Duration,
 ) -> Result<Option<ExitCode>> {
     let after = request.supervision.settings.after.as_deref().unwrap_or_default();
-    let is_left_alone = || match (request.force, request.if_not_running) {
-        (false, _) => Ok(ops::is_up(bgo, &request.name).unwrap_or(false)),
-        (true, true) => ops::runs_as_asked(bgo, request),
-        (true, false) => Ok(false),
-    };
-    if !fetch && after.is_empty() || is_left_alone()? {
+    if !fetch && after.is_empty() || ops::is_left_alone(bgo, request)? {
         return Ok(None);
     }
     ops::check_after(bgo, &request.name, after)?;

@@ -30,8 +30,8 @@ pub fn run(bgo: &Bgo, text: &OsStr, flags: StartFlags, command: Vec<OsString>, o
     let request = StartRequest {
         settle: if flags.wait.is_some() { Duration::ZERO } else { flags.settle.0 },
         if_not_running: flags.if_not_running,
-        // The file of a project says all of its jobs explicitly.
         caller: Guard::starter(flags.owners, &explicit)?,
+        // The file of a project says all of its jobs explicitly.
         only_same: Some(if request.project.is_some() { request.supervision.clone() } else { explicit }),
         force: flags.force,
         ..request

@@ -7,7 +7,7 @@
 
 use super::start::{StartOutcome, StartRequest, Started, start};
 use super::wait::{Goal, Reached, Step, Waiter};
-use super::{Bgo, Fetched, await_dependencies, check_after, fetch, is_up, runs_as_asked};
+use super::{Bgo, Fetched, await_dependencies, check_after, fetch, is_left_alone};
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, Interest, SignalQueue};
@@ -142,12 +142,7 @@ fn start_one(bgo: &Bgo, item: &BatchStart, signals: &SignalQueue) -> Result<Batc
     let name = &request.name;
     let after = request.supervision.settings.after.as_deref().unwrap_or_default();
     // To ask for one that has no record yet means to look through all processes: only where it matters.
-    let is_left_alone = || match (request.force, request.if_not_running) {
-        (false, _) => Ok(is_up(bgo, name).unwrap_or(false)),
-        (true, true) => runs_as_asked(bgo, request),
-        (true, false) => Ok(false),
-    };
-    if (item.fetch || !after.is_empty()) && !is_left_alone()? {
+    if (item.fetch || !after.is_empty()) && !is_left_alone(bgo, request)? {
         check_after(bgo, name, after)?;
         if item.fetch && matches!(fetch(request, signals)?, Fetched::Interrupted) {
             return Err(not_started(name));

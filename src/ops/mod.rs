@@ -69,7 +69,7 @@ pub use settings::{is_watched, pause, resume, set, unwatch, watch};
 pub use signal::{Signalled, signal};
 pub use skill::{SkillDone, install_skill, skill_path, skill_text, uninstall_skill};
 pub use snapshot::{snapshot, snapshot_of};
-pub use start::{StartOutcome, StartRequest, Started, runs_as_asked, start};
+pub use start::{StartOutcome, StartRequest, Started, is_left_alone, start};
 pub use stop::{StopOutcome, StopRequest, stop};
 pub use wait::{Goal, Pending, Reached, Run, Step, Waiter, shell_status};
 

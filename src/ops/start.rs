@@ -196,14 +196,16 @@ fn is_good_enough(bgo: &Bgo, request: &StartRequest, spec: &Spec) -> Result<bool
     Err(error)
 }
 
-/// Whether `request` would leave alone what runs, because that is as asked for.
+/// Whether `request` would leave alone what has its name: it runs, and is as asked for or not to be replaced.
 ///
 /// # Errors
-/// The command cannot run, or what runs is not as asked for and not to be replaced.
-pub fn runs_as_asked(bgo: &Bgo, request: &StartRequest) -> Result<bool> {
-    Ok(request.if_not_running
-        && super::is_up(bgo, &request.name).unwrap_or(false)
-        && is_good_enough(bgo, request, &spec(bgo, request)?)?)
+/// It is to be compared with what runs, and its command cannot run.
+pub fn is_left_alone(bgo: &Bgo, request: &StartRequest) -> Result<bool> {
+    if request.force && !request.if_not_running {
+        return Ok(false);
+    }
+    let runs = super::is_up(bgo, &request.name).unwrap_or(false);
+    Ok(runs && (!request.force || is_good_enough(bgo, request, &spec(bgo, request)?)?))
 }
 
 /// Whether the run that the start is to replace has been replaced by another command already.
