@@ -11,7 +11,7 @@
 use super::output::Output;
 use crate::cli::{Cli, DirectArgs, Shell};
 use crate::domain::level::Level;
-use crate::domain::settings::{self, OnReadyTimeout, Restart};
+use crate::domain::settings::{self, Autostart, OnReadyTimeout, Restart};
 use crate::domain::spec::FastCrash;
 use crate::error::{ExitCode, Result};
 use crate::view::json;
@@ -52,6 +52,7 @@ fn values(arg: &Arg) -> Option<String> {
         "DIR" => "folder".to_owned(),
         "SIGNAL" => SIGNALS.to_owned(),
         "POLICY" => words(Restart::ALL),
+        "WHEN" => words(Autostart::ALL),
         "ACTION" => words(OnReadyTimeout::ALL),
         "SETTING" => settings::NAMES.iter().map(|name| name.replace('_', "-")).collect::<Vec<_>>().join(" "),
         "MODE" => words(&FastCrash::ALL),

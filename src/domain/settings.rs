@@ -15,7 +15,9 @@ use super::rotation::Rotation;
 use super::row::Logs;
 use super::signal::Signal;
 use super::size::Size;
-pub use super::values::{ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable};
+pub use super::values::{
+    Autostart, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable,
+};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -254,6 +256,12 @@ settings! {
     on_ready: Option<String> = None;
     /// Shell command to run when it is given up.
     on_errored: Option<String> = None;
+    /// Whether the desktop tells that it has failed, and that it is well again. Default: what BGO_NOTIFY says.
+    notify: bool = false;
+
+    // At login
+    /// Whether `resurrect` starts it. Default: unless it was stopped.
+    autostart: Autostart = Autostart::UnlessStopped;
 
     // Input
     /// Whether its standard input is a pipe that `bgo send` writes to. Default: it is /dev/null.
@@ -377,6 +385,7 @@ impl Settings {
             || [self.max_runtime, self.restart_every, self.watchdog].iter().any(Option::is_some)
             || self.max_rss.is_some()
             || !self.watch_files.is_empty()
+            || self.notify
             || [&self.on_exit, &self.on_ready, &self.on_errored].into_iter().any(Option::is_some)
     }
 
@@ -551,6 +560,8 @@ mod tests {
             on_exit: Some("true".into()),
             on_ready: Some("true".into()),
             on_errored: Some("true".into()),
+            notify: true,
+            autostart: Autostart::Never,
             group: Some("api".into()),
             owner: Some("claude".into()),
             tags: vec!["ci".into()],
