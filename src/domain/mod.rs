@@ -46,6 +46,7 @@ pub mod record;
 pub mod rotation;
 pub mod row;
 pub mod run;
+pub mod scope;
 pub mod secret;
 pub mod settings;
 pub mod shell;

@@ -46,6 +46,7 @@ mod restart;
 mod resurrect;
 mod rotation;
 mod run;
+mod scope;
 mod security;
 mod send;
 mod set;
