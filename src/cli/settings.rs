@@ -6,7 +6,9 @@
 use crate::domain::duration::Span;
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
-use crate::domain::settings::{Change, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, Umask, Variable};
+use crate::domain::settings::{
+    Autostart, Change, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, Umask, Variable,
+};
 use crate::domain::signal::Signal;
 use crate::domain::size::Size;
 use crate::domain::spec::{FastCrash, Supervision, WatchChange};
@@ -229,6 +231,13 @@ pub struct SettingsFlags {
     /// Shell command to run when it is given up
     #[arg(long, value_name = "CMD", help_heading = "Hooks (30 s each at most)")]
     pub on_errored: Option<String>,
+    /// Tell the desktop when it fails, and when it is well again [default of a start: $BGO_NOTIFY]
+    #[arg(long, help_heading = "Hooks (30 s each at most)")]
+    pub notify: bool,
+
+    /// Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]
+    #[arg(long, value_name = "WHEN", help_heading = "At login")]
+    pub autostart: Option<Autostart>,
 
     /// Give it a pipe as standard input, which bgo send writes to [default: /dev/null]
     #[arg(long, help_heading = "Input")]
@@ -339,6 +348,8 @@ impl SettingsFlags {
             on_exit: self.on_exit.map(Some),
             on_ready: self.on_ready.map(Some),
             on_errored: self.on_errored.map(Some),
+            notify: self.notify.then_some(true),
+            autostart: self.autostart,
             stdin: self.stdin.then_some(true),
             group: self.group.map(Some),
             after: given(self.after),

@@ -11,7 +11,7 @@
 use super::output::Output;
 use crate::cli::{Cli, DirectArgs, Shell};
 use crate::domain::level::Level;
-use crate::domain::settings::{self, OnReadyTimeout, Restart};
+use crate::domain::settings::{self, Autostart, OnReadyTimeout, Restart};
 use crate::domain::spec::FastCrash;
 use crate::error::{ExitCode, Result};
 use crate::view::json;
@@ -52,6 +52,7 @@ fn values(arg: &Arg) -> Option<String> {
         "DIR" => "folder".to_owned(),
         "SIGNAL" => SIGNALS.to_owned(),
         "POLICY" => words(Restart::ALL),
+        "WHEN" => words(Autostart::ALL),
         "ACTION" => words(OnReadyTimeout::ALL),
         "SETTING" => settings::NAMES.iter().map(|name| name.replace('_', "-")).collect::<Vec<_>>().join(" "),
         "MODE" => words(&FastCrash::ALL),
@@ -138,9 +139,9 @@ fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set())
 }
 
-/// What completes the words behind a verb; nothing does where nobody can know them (a port).
+/// What completes the words behind a verb; nothing does where nobody can know them (a port, a new folder).
 fn takes(verb: &Command) -> Vec<String> {
-    verb.get_positionals().filter_map(values).filter(|takes| takes != "any").collect()
+    verb.get_positionals().filter_map(values).filter(|takes| !["any", "folder"].contains(&takes.as_str())).collect()
 }
 
 fn is_repeated(arg: &Arg) -> bool {

@@ -8,7 +8,7 @@ use super::raw::Raw;
 use super::signal::Signal;
 use super::size::Size;
 use super::spec::FastCrash;
-use super::values::{ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable};
+use super::values::{Autostart, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -150,6 +150,7 @@ kinds! {
     RestartLimit: "a number within a time such as \"10/1m\"", {"type": "string"};
     Restart: "\"no\", \"on-failure\" or \"always\"", {"enum": (Restart::ALL)};
     RestartOn: "\"on-failure\" or \"always\"", {"enum": (RestartOn::ALL)};
+    Autostart: "\"always\", \"unless-stopped\" or \"never\"", {"enum": (Autostart::ALL)};
     OnReadyTimeout: "\"fail\" or \"keep\"", {"enum": (OnReadyTimeout::ALL)};
     FastCrash: "\"backoff\", \"stop\" or \"retry\"", {"enum": (FastCrash::ALL)};
 }

@@ -15,7 +15,10 @@ use super::rotation::Rotation;
 use super::row::Logs;
 use super::signal::Signal;
 use super::size::Size;
-pub use super::values::{ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable};
+pub use super::values::{
+    Autostart, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable,
+};
+use super::word::flaw_of_word;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -254,6 +257,12 @@ settings! {
     on_ready: Option<String> = None;
     /// Shell command to run when it is given up.
     on_errored: Option<String> = None;
+    /// Whether the desktop tells that it has failed, and that it is well again. Default: what BGO_NOTIFY says.
+    notify: bool = false;
+
+    // At login
+    /// Whether `resurrect` starts it. Default: unless it was stopped.
+    autostart: Autostart = Autostart::UnlessStopped;
 
     // Input
     /// Whether its standard input is a pipe that `bgo send` writes to. Default: it is /dev/null.
@@ -297,15 +306,6 @@ pub fn displaced_by(given: &[String]) -> impl Iterator<Item = &'static str> {
     let is_given = |way: &&str| given.contains(&way.replace('_', "-"));
     let displaced = [READINESS, HEALTH].into_iter().filter(move |ways| ways.iter().any(is_given));
     displaced.flatten().copied()
-}
-
-/// How long an owner or a tag may be, in bytes.
-const LONGEST_WORD: usize = 200;
-
-/// What is wrong with `word` as an owner or a tag, if anything is.
-pub fn flaw_of_word(word: &str) -> Option<String> {
-    let is_odd = word.trim().is_empty() || word.len() > LONGEST_WORD || word.contains(char::is_control);
-    is_odd.then(|| format!("must be a word or a few: at most {LONGEST_WORD} bytes without control characters"))
 }
 
 /// What takes effect at the next start of the process only.
@@ -382,6 +382,7 @@ impl Settings {
             || [self.max_runtime, self.restart_every, self.watchdog].iter().any(Option::is_some)
             || self.max_rss.is_some()
             || !self.watch_files.is_empty()
+            || self.notify
             || [&self.on_exit, &self.on_ready, &self.on_errored].into_iter().any(Option::is_some)
     }
 
@@ -556,6 +557,8 @@ mod tests {
             on_exit: Some("true".into()),
             on_ready: Some("true".into()),
             on_errored: Some("true".into()),
+            notify: true,
+            autostart: Autostart::Never,
             group: Some("api".into()),
             owner: Some("claude".into()),
             tags: vec!["ci".into()],

@@ -53,6 +53,18 @@ words! {
 }
 
 words! {
+    /// What `resurrect` does about a process that is down.
+    Autostart {
+        /// It is started after each boot, also if it was stopped.
+        Always = "always",
+        /// It is started if it was up when the machine or the session went down.
+        UnlessStopped = "unless-stopped",
+        /// It is left down.
+        Never = "never",
+    }
+}
+
+words! {
     /// What happens to a process that is not ready in time.
     OnReadyTimeout {
         /// It is ended, and the restart policy decides what follows.
@@ -322,5 +334,6 @@ mod tests {
         reads_back::<Restart>(&["no", "always", "on-failure"]);
         reads_back::<RestartOn>(&["always", "on-failure"]);
         reads_back::<OnReadyTimeout>(&["fail", "keep"]);
+        reads_back::<Autostart>(&["always", "unless-stopped", "never"]);
     }
 }

@@ -1,12 +1,12 @@
 //! Files that bgo writes for other programs: a skill for agents, a unit for systemd.
 //!
 //! Why it exists: they lie among the files of others. Invariants: what somebody else has written, or has changed, is neither
-//! replaced nor removed unasked; at no moment is there half a file.
+//! replaced nor removed unasked.
 
+use super::publish::publish;
 use crate::error::{Error, ErrorKind, Result, describe};
-use crate::store::temporary_path;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 /// What was done with such a file, or with what is like one.
@@ -36,7 +36,7 @@ pub(super) fn put(path: &Path, text: &str, is_ours: &dyn Fn(&[u8]) -> bool, forc
         Some(there) if !force && !is_ours(there) => return Err(not_ours(path, "written")),
         _ => {}
     }
-    replace(path, text).map_err(|e| cannot("write", path, &e))?;
+    publish(path, text.as_bytes()).map_err(|e| cannot("write", path, &e))?;
     Ok(if there.is_some() { FileDone::Updated } else { FileDone::Installed })
 }
 
@@ -64,25 +64,6 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         other => other.map(Some).map_err(|e| cannot("read", path, &e)),
     }
-}
-
-/// Puts the file there at once, with the mode that the umask says: it is for others to read.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    let temporary = temporary_path(path);
-    let create = || File::options().write(true).create_new(true).open(&temporary);
-    let file = match create() {
-        // One that was killed has left it.
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(&temporary).and_then(|()| create()),
-        other => other,
-    };
-    let written = file
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }
 
 /// That something is left as it is.

@@ -47,6 +47,7 @@ pub const TOPICS: &[Topic] = &[
     Topic { name: "capabilities", about: "what bgo can do" },
     Topic { name: "schemas", about: "what there is a schema of" },
     Topic { name: "examples", about: "commands to try" },
+    Topic { name: "man", about: "the manual pages" },
     Topic { name: "script", about: "the completions for a shell" },
 ];
 

@@ -12,7 +12,7 @@ use super::super::json_logs::{DigestReply, ExpectReply, LogsReply, StreamLine};
 use super::super::json_owner::ReapReply;
 use super::super::json_send::SendReply;
 use super::super::json_skill::SkillReply;
-use super::super::reply::{PortReply, Reply, RunReply, ScriptReply, WaitReply};
+use super::super::reply::{ManReply, PortReply, Reply, RunReply, ScriptReply, WaitReply};
 use super::{FILE, TOPICS, schema, topic};
 use crate::domain::{jobs, payload};
 use schemars::generate::SchemaSettings;
@@ -48,6 +48,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("capabilities", of::<Capabilities>()),
         ("schemas", of::<Vec<Meaning>>()),
         ("examples", of::<Vec<Example>>()),
+        ("man", of::<ManReply>()),
         ("script", of::<ScriptReply>()),
     ]
 }
