@@ -99,8 +99,7 @@ fn where_there_can_be_no_scope_nothing_is_started_and_nothing_stopped() {
     assert!(cmd(&start).code(1).stderr.contains("--scope: systemd-run ended without a word\n"));
     // The name is free at once.
     let pid = env.start("web", &["sleep", "300"]);
-    // Where there is none, that is known before anything is stopped; where it fails, what ran before is brought back by
-    // nobody, and stays registered.
+    // Where there is none, that is known before anything is stopped.
     fs::remove_file(env.bin().join("systemd-run")).unwrap();
     let sleep = ["start", "web", "--force", "--scope", "--", "/bin/sleep", "100"];
     let said = env.cmd(&sleep).var("PATH", env.bin()).run().code(1);
