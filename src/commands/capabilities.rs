@@ -28,6 +28,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("restart-stopped", Effect::Write, "replies", false),
     ("restart-last", Effect::Write, "replies", false),
     ("resurrect", Effect::Write, "batch", false),
+    ("autostart", Effect::Write, "autostart", false),
     ("status", Effect::Read, "status", false),
     ("env", Effect::Read, "env", false),
     ("logs", Effect::Read, "logs", true),

@@ -4,6 +4,7 @@
 //! everything else to stderr, and a closed pipe is not an error.
 
 mod ask;
+mod autostart;
 mod before;
 mod capabilities;
 mod check;
@@ -117,6 +118,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::RestartStopped(args) => pick::run(&bgo, &args, pick::Order::Name, out),
         Command::RestartLast(args) => pick::run(&bgo, &args, pick::Order::LastStoppedFirst, out),
         Command::Resurrect => resurrect::run(&bgo, out),
+        Command::Autostart(args) => autostart::run(&bgo, args, out),
         Command::Status(args) => status::run(&bgo, &args, out),
         Command::Env(args) => env::run(&bgo, &args, out),
         Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), out),

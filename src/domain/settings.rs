@@ -280,6 +280,10 @@ settings! {
     ttl: Option<Span> = None;
     /// The pid of the process whose end is its end, too.
     until_pid: Option<u32> = None;
+
+    // At login
+    /// Whether it is in a systemd scope of its own, which the end of a login session leaves alone.
+    scope: bool = false;
 }
 
 /// The settings that are ways to tell readiness, of which there can be one; in bgrun's order of precedence.
@@ -305,7 +309,7 @@ pub fn displaced_by(given: &[String]) -> impl Iterator<Item = &'static str> {
 }
 
 /// What takes effect at the next start of the process only.
-const FROM_NEXT_START: [&str; 19] = [
+const FROM_NEXT_START: [&str; 20] = [
     "env-file",
     "config-env",
     "allocate-port",
@@ -325,6 +329,7 @@ const FROM_NEXT_START: [&str; 19] = [
     "ready-when-file",
     "ready-when-cmd",
     "ready-when-notify",
+    "scope",
 ];
 
 impl Change {
@@ -559,6 +564,7 @@ mod tests {
             tags: vec!["ci".into()],
             ttl: Some(Span::secs(7200)),
             until_pid: Some(17),
+            scope: true,
             after: vec!["db".into(), "cache".into()],
             restart_with_dependency: true,
             extra: Map::new(),

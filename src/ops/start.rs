@@ -18,7 +18,7 @@ use super::preflight::{
 use super::recover::recover;
 use super::resurrect::attach;
 use super::stop::{StopRequest, stop_run};
-use super::{Bgo, Run, run};
+use super::{Bgo, Run, run, scope};
 use crate::domain::difference::differences;
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
@@ -424,6 +424,7 @@ pub(super) fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
     check_settings(name, &settings, &request.supervision, restarts)?;
     check_after(bgo, &request.name, &settings.after)?;
     check_files(name, &settings, &cwd)?;
+    scope::plan(&request.name, &settings)?;
     check_allocate_port(&settings, &request.set)?;
     let files = check_env_files(name, &settings, &cwd)?;
     // The strongest comes last.

@@ -11,7 +11,7 @@ use super::launch::Purpose;
 use super::log::log;
 use super::perform::errno_of;
 use super::run::{RETRY_FIRST, Supervisor, report};
-use super::{ENTRY, LOCK_FD, REPORT_FD};
+use super::{ENTRY, EXE_FD, LOCK_FD, REPORT_FD};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::lease::Term;
 use crate::domain::machine::{Event, Machine};
@@ -28,6 +28,8 @@ use std::time::{Duration, SystemTime};
 
 /// Runs a sidecar: `arguments` are those after [`super::ENTRY`]. Returns the process's exit code.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
+    // Before anything else can have that number.
+    drop(platform::make_private(EXE_FD));
     platform::set_process_name();
     let name = arguments.next().and_then(|n| Name::parse(n.to_str()?).ok());
     let run_id = arguments.next().and_then(|id| id.into_string().ok());

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod doctor;
 pub mod environment;
 pub mod json;
+pub mod json_autostart;
 pub mod json_doctor;
 pub mod json_events;
 pub mod json_jobs;

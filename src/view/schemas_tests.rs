@@ -4,6 +4,7 @@ use super::super::batch::Batch;
 use super::super::capabilities::{Capabilities, Example, Meaning};
 use super::super::environment::EnvReply;
 use super::super::json::{FailureReply, JsonRow};
+use super::super::json_autostart::AutostartReply;
 use super::super::json_doctor::DoctorReply;
 use super::super::json_events::{EventLine, EventsReply};
 use super::super::json_jobs::{CheckReply, JobReply};
@@ -40,6 +41,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("event", of::<EventLine<'_>>()),
         ("send", of::<SendReply>()),
         ("skill", of::<SkillReply>()),
+        ("autostart", autostart()),
         ("logs", logs()),
         ("log-line", of::<StreamLine>()),
         ("expect", of::<ExpectReply>()),
@@ -66,6 +68,18 @@ fn one_or_batch<T: JsonSchema>() -> Value {
         Several(Batch<'a, T>),
     }
     of::<OneOrBatch<'_, T>>()
+}
+
+fn autostart() -> Value {
+    #[derive(JsonSchema)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum Autostart<'a> {
+        Places(AutostartReply<'a>),
+        One(Reply),
+        Several(Batch<'a, Reply>),
+    }
+    of::<Autostart<'_>>()
 }
 
 fn logs() -> Value {

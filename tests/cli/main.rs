@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod agent;
+mod autostart;
 mod crash;
 mod delete;
 mod dependencies;
@@ -47,6 +48,7 @@ mod restart;
 mod resurrect;
 mod rotation;
 mod run;
+mod scope;
 mod security;
 mod send;
 mod set;

@@ -8,6 +8,8 @@ mod files;
 mod processes;
 mod surroundings;
 
+pub(super) use surroundings::ends_at_logout;
+
 use super::Bgo;
 use super::end::{self, Orphan};
 use super::link::own;
