@@ -44,6 +44,7 @@ mod probe;
 mod projects;
 mod race;
 mod ready;
+mod real_systemd;
 mod restart;
 mod resurrect;
 mod rotation;
