@@ -5,6 +5,7 @@
 
 pub mod ansi;
 pub mod backoff;
+pub mod captured;
 pub mod change;
 pub mod check;
 pub mod control;
@@ -34,6 +35,7 @@ pub mod machine;
 pub mod name;
 pub mod near;
 pub mod notice;
+pub mod notification;
 pub mod outcome;
 pub mod output;
 pub mod parent;
@@ -47,6 +49,7 @@ pub mod rotation;
 pub mod row;
 pub mod run;
 pub mod secret;
+pub mod session;
 pub mod settings;
 pub mod shell;
 pub mod signal;

@@ -47,6 +47,8 @@ const RECORD: &[&str] = &[
     "git_root",
     "parent",
     "lease",
+    // Notifications
+    "notified",
     // Events.
     "events",
 ];

@@ -11,6 +11,7 @@
 mod attributes;
 mod begin;
 mod checks;
+mod desktop;
 mod ends;
 mod environment;
 mod facts;
@@ -20,6 +21,7 @@ mod http;
 mod launch;
 mod lease;
 mod log;
+mod notes;
 mod output;
 mod perform;
 mod rotate;

@@ -6,9 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod agent;
+mod captured;
 mod crash;
 mod delete;
 mod dependencies;
+mod desktop;
 mod direct;
 mod doctor;
 mod env;
