@@ -48,7 +48,7 @@ fn status_of_one_tells_in_what_the_shell_differs_and_no_value() {
     let block = shown.split("\n\n").find(|block| block.starts_with("  Environment:")).unwrap();
     assert_eq!(
         env.redact(&without_times(block), &[]),
-        "  Environment:\n    captured TIME; this shell's differs in PATH (+DIR/new -DIR/old), A, API_TOKEN, B, 2 more\n    \
+        "  Environment:\n    captured TIME this shell's differs in PATH (+DIR/new -DIR/old), A, API_TOKEN, B, 2 more\n    \
          bgo restart web --update-env takes this shell's\n"
     );
     let reply = shell(&["status", "web", "--json"]);
@@ -81,34 +81,37 @@ fn doctor_tells_of_what_a_restart_would_not_find() {
     let root = env.root();
     for folder in ["old", "new"] {
         fs::create_dir(root.join(folder)).unwrap();
-        for tool in ["node", "server"] {
+        for tool in ["own-node", "own-server"] {
             executable(&root.join(folder).join(tool), "#!/bin/sh\nexec sleep 300\n");
         }
     }
-    executable(&env.work().join("app"), "#!/usr/bin/env -S node --flag\n");
+    executable(&env.work().join("app"), "#!/usr/bin/env -S own-node --flag\n");
     let (old, new) = (path(&env, "old"), path(&env, "new"));
     let (was, is) = ([("PATH", old.as_str())], [("PATH", new.as_str())]);
     start(&env, "app", &was, &[], &["./app"]);
-    start(&env, "server", &was, &[], &["server"]);
+    start(&env, "server", &was, &[], &["own-server"]);
     let bound = format!("PATH={old}");
-    start(&env, "bound", &was, &["-e", &bound], &["server"]);
-    start(&env, "down", &was, &[], &["server"]);
+    start(&env, "bound", &was, &["-e", &bound], &["own-server"]);
+    start(&env, "down", &was, &[], &["own-server"]);
     env.bgo(&["stop", "down"]).ok();
     let note = |text: &str| ("note".to_owned(), text.to_owned());
     let warning = |text: &str| ("warning".to_owned(), text.to_owned());
     assert_eq!([found(&env, &was, "app"), found(&env, &was, "server")].concat(), []);
     assert_eq!(
         found(&env, &is, "app"),
-        [note("its captured PATH has DIR/old/node for \"node\", this shell's DIR/new/node")]
+        [note("its captured PATH has DIR/old/own-node for \"own-node\", this shell's DIR/new/own-node")]
     );
-    assert_eq!(found(&env, &is, "server"), [note("it is started as DIR/old/server, this shell finds DIR/new/server")]);
+    assert_eq!(
+        found(&env, &is, "server"),
+        [note("it is started as DIR/old/own-server, this shell finds DIR/new/own-server")]
+    );
     assert_eq!([found(&env, &is, "bound"), found(&env, &is, "down")].concat(), []);
     // An upgrade takes the old ones away.
     fs::remove_dir_all(root.join("old")).unwrap();
     let gone = note("gone from its captured PATH: DIR/old");
-    let node = "its program is run by \"node\", which its captured PATH has not; this shell's has DIR/new/node";
+    let node = "its program is run by \"own-node\", which its captured PATH has not; this shell's has DIR/new/own-node";
     assert_eq!(found(&env, &is, "app"), [warning(node), gone.clone()]);
-    let server = warning("its program DIR/old/server is gone; this shell finds DIR/new/server");
+    let server = warning("its program DIR/old/own-server is gone; this shell finds DIR/new/own-server");
     assert_eq!(found(&env, &is, "server"), [server.clone(), gone]);
     assert_eq!(found(&env, &is, "bound"), [server]);
     let text = env.cmd(&["doctor"]).var("PATH", &new).run().ok().stdout;
