@@ -3,6 +3,7 @@
 //! Why it exists: "it works in my shell" is mostly `PATH`. Invariant: no value but folders of `PATH`; nothing is said
 //! where nothing differs.
 
+use super::detail::to_the_second;
 use super::style::Style;
 use super::text::clean;
 use crate::domain::captured::VariableDifference;
@@ -11,6 +12,8 @@ use crate::domain::timestamp::Timestamp;
 
 /// How many variables beside `PATH` are named.
 const NAMED: usize = 3;
+/// How many folders of `PATH` are.
+const FOLDERS: usize = 6;
 
 /// The block below the details of `name`, whose environment was captured `at`; empty where nothing differs.
 pub fn block(name: &Name, at: Timestamp, differences: &[VariableDifference], style: &Style) -> String {
@@ -27,8 +30,9 @@ pub fn block(name: &Name, at: Timestamp, differences: &[VariableDifference], sty
         named.push(format!("{more} more"));
     }
     format!(
-        "\n  {}\n    captured {at}; this shell's differs in {}\n    {}\n",
+        "\n  {}\n    captured {}; this shell's differs in {}\n    {}\n",
         style.bold("Environment:"),
+        to_the_second(at),
         named.join(", "),
         style.dim(format_args!("bgo restart {} --update-env takes this shell's", name.shell())),
     )
@@ -40,6 +44,10 @@ fn of_path(path: &VariableDifference) -> String {
     let sign = |sign: char| move |folder: &String| format!("{sign}{}", clean(folder));
     let mut told: Vec<String> = folders.added.iter().map(sign('+')).collect();
     told.extend(folders.removed.iter().map(sign('-')));
+    if let more @ 1.. = told.len().saturating_sub(FOLDERS) {
+        told.truncate(FOLDERS);
+        told.push(format!("and {more} more"));
+    }
     if folders.reordered {
         told.push("another order".to_owned());
     }
@@ -63,11 +71,14 @@ mod tests {
         all.extend(["A", "B\u{1b}", "C", "D", "E"].map(other));
         assert_eq!(
             block(&name, at("10:00:00"), &all, &style),
-            "\n  Environment:\n    captured 2026-11-20T10:00:00.000000Z; this shell's differs in \
+            "\n  Environment:\n    captured 2026-11-20T10:00:00Z; this shell's differs in \
              PATH (+/new -/old\\u{1b} another order), A, B\\u{1b}, C, 2 more\n    \
              bgo restart 'my web' --update-env takes this shell's\n"
         );
         assert!(block(&name, at("10:00:00"), &all[1..4], &style).contains(" differs in A, B\\u{1b}, C\n"));
         assert_eq!(block(&name, at("10:00:00"), &[], &style), "");
+        let many = PathDifference { removed: ('a'..='i').map(String::from).collect(), ..PathDifference::default() };
+        let many = VariableDifference { path: Some(many), ..other("PATH") };
+        assert_eq!(of_path(&many), "PATH (-a -b -c -d -e -f and 3 more)");
     }
 }

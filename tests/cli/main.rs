@@ -66,3 +66,4 @@ mod survival_surroundings;
 mod up;
 mod wait;
 mod watch;
+mod webhook;
