@@ -40,6 +40,15 @@ impl Supervisor {
         }
     }
 
+    /// Tells of the end of a process that is not supervised any more, should its record be long in coming: on a full disk.
+    pub(super) fn tell_untold(&mut self) {
+        if self.pending.failure.is_some()
+            && let Some((what, why)) = self.untold.take()
+        {
+            self.tell_trouble(what, &why);
+        }
+    }
+
     /// Tells of the end of a process that is not supervised any more, now that it was no part of a shutdown.
     pub(super) fn tell_late(&mut self) {
         let Some((what, why)) = self.untold.take() else { return };

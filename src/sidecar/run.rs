@@ -142,6 +142,7 @@ impl Supervisor {
                     break;
                 }
                 self.reports = None;
+                self.tell_untold();
             }
             if let Err(e) = self.wait_once() {
                 log(&format!("sidecar cannot wait: {e}"));

@@ -1,5 +1,6 @@
 //! `--notify`: what the desktop is told, by a notify-send that only writes down what it was told.
 
+use crate::crash::SmallDisk;
 use crate::env::{TestEnv, alive, executable, kill9, signal, wait_until};
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -166,6 +167,21 @@ fn a_notifier_that_hangs_fails_or_is_missing_delays_nothing_and_costs_a_line() {
         (&seen["severity"], &seen["name"], &seen["message"]),
         (&json!("warning"), &json!("db"), &json!("--notify is set, and its captured PATH has no notify-send"))
     );
+}
+
+#[test]
+fn a_full_disk_delays_no_notification() {
+    let env = TestEnv::new();
+    desktop(&env, "");
+    let Some(disk) = SmallDisk::mount(&env) else { return };
+    env.start_with(&["--notify"], "web", &["sh", "-c", FAILS]);
+    disk.fill();
+    fs::write(env.work().join("fail"), "").unwrap();
+    wait_until("the notification", || told(&env).contains("web: ended\nexit code 3 after "));
+    fs::remove_file(disk.filler()).unwrap();
+    wait_until("it to be noted", || env.record("web")["notified"]["troubled"] == true);
+    wait_until("the sidecar to leave", || env.processes().is_empty());
+    assert_eq!(told_times(&env), 1);
 }
 
 #[test]
