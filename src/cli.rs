@@ -11,6 +11,7 @@ mod events;
 mod expect;
 mod logs;
 mod project;
+mod resurrect;
 mod run;
 mod selector;
 mod send;
@@ -32,6 +33,7 @@ pub use events::EventsArgs;
 pub use expect::{ExpectArgs, From, OneStream};
 pub use logs::{FollowArgs, LogPart, LogsArgs, OutputForm, ReadFlags, Streams};
 pub use project::{DownArgs, UpArgs};
+pub use resurrect::ResurrectArgs;
 pub use run::RunArgs;
 pub use selector::{Chosen, Owners, Selector};
 pub use send::SendArgs;
@@ -135,7 +137,8 @@ pub enum Command {
     /// As restart-stopped, the most recently stopped first
     RestartLast(PickArgs),
     /// After a reboot: bring back every process that was up
-    Resurrect,
+    #[command(after_help = resurrect::NOTES)]
+    Resurrect(ResurrectArgs),
     /// Show all processes, or some in detail
     #[command(visible_aliases = ["ls", "list"])]
     Status(StatusArgs),

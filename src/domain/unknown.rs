@@ -49,6 +49,8 @@ const RECORD: &[&str] = &[
     "lease",
     // Events.
     "events",
+    // Resurrection.
+    "boot_id",
 ];
 /// Those of its `watch` block.
 const WATCH: &[&str] = &[

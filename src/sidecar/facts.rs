@@ -88,6 +88,7 @@ impl Pending {
         match &facts.machine.life {
             Life::Over(End::Left) => {
                 if record.sidecar.as_ref().is_some_and(|s| s.identity() == facts.sidecar.identity()) {
+                    record.boot_id = Some(facts.sidecar.boot_id.clone());
                     record.sidecar = None;
                 }
             }
