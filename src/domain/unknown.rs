@@ -180,6 +180,7 @@ mod tests {
             parent: Some(Parent { pid: 1, start_time: 1, boot_id: "b".into(), program: None }),
             lease: Some(Lease::default()),
             events: Some(crate::domain::event::History::default()),
+            boot_id: Some("b".into()),
             ..Record::new("web", spec)
         };
         let value: Value = serde_json::from_slice(&record.to_json()).unwrap();
