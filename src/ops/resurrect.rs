@@ -12,13 +12,16 @@ use super::{Bgo, legacy, run};
 use crate::domain::name::Name;
 use crate::domain::record::{Record, Status};
 use crate::domain::resurrection::{Decision, Presence, Reason, decide};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::platform;
 use crate::store::{Durability, Ownership};
 use std::time::Duration;
 
 /// How long a sidecar may take to write down an end.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often it is looked anew at one that changes meanwhile.
+const ATTEMPTS: u32 = 3;
 
 /// What was done about a process, or with a dry run would be.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +65,18 @@ pub(super) fn glance(bgo: &Bgo, name: &Name) -> Result<(Record, Resurrected)> {
 /// # Errors
 /// Its record cannot be read, or it cannot be started or attached to; the wish that it be up stays.
 pub(super) fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
+    for _ in 1..ATTEMPTS {
+        match look_and_do(bgo, name) {
+            // It has ended while a sidecar was about to take it up, as what was asked to end a moment ago does, or another
+            // command was faster: what is to be done is another thing by now.
+            Err(e) if e.kind == ErrorKind::Conflict => {}
+            done => return done,
+        }
+    }
+    look_and_do(bgo, name)
+}
+
+fn look_and_do(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
     // One that cannot be read is reported, whoever owns it.
     bgo.record(name)?;
     let mut taken = own(bgo, name)?;

@@ -205,6 +205,8 @@ impl Course {
             names.iter().map(|name| (name.to_string(), after(name).unwrap_or_default())).collect();
         let parsed = |(_, needs): &(String, Vec<String>)| needs.iter().filter_map(|n| Name::parse(n).ok()).collect();
         let attached = |pid| Resurrected::new(Decision::Attach(Reason::NoRecord), Some(pid));
+        // One that ended while it was taken up has a record by now, and is looked at as any other.
+        recovered.retain(|_, result| !matches!(result, Err(e) if e.kind == ErrorKind::Conflict));
         let done = names.iter().map(|name| recovered.remove(name).map(|result| result.map(attached))).collect();
         let needs = list.iter().map(parsed).collect();
         let (plan, waits) = (Plan::new(&list), vec![false; names.len()]);

@@ -18,6 +18,8 @@ use std::time::{Duration, SystemTime};
 pub struct Pending {
     /// Ends to append.
     pub exits: Vec<Exit>,
+    /// Whether the last end that is known is to count as that of the session or machine, after all.
+    pub shutdown: bool,
     /// Restarts by policy to count.
     pub restarts: u64,
     /// The end of stderr when watch mode gave up.
@@ -67,6 +69,9 @@ impl Pending {
         record.answered = record.answered.max(facts.answered);
         for exit in &self.exits {
             record.push_exit(exit.clone());
+        }
+        if let Some(last) = record.exits.last_mut().filter(|_| self.shutdown) {
+            last.shutdown = true;
         }
         if let (Some(watch), 1..) = (&mut record.watch, self.restarts) {
             watch.restarts += self.restarts;

@@ -49,6 +49,7 @@ mod run;
 mod security;
 mod send;
 mod set;
+mod shutdown;
 mod signal;
 mod skill;
 mod soak;
