@@ -44,6 +44,7 @@ mod race;
 mod ready;
 mod restart;
 mod resurrect;
+mod revival;
 mod rotation;
 mod run;
 mod security;
