@@ -6,7 +6,7 @@
 //! it returns when its time is over, with one result a process.
 //!
 //! Each process is seen to by a thread of its own (`resurrect.rs`), 16 at once; one that waits for what it needs does not
-//! count. The threads are not joined: one that hangs in the kernel (a folder on a dead server) would hold us for ever.
+//! count among these. The threads are not joined: one that hangs in the kernel (a folder on a dead server) would hold us for ever.
 
 use super::dependencies::await_dependencies;
 use super::recover::{lost, recover};
@@ -30,6 +30,8 @@ use std::time::Duration;
 pub const RESURRECT_TIMEOUT: Duration = Duration::from_secs(120);
 /// How many are started or attached to at once.
 const AT_ONCE: usize = 16;
+/// How many wait for others at once: each watches the records, of which the kernel allows a user some hundred.
+const WAITING_AT_ONCE: usize = 32;
 /// How much longer it is listened for those who notice by themselves that the time is over, and can say more.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
@@ -193,7 +195,9 @@ struct Course {
     done: Vec<Option<Result<Resurrected>>>,
     /// Who waits for what it needs.
     waits: Vec<bool>,
-    /// How many threads are at work that do not wait.
+    /// How many do.
+    waiting: usize,
+    /// How many threads are at work that have not waited.
     at_work: usize,
     deadline: Duration,
 }
@@ -210,7 +214,7 @@ impl Course {
         let done = names.iter().map(|name| recovered.remove(name).map(|result| result.map(attached))).collect();
         let needs = list.iter().map(parsed).collect();
         let (plan, waits) = (Plan::new(&list), vec![false; names.len()]);
-        Course { bgo: Arc::new(bgo.clone()), needs, plan, done, waits, at_work: 0, deadline, names }
+        Course { bgo: Arc::new(bgo.clone()), needs, plan, done, waits, waiting: 0, at_work: 0, deadline, names }
     }
 
     fn run(&mut self, signals: &SignalQueue) -> Result<Ended> {
@@ -224,6 +228,7 @@ impl Course {
                 due.extend(self.plan.begin());
             }
             while self.at_work < AT_ONCE
+                && self.waiting < WAITING_AT_ONCE
                 && let Some(index) = due.pop_front()
             {
                 self.begin(index, &sender, &spoke).map_err(|e| broken(&e))?;
@@ -313,10 +318,11 @@ impl Course {
             match word {
                 Word::Waits => {
                     self.waits[index] = true;
-                    self.at_work -= 1;
+                    (self.at_work, self.waiting) = (self.at_work - 1, self.waiting + 1);
                 }
                 Word::Done(done) => {
-                    self.at_work -= usize::from(!self.waits[index]);
+                    let did_wait = usize::from(self.waits[index]);
+                    (self.at_work, self.waiting) = (self.at_work + did_wait - 1, self.waiting - did_wait);
                     self.done[index] = Some(done.and_then(|done| told_apart(&self.names[index], done)));
                     self.plan.ready(index);
                 }
