@@ -26,7 +26,7 @@ use crate::domain::spec::Supervision;
 pub use acts::{CleanArgs, DeleteArgs, ReapArgs, RestartArgs, SetArgs, SignalArgs, StopArgs};
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub use discovery::{CapabilitiesArgs, ExamplesArgs, SchemaArgs};
+pub use discovery::{CapabilitiesArgs, ExamplesArgs, ManArgs, SchemaArgs};
 pub use doctor::DoctorArgs;
 pub use env::{EnvArgs, Syntax};
 pub use events::EventsArgs;
@@ -186,6 +186,8 @@ pub enum Command {
     /// Teach an agent to use bgo: write a skill file where it looks for them
     #[command(after_help = skill::NOTES)]
     Skill(SkillArgs),
+    /// Write the manual pages into a folder, or print the first
+    Man(ManArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
 }

@@ -47,11 +47,12 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("schema", Effect::Read, "schemas", false),
     ("examples", Effect::Read, "examples", false),
     ("skill", Effect::Write, "skill", false),
+    ("man", Effect::Write, "man", false),
     ("completions", Effect::Read, "script", false),
 ];
 
 /// The variables that bgo itself reads.
-const VARIABLES: &[(&str, &str)] = &[
+pub const VARIABLES: &[(&str, &str)] = &[
     ("BGO_HOME", "the folder of the state; default: .bgo in the home folder"),
     ("BGO_GROUP", "the group of what is started without --group"),
     (

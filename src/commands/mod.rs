@@ -22,6 +22,7 @@ mod logs;
 mod logs_many;
 mod logs_read;
 mod logs_text;
+mod man;
 mod output;
 mod owners;
 mod payload;
@@ -132,6 +133,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Reap(args) => reap::run(&bgo, &args, out),
         Command::Doctor(args) => doctor::run(&bgo, args, out),
         Command::Skill(args) => skill::run(&args, out),
+        Command::Man(args) => man::run(&args, out),
         Command::Completions(args) => completions::run(args.shell, out),
     };
     done.map(ExitStatus::from)

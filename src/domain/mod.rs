@@ -61,3 +61,4 @@ pub mod values;
 pub mod variable;
 pub mod watch;
 pub mod wish;
+pub mod word;

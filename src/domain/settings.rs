@@ -18,6 +18,7 @@ use super::size::Size;
 pub use super::values::{
     Autostart, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable,
 };
+use super::word::flaw_of_word;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -301,15 +302,6 @@ pub fn displaced_by(given: &[String]) -> impl Iterator<Item = &'static str> {
     let is_given = |way: &&str| given.contains(&way.replace('_', "-"));
     let displaced = [READINESS, HEALTH].into_iter().filter(move |ways| ways.iter().any(is_given));
     displaced.flatten().copied()
-}
-
-/// How long an owner or a tag may be, in bytes.
-const LONGEST_WORD: usize = 200;
-
-/// What is wrong with `word` as an owner or a tag, if anything is.
-pub fn flaw_of_word(word: &str) -> Option<String> {
-    let is_odd = word.trim().is_empty() || word.len() > LONGEST_WORD || word.contains(char::is_control);
-    is_odd.then(|| format!("must be a word or a few: at most {LONGEST_WORD} bytes without control characters"))
 }
 
 /// What takes effect at the next start of the process only.

@@ -7,7 +7,7 @@ use crate::domain::name::Name;
 use crate::domain::parent::Parent;
 use crate::domain::raw::Raw;
 use crate::domain::record::Record;
-use crate::domain::settings::flaw_of_word;
+use crate::domain::word::flaw_of_word;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::Bgo;
 use crate::platform;

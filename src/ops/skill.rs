@@ -6,11 +6,11 @@
 //! The last line of the file holds a hash of all before it. By that a file of an older bgo, which may be replaced, is told
 //! from one that was edited.
 
+use super::publish::publish;
 use crate::domain::jobs::fnv1a;
 use crate::error::{Error, ErrorKind, Result, describe};
-use crate::store::temporary_path;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 const TEXT: &str = include_str!("skill.md");
@@ -56,7 +56,7 @@ pub fn install_skill(skills: &Path, force: bool) -> Result<SkillDone> {
         Some(there) if !force && !is_ours(there) => return Err(not_ours(&path, "written")),
         _ => {}
     }
-    replace(&path, &text).map_err(|e| cannot("write", &path, &e))?;
+    publish(&path, text.as_bytes()).map_err(|e| cannot("write", &path, &e))?;
     Ok(if there.is_some() { SkillDone::Updated } else { SkillDone::Installed })
 }
 
@@ -95,25 +95,6 @@ fn is_ours(bytes: &[u8]) -> bool {
 
 fn sealed(text: &str) -> String {
     format!("{text}, {:016x} -->\n", fnv1a(text.bytes()))
-}
-
-/// Puts the file there at once, with the mode that the umask says: it is for others to read.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    let temporary = temporary_path(path);
-    let create = || File::options().write(true).create_new(true).open(&temporary);
-    let file = match create() {
-        // One that was killed has left it.
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(&temporary).and_then(|()| create()),
-        other => other,
-    };
-    let written = file
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }
 
 fn not_ours(path: &Path, done: &str) -> Error {

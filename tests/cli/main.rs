@@ -32,6 +32,7 @@ mod logs_follow;
 mod logs_json;
 mod logs_many;
 mod logs_torn;
+mod man;
 mod notify;
 mod owner;
 mod pause;
