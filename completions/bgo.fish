@@ -24,8 +24,8 @@ function __bgo_line
             test $verb = first; and not string match -q -- '--color*' $word; and set verb direct
             # The last of several short flags may take a value; in -n5 it is there already.
             set -l flag (string replace -r -- '^-[^-].*(.)$' '-$1' $word)
-            contains -- $flag --after --after-timeout --allocate-port --autostart --backoff --backoff-jitter --backoff-max --color --concurrency --config --cwd --env --env-file --file --for --from --grep --group --head --health-cmd --health-grace --health-interval --health-port --health-threshold --health-timeout --health-url --interval --level --limit-nofile --lines --log-keep --log-max-size --max-bytes --max-fast-crashes --max-rss --max-runtime --min-uptime --name --new --nice --on-errored --on-exit --on-fast-crash --on-ready --on-ready-timeout --output --owner --ready-timeout --ready-when --ready-when-cmd --ready-when-file --ready-when-port --ready-when-regex --ready-when-url --restart --restart-every --restart-limit --run --settle --shell --signal --since --since-cursor --spec --stderr --stdout --stop-signal --stop-timeout --stream --success-exit --tag --timeout --ttl --umask --unset --until-pid --user --watch-ignore --watch-signal --watchdog -e -n; and not contains -- "$verb:$flag" logs:--stdout logs:--stderr follow:--stdout tail:--stdout follow:--stderr tail:--stderr events:--stream reap:-n; and set pending yes
-        else if test $verb = first; and contains -- $word start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill man completions
+            contains -- $flag --after --after-timeout --allocate-port --autostart --backoff --backoff-jitter --backoff-max --color --concurrency --config --cwd --env --env-file --file --for --from --grep --group --head --health-cmd --health-grace --health-interval --health-port --health-threshold --health-timeout --health-url --interval --level --limit-nofile --lines --log-keep --log-max-size --max-bytes --max-fast-crashes --max-rss --max-runtime --method --min-uptime --name --new --nice --on-errored --on-exit --on-fast-crash --on-ready --on-ready-timeout --output --owner --ready-timeout --ready-when --ready-when-cmd --ready-when-file --ready-when-port --ready-when-regex --ready-when-url --restart --restart-every --restart-limit --run --settle --shell --signal --since --since-cursor --spec --stderr --stdout --stop-signal --stop-timeout --stream --success-exit --tag --timeout --ttl --umask --unset --until-pid --user --watch-ignore --watch-signal --watchdog -e -n; and not contains -- "$verb:$flag" resurrect:-n logs:--stdout logs:--stderr follow:--stdout tail:--stdout follow:--stderr tail:--stderr events:--stream reap:-n; and set pending yes
+        else if test $verb = first; and contains -- $word start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect autostart status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill man completions
             set verb $word
         else
             test $verb = first; and set verb direct
@@ -77,7 +77,7 @@ end
 function __bgo_programs
     set -l word (commandline -ct)
     set -l known (__bgo_names)
-    __bgo_is first; and set -a known start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill man completions
+    __bgo_is first; and set -a known start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect autostart status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill man completions
     string match -q -- "$word*" - $known; or complete --do-complete="$word"
 end
 
@@ -105,6 +105,7 @@ complete -c bgo -n '__bgo_is first' -a restart -d 'Restart processes; those that
 complete -c bgo -n '__bgo_is first' -a restart-stopped -d 'Restart processes that are down: picked from a menu, by name, or all'
 complete -c bgo -n '__bgo_is first' -a restart-last -d 'As restart-stopped, the most recently stopped first'
 complete -c bgo -n '__bgo_is first' -a resurrect -d 'After a reboot: bring back every process that was up'
+complete -c bgo -n '__bgo_is first' -a autostart -d 'Have what was up come back: run resurrect when the machine starts, or at login'
 complete -c bgo -n '__bgo_is first' -a status -d 'Show all processes, or some in detail'
 complete -c bgo -n '__bgo_is first' -a ls -d 'Show all processes, or some in detail'
 complete -c bgo -n '__bgo_is first' -a list -d 'Show all processes, or some in detail'
@@ -200,6 +201,7 @@ complete -c bgo -n '__bgo_is start open' -l owner -x -d 'Who it belongs to [defa
 complete -c bgo -n '__bgo_is start open' -l tag -x -d 'A word to find it by; may be given several times'
 complete -c bgo -n '__bgo_is start open' -l ttl -x -d 'Stop it this long after its start, restarts included'
 complete -c bgo -n '__bgo_is start open' -l until-pid -x -d 'Stop it when this process ends'
+complete -c bgo -n '__bgo_is start open' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is start open' -l after -x -d 'Start it only when NAME is ready; several: once for each, or with commas'
 complete -c bgo -n '__bgo_is start open' -l restart-with-dependency -d 'Restart it with those'
 complete -c bgo -n '__bgo_is start open' -l settle -x -d 'Report a failure if it ends badly within this time; 0 to not wait'
@@ -278,6 +280,7 @@ complete -c bgo -n '__bgo_is run' -l owner -x -d 'Who it belongs to [default of 
 complete -c bgo -n '__bgo_is run' -l tag -x -d 'A word to find it by; may be given several times'
 complete -c bgo -n '__bgo_is run' -l ttl -x -d 'Stop it this long after its start, restarts included'
 complete -c bgo -n '__bgo_is run' -l until-pid -x -d 'Stop it when this process ends'
+complete -c bgo -n '__bgo_is run' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is run' -l after -x -d 'Start it only when NAME is ready; several: once for each, or with commas'
 complete -c bgo -n '__bgo_is run' -l restart-with-dependency -d 'Restart it with those'
 complete -c bgo -n '__bgo_is run' -l any-owner -d 'Also those that belong to another owner than $BGO_OWNER'
@@ -388,10 +391,29 @@ complete -c bgo -n '__bgo_is restart-last' -l json -d 'Answer in JSON'
 complete -c bgo -n '__bgo_is restart-last' -s a -l all -d 'All that are down, without asking'
 complete -c bgo -n '__bgo_is restart-last' -l any-owner -d 'Also those that belong to another owner than $BGO_OWNER'
 complete -c bgo -n '__bgo_is restart-last' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is resurrect' -a '(__bgo_names)'
 complete -c bgo -n '__bgo_is resurrect' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is resurrect' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is resurrect' -l json -d 'Answer in JSON'
+complete -c bgo -n '__bgo_is resurrect' -l group -x -d 'All processes of this group'
+complete -c bgo -n '__bgo_is resurrect' -l project -d 'All processes of the project of this folder: that of the nearest bgo.toml'
+complete -c bgo -n '__bgo_is resurrect' -l tag -x -d 'All processes with this tag; several: with each of them'
+complete -c bgo -n '__bgo_is resurrect' -l owner -x -d 'All processes of this owner'
+complete -c bgo -n '__bgo_is resurrect' -l mine -d 'Your own: those of $BGO_OWNER; without that, those that this shell or what started it has started'
+complete -c bgo -n '__bgo_is resurrect' -l cwd -xa '(__bgo_folders)' -d 'All processes that run in this folder or below'
+complete -c bgo -n '__bgo_is resurrect' -s n -l dry-run -d 'Only say what would be done, and why'
+complete -c bgo -n '__bgo_is resurrect' -l timeout -x -d 'Give up after this time'
+complete -c bgo -n '__bgo_is resurrect' -s v -l verbose -d 'Also tell what was left as it is, and why'
 complete -c bgo -n '__bgo_is resurrect' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is autostart' -a 'install uninstall status set'
+complete -c bgo -n '__bgo_is autostart' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is autostart' -l config -x -d 'Project file [default: the nearest bgo.toml]'
+complete -c bgo -n '__bgo_is autostart' -l json -d 'Answer in JSON'
+complete -c bgo -n '__bgo_is autostart' -l method -xa 'systemd launchd cron xdg' -d 'systemd, launchd, cron or xdg [default: what suits this machine; of uninstall: all]'
+complete -c bgo -n '__bgo_is autostart' -l print -d 'Of install: only print what would be written'
+complete -c bgo -n '__bgo_is autostart' -l force -d 'Also if what is there is not ours, or was edited'
+complete -c bgo -n '__bgo_is autostart' -l any-owner -d 'Also those that belong to another owner than $BGO_OWNER'
+complete -c bgo -n '__bgo_is autostart' -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bgo -n '__bgo_is status ls list' -a '(__bgo_names)'
 complete -c bgo -n '__bgo_is status ls list' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is status ls list' -l config -x -d 'Project file [default: the nearest bgo.toml]'
@@ -591,9 +613,10 @@ complete -c bgo -n '__bgo_is set' -l owner -x -d 'Who it belongs to [default of 
 complete -c bgo -n '__bgo_is set' -l tag -x -d 'A word to find it by; may be given several times'
 complete -c bgo -n '__bgo_is set' -l ttl -x -d 'Stop it this long after its start, restarts included'
 complete -c bgo -n '__bgo_is set' -l until-pid -x -d 'Stop it when this process ends'
+complete -c bgo -n '__bgo_is set' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is set' -l after -x -d 'Start it only when NAME is ready; several: once for each, or with commas'
 complete -c bgo -n '__bgo_is set' -l restart-with-dependency -d 'Restart it with those'
-complete -c bgo -n '__bgo_is set' -l unset -xa 'stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user env-file config-env allocate-port log-max-size log-keep log-compress stdout stderr merge-logs after restart-with-dependency oneshot watch-files watch-ignore watch-poll watch-signal on-exit on-ready on-errored notify autostart stdin group owner tags ttl until-pid' -d 'Give a setting its default again: max-rss, health-url …'
+complete -c bgo -n '__bgo_is set' -l unset -xa 'stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user env-file config-env allocate-port log-max-size log-keep log-compress stdout stderr merge-logs after restart-with-dependency oneshot watch-files watch-ignore watch-poll watch-signal on-exit on-ready on-errored notify autostart stdin group owner tags ttl until-pid scope' -d 'Give a setting its default again: max-rss, health-url …'
 complete -c bgo -n '__bgo_is set' -l any-owner -d 'Also those that belong to another owner than $BGO_OWNER'
 complete -c bgo -n '__bgo_is set' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is pause' -a '(__bgo_names)'
@@ -747,6 +770,7 @@ complete -c bgo -n '__bgo_is first direct' -l owner -x -d 'Who it belongs to [de
 complete -c bgo -n '__bgo_is first direct' -l tag -x -d 'A word to find it by; may be given several times'
 complete -c bgo -n '__bgo_is first direct' -l ttl -x -d 'Stop it this long after its start, restarts included'
 complete -c bgo -n '__bgo_is first direct' -l until-pid -x -d 'Stop it when this process ends'
+complete -c bgo -n '__bgo_is first direct' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is first direct' -l after -x -d 'Start it only when NAME is ready; several: once for each, or with commas'
 complete -c bgo -n '__bgo_is first direct' -l restart-with-dependency -d 'Restart it with those'
 complete -c bgo -n '__bgo_is first direct' -l settle -x -d 'Report a failure if it ends badly within this time; 0 to not wait'

@@ -12,6 +12,7 @@ mod events;
 mod expect;
 mod logs;
 mod project;
+mod resurrect;
 mod run;
 mod selector;
 mod send;
@@ -34,6 +35,7 @@ pub use events::EventsArgs;
 pub use expect::{ExpectArgs, From, OneStream};
 pub use logs::{FollowArgs, LogPart, LogsArgs, OutputForm, ReadFlags, Streams};
 pub use project::{DownArgs, UpArgs};
+pub use resurrect::ResurrectArgs;
 pub use run::RunArgs;
 pub use selector::{Chosen, Owners, Selector};
 pub use send::SendArgs;
@@ -137,7 +139,8 @@ pub enum Command {
     /// As restart-stopped, the most recently stopped first
     RestartLast(PickArgs),
     /// After a reboot: bring back every process that was up
-    Resurrect,
+    #[command(after_help = resurrect::NOTES)]
+    Resurrect(ResurrectArgs),
     /// Have what was up come back: run resurrect when the machine starts, or at login
     #[command(after_help = autostart::NOTES)]
     Autostart(AutostartArgs),

@@ -27,7 +27,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("restart", Effect::Write, "replies", false),
     ("restart-stopped", Effect::Write, "replies", false),
     ("restart-last", Effect::Write, "replies", false),
-    ("resurrect", Effect::Write, "batch", false),
+    ("resurrect", Effect::Write, "resurrect", false),
     ("autostart", Effect::Write, "autostart", false),
     ("status", Effect::Read, "status", false),
     ("env", Effect::Read, "env", false),

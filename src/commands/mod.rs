@@ -117,7 +117,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Restart(args) => restart::run(&bgo, &args, out),
         Command::RestartStopped(args) => pick::run(&bgo, &args, pick::Order::Name, out),
         Command::RestartLast(args) => pick::run(&bgo, &args, pick::Order::LastStoppedFirst, out),
-        Command::Resurrect => resurrect::run(&bgo, out),
+        Command::Resurrect(args) => resurrect::run(&bgo, &args, out),
         Command::Autostart(args) => autostart::run(&bgo, args, out),
         Command::Status(args) => status::run(&bgo, &args, out),
         Command::Env(args) => env::run(&bgo, &args, out),

@@ -46,6 +46,7 @@ pub mod progress;
 pub mod project;
 pub mod raw;
 pub mod record;
+pub mod resurrection;
 pub mod rotation;
 pub mod row;
 pub mod run;

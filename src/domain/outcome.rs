@@ -64,7 +64,8 @@ pub struct Exit {
     /// How long the run lasted, in milliseconds of the boot-time clock; null if unknown.
     #[serde(default)]
     pub uptime_ms: Option<u64>,
-    /// Whether the session or machine was going down at that moment, so that `resurrect` brings it back.
+    /// Whether the session or machine was going down at that moment (or may have been: of a process that has left others
+    /// behind, when the last of these was ended), so that `resurrect` brings it back.
     #[serde(default)]
     pub shutdown: bool,
     /// Where in the logs (stdout, stderr) the run began; null if unknown.

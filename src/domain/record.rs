@@ -229,6 +229,9 @@ pub struct Record {
     /// How many events of it there have been; null before the first, and in records of an older bgo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<History>,
+    /// The boot in which it last ran or was stopped, once it is down; null in records of an older bgo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<Box<str>>,
     /// What a newer bgo wrote here; kept when rewriting.
     #[serde(flatten, skip_deserializing)]
     pub extra: Map<String, Value>,
@@ -283,6 +286,7 @@ impl Record {
             lease: None,
             notified: None,
             events: None,
+            boot_id: None,
             extra: Map::new(),
         }
     }
@@ -351,6 +355,7 @@ impl Record {
 
     /// Writes down that no process runs any more.
     pub fn set_down(&mut self, state: State, at: Timestamp) {
+        self.boot_id = self.last_boot().map(Box::from);
         self.identity = None;
         self.sidecar = None;
         self.status = Status::Stopped;
@@ -479,20 +484,6 @@ impl Record {
         self.status_text = None;
         self.health = None;
     }
-
-    /// Whether `resurrect` brings it back once it is found not running: it was wanted up, and nothing but the end of
-    /// the machine or session ended it.
-    pub fn is_to_be_resurrected(&self) -> bool {
-        if self.want == Want::Down || self.is_errored() {
-            return false;
-        }
-        match self.state {
-            // It ended by itself and was seen to; the last exit tells why.
-            State::Exited => self.exits.last().is_none_or(Exit::may_be_shutdown),
-            State::Stopped => false,
-            _ => true,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -556,29 +547,5 @@ mod tests {
         }
         assert_eq!(r.exits.len(), 10);
         assert_eq!(r.exits[0].code, Some(2));
-    }
-
-    #[test]
-    fn resurrect_brings_back_exactly_what_was_up() {
-        let exit = |outcome| Exit::new(Timestamp(SystemTime::UNIX_EPOCH), outcome, None);
-        let kill = Outcome::Signal { signal: Signal::KILL, oom: false };
-        for (want, state, last, expected) in [
-            (Want::Up, State::Running, None, true),
-            (Want::Up, State::Starting, None, true),
-            (Want::Up, State::Backoff, Some(exit(Outcome::Code(1))), true),
-            (Want::Up, State::Waiting, Some(exit(Outcome::Code(1))), true),
-            (Want::Up, State::Exited, Some(exit(Outcome::Code(0))), false),
-            (Want::Up, State::Exited, Some(exit(Outcome::Code(1))), false),
-            (Want::Up, State::Exited, Some(exit(kill)), true),
-            (Want::Up, State::Exited, Some(Exit { shutdown: true, ..exit(Outcome::Code(0)) }), true),
-            (Want::Up, State::Errored, None, false),
-            (Want::Down, State::Running, None, false),
-            (Want::Down, State::Stopped, None, false),
-        ] {
-            let mut r = record();
-            (r.want, r.state) = (want, state);
-            r.exits.extend(last);
-            assert_eq!(r.is_to_be_resurrected(), expected, "{want:?} {state:?} {:?}", r.exits);
-        }
     }
 }

@@ -4,6 +4,8 @@
 //! can be decided upon; what it does not know survives.
 
 use super::super::dice::Dice;
+use super::super::lease::Now;
+use super::super::resurrection::{Decision, Presence, decide};
 use super::super::settings::NAMES;
 use super::*;
 use std::time::{Duration, SystemTime};
@@ -36,7 +38,7 @@ const FULL: &str = r#"{"schema": 1, "name": "web", "pid": 17, "pgid": 17, "comma
     "git_root": {"hex": "2f66ff"}, "parent": {"pid": 17, "start_time": 5, "boot_id": "b", "program": "sh"},
     "lease": {"expires_at": "2026-11-20T12:53:02Z", "expires_ms": 18446744073709551615, "boot_id": "b",
     "until": {"pid": 17, "start_time": 5, "boot_id": "b"}},
-    "notified": {"at": "2026-11-20T12:53:02Z", "troubled": true, "held_back": 2}, "future": {"a": [1]}}"#;
+    "notified": {"at": "2026-11-20T12:53:02Z", "troubled": true, "held_back": 2}, "boot_id": "b", "future": {"a": [1]}}"#;
 
 /// What stands where something else was expected, as JSON text.
 const ODD: &[&str] = &[
@@ -104,7 +106,11 @@ fn holds(bytes: &[u8]) -> bool {
     record.restarts_left(now);
     record.grace();
     record.process();
-    record.is_to_be_resurrected();
+    let moment = Now { wall: now, boot, boot_id: "b".into() };
+    for presence in [Presence::Absent, Presence::Supervised] {
+        let decision = decide(&record, presence, None, &moment);
+        assert!(presence == Presence::Absent || matches!(decision, Decision::Leave(_)), "{shown}");
+    }
     let mut changed = record;
     changed.seen = changed.wish(Ask::Stop, None);
     changed.begin_anew();

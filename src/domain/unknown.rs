@@ -51,6 +51,8 @@ const RECORD: &[&str] = &[
     "notified",
     // Events.
     "events",
+    // Resurrection.
+    "boot_id",
 ];
 /// Those of its `watch` block.
 const WATCH: &[&str] = &[
@@ -182,6 +184,7 @@ mod tests {
             lease: Some(Lease::default()),
             notified: Some(Notified { at: Timestamp(std::time::SystemTime::UNIX_EPOCH), troubled: true, held_back: 1 }),
             events: Some(crate::domain::event::History::default()),
+            boot_id: Some("b".into()),
             ..Record::new("web", spec)
         };
         let value: Value = serde_json::from_slice(&record.to_json()).unwrap();

@@ -78,17 +78,18 @@ fn lives(process: &Identity) -> bool {
     platform::running(process).map_or(true, |found| found.is_some())
 }
 
-/// Writes down that `name`, which was found to be down, is so because its lease is over.
-pub(super) fn note_outlived(bgo: &Bgo, name: &Name, run: &str, reason: &str) -> Result<()> {
+/// Writes down that `name`, which was found to be down, is so because its lease is over. `false`: the record says that, or
+/// something worse, already.
+pub(super) fn note_outlived(bgo: &Bgo, name: &Name, run: &str, reason: &str) -> Result<bool> {
     let lock = lock_or_free(bgo, name)?;
-    let Some(mut record) = lock.read()?.filter(|record| *record.run_id == *run) else { return Ok(()) };
+    let Some(mut record) = lock.read()?.filter(|record| *record.run_id == *run) else { return Ok(false) };
     if record.reason.is_some() && record.state == State::Stopped || record.is_errored() {
-        return Ok(());
+        return Ok(false);
     }
     record.set_down(State::Stopped, record.stopped_at.unwrap_or(Timestamp::of(SystemTime::now())));
     record.forget_run();
     (record.want, record.reason) = (Want::Down, Some(reason.to_owned()));
-    lock.write(&record, Durability::Durable)
+    lock.write(&record, Durability::Durable).map(|()| true)
 }
 
 /// What `reap` is to do.

@@ -162,6 +162,11 @@ impl Link {
         }
     }
 
+    /// Whether there is one.
+    pub fn lives(&self) -> bool {
+        self.handle.as_ref().is_some_and(|handle| !handle.has_ended())
+    }
+
     /// Asks it to read its record again. One that is only just starting reads it anyway.
     pub fn nudge(&self) {
         if let Some(handle) = &self.handle {

@@ -1,16 +1,17 @@
-//! `resurrect`: after a reboot, what was up is up again; what lost its sidecar gets a new one.
+//! What `resurrect` does about one process: looking, deciding, doing.
 //!
-//! Why it exists: it runs at login, unattended. Invariant: it brings back exactly what was wanted up and did not end
-//! by itself; one that cannot come back does not keep the others down.
+//! Why it exists: it runs at login, unattended, and whoever reads what it did must be able to believe it. Invariants: what
+//! is decided (`domain::resurrection`) is decided while the name is owned, on the record as it is then, so nothing is
+//! started that runs, or that somebody has stopped meanwhile; a look alone writes nothing.
 
 use super::end::{self, Orphan};
 use super::lease;
 use super::link::{Awaited, Link, own};
 use super::preflight::{check_command, check_env_files, check_logs};
-use super::recover::recover;
 use super::{Bgo, legacy, run, scope};
 use crate::domain::name::Name;
-use crate::domain::record::Record;
+use crate::domain::record::{Record, Status};
+use crate::domain::resurrection::{Decision, Presence, Reason, decide};
 use crate::error::{ErrorKind, Result};
 use crate::platform;
 use crate::store::{Durability, Ownership};
@@ -19,38 +20,63 @@ use std::time::Duration;
 /// How long a sidecar may take to write down an end.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
-/// What became of one process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resurrected {
-    /// It was started with this pid.
-    Started(u32),
-    /// It still ran, with this pid, and has a sidecar again, and a record if that was removed.
-    Attached(u32),
-    /// It was left down: its lease is over, for this reason.
-    Outlived(String),
-    /// It needed nothing.
-    LeftAlone,
+/// How often it is looked anew at one that changes meanwhile.
+const ATTEMPTS: u32 = 3;
+
+/// What was done about a process, or with a dry run would be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resurrected {
+    /// What, and why.
+    pub decision: Decision,
+    /// The process that was started, or runs.
+    pub pid: Option<u32>,
+    /// Whether it was written down just now that it stays down: its lease is over.
+    pub is_news: bool,
 }
 
-/// Brings back what was up. One result a name, in order of name.
+impl Resurrected {
+    pub(super) fn new(decision: Decision, pid: Option<u32>) -> Resurrected {
+        Resurrected { decision, pid, is_news: false }
+    }
+}
+
+/// Looks what would be done about `name`, and whether that would work. Nothing is written.
 ///
 /// # Errors
-/// The records cannot be listed.
-pub fn resurrect(bgo: &Bgo) -> Result<Vec<(Name, Result<Resurrected>)>> {
-    bgo.store.check()?;
-    let mut all: Vec<_> =
-        recover(bgo, None).into_iter().map(|(name, result)| (name, result.map(Resurrected::Attached))).collect();
-    let known: Vec<Name> = all.iter().map(|(name, _)| name.clone()).collect();
-    let others = bgo.store.names()?.into_iter().filter(|name| !known.contains(name));
-    all.extend(others.map(|name| (name.clone(), one(bgo, &name))));
-    all.sort_by(|(one, _), (other, _)| one.cmp(other));
-    // Another command has removed it a moment ago.
-    let is_gone = |result: &Result<Resurrected>| result.as_ref().is_err_and(|e| e.kind == ErrorKind::NotFound);
-    all.retain(|(_, result)| !is_gone(result));
-    Ok(all)
+/// Its record cannot be read, or it could not be started.
+pub(super) fn glance(bgo: &Bgo, name: &Name) -> Result<(Record, Resurrected)> {
+    let record = bgo.record(name)?;
+    let found = if Link::of(&record).lives() { None } else { Some(end::find(&record, &bgo.store.logs(name))?) };
+    let presence = found.as_ref().map_or(Presence::Supervised, presence);
+    let decision = decide(&record, presence, lease::outlived(&record)?, &lease::now()?);
+    if matches!(decision, Decision::Start(_)) {
+        check(bgo, name, &record)?;
+    }
+    let pid = match found {
+        Some(Orphan::Running(running)) => running.first().map(|process| process.pid),
+        Some(_) => None,
+        None => record.pid.filter(|_| record.status == Status::Running),
+    };
+    Ok((record, Resurrected::new(decision, pid)))
 }
 
-fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
+/// Does what is to be done about `name`.
+///
+/// # Errors
+/// Its record cannot be read, or it cannot be started or attached to; the wish that it be up stays.
+pub(super) fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
+    for _ in 1..ATTEMPTS {
+        match look_and_do(bgo, name) {
+            // It has ended while a sidecar was about to take it up, as what was asked to end a moment ago does, or another
+            // command was faster: what is to be done is another thing by now.
+            Err(e) if e.kind == ErrorKind::Conflict => {}
+            done => return done,
+        }
+    }
+    look_and_do(bgo, name)
+}
+
+fn look_and_do(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
     // One that cannot be read is reported, whoever owns it.
     bgo.record(name)?;
     let mut taken = own(bgo, name)?;
@@ -59,26 +85,41 @@ fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
     }
     let Some(ownership) = taken else {
         // A live sidecar has everything in hand, unless somebody holds it.
-        Link::of(&bgo.record(name)?).wake();
-        return Ok(Resurrected::LeftAlone);
+        let record = bgo.record(name)?;
+        let sidecar = Link::of(&record);
+        sidecar.wake();
+        let presence = if sidecar.lives() { Presence::Supervised } else { Presence::Busy };
+        let decision = decide(&record, presence, None, &lease::now()?);
+        return Ok(Resurrected::new(decision, record.pid.filter(|_| record.status == Status::Running)));
     };
     let record = bgo.record(name)?;
-    match end::find(&record, &bgo.store.logs(name))? {
-        Orphan::Running(running) => attach(bgo, name, &ownership, &running).map(Resurrected::Attached),
-        Orphan::None | Orphan::Unproven(_) if record.is_to_be_resurrected() => match lease::outlived(&record)? {
-            Some(reason) => {
-                lease::note_outlived(bgo, name, &record.run_id, &reason)?;
-                Ok(Resurrected::Outlived(reason))
-            }
-            None => start(bgo, name, ownership, record),
-        },
-        Orphan::None | Orphan::Unproven(_) => Ok(Resurrected::LeftAlone),
+    let found = end::find(&record, &bgo.store.logs(name))?;
+    let decision = decide(&record, presence(&found), lease::outlived(&record)?, &lease::now()?);
+    let mut done = Resurrected::new(decision, None);
+    match (&done.decision, found) {
+        (Decision::Attach(_), Orphan::Running(running)) => {
+            done.pid = Some(attach(bgo, name, &ownership, &running)?);
+        }
+        (Decision::Start(_), _) => done.pid = Some(start(bgo, name, ownership, record)?),
+        (Decision::Leave(Reason::LeaseOver(reason)), _) => {
+            done.is_news = lease::note_outlived(bgo, name, &record.run_id, reason)?;
+        }
+        _ => {}
+    }
+    Ok(done)
+}
+
+fn presence(found: &Orphan) -> Presence {
+    match found {
+        Orphan::Running(_) => Presence::Orphaned,
+        Orphan::Unproven(pid) => Presence::Unproven(*pid),
+        Orphan::None => Presence::Absent,
     }
 }
 
 /// Whether the process has just ended, with a sidecar that lives but will not restart it. Waits until that has written
 /// down the end: only then can it be told whether it is to be brought back.
-fn is_ending(bgo: &Bgo, name: &Name) -> Result<bool> {
+pub(super) fn is_ending(bgo: &Bgo, name: &Name) -> Result<bool> {
     let record = bgo.record(name)?;
     let Some(process) = record.process().filter(|_| !record.is_watched()) else { return Ok(false) };
     let ended = platform::running(&process).is_ok_and(|running| running.is_none());
@@ -91,15 +132,20 @@ fn is_ending(bgo: &Bgo, name: &Name) -> Result<bool> {
     Ok(!matches!(written, Awaited::TimedOut))
 }
 
-fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record) -> Result<Resurrected> {
+/// Checks what can be known before it is tried.
+fn check(bgo: &Bgo, name: &Name, record: &Record) -> Result<()> {
     check_command(name.as_str(), &record.command, &record.cwd)?;
     check_logs(name.as_str(), &record.spec, &record.cwd, bgo.store.root())?;
     check_env_files(name.as_str(), &record.spec, record.cwd.as_path())?;
-    scope::plan(name, &record.spec)?;
+    scope::plan(name, &record.spec).map(drop)
+}
+
+fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record) -> Result<u32> {
+    check(bgo, name, &record)?;
     bgo.store.ensure()?;
     bgo.store.environment(name)?;
     legacy::take_over(bgo, name, &mut record, &[])?;
-    run::begin(bgo, name, ownership, record, None).map(|begun| Resurrected::Started(begun.pid))
+    run::begin(bgo, name, ownership, record, None).map(|begun| begun.pid)
 }
 
 /// Gives the processes `running` (the first leads) of a dead sidecar a new one.

@@ -14,6 +14,7 @@ use crate::domain::record::{Ask, Record, State, Status, Want};
 use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
+use crate::platform;
 use crate::store::{Durability, Ownership};
 use std::time::{Duration, SystemTime};
 
@@ -204,6 +205,10 @@ fn stop_orphan(bgo: &Bgo, name: &Name, request: &StopRequest, _ownership: &Owner
     record.want = Want::Down;
     if running.is_empty() && record.state != State::Exited && record.state != State::Errored {
         record.set_down(State::Stopped, record.stopped_at.unwrap_or(Timestamp::of(SystemTime::now())));
+    }
+    if running.is_empty() {
+        // What is stopped in this boot stays down in it, whenever it ran.
+        record.boot_id = platform::boot_id().ok().or(record.boot_id);
     }
     let written = if record == was { Ok(()) } else { lock.write(&record, Durability::Durable) };
     drop(lock);

@@ -47,6 +47,9 @@ impl Supervisor {
             && matches!(self.machine.life, Life::Detached(_) | Life::Stopping { .. })
         {
             let left = self.find_strays();
+            if !left && matches!(self.machine.life, Life::Detached(_)) {
+                self.descendants_ended(&reaped);
+            }
             self.events.push_back(if left { Event::Remaining } else { Event::Emptied });
         }
     }
@@ -77,6 +80,15 @@ impl Supervisor {
         self.last_exit = Some(exit.clone());
         self.pending.exits.push(exit);
         self.events.push_back(Event::Exited { outcome, descendants });
+    }
+
+    /// The last of what a leader had left behind has ended. What counts of a run that went on after the end of its leader
+    /// is how these ended: if the end of the session or machine may have done that, `resurrect` is to bring it back.
+    fn descendants_ended(&mut self, reaped: &[platform::Reaped]) {
+        let by_signal =
+            |outcome: Outcome| matches!(outcome, Outcome::Signal { oom: false, signal } if signal.may_be_shutdown());
+        let is_leaving = self.machine.leave_at.is_some() || self.events.contains(&Event::Terminate);
+        self.pending.shutdown = is_leaving || reaped.iter().any(|ended| by_signal(ended.outcome));
     }
 
     /// Whether everything that descends from the process also descends from us.

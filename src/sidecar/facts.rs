@@ -19,6 +19,8 @@ use std::time::{Duration, SystemTime};
 pub struct Pending {
     /// Ends to append.
     pub exits: Vec<Exit>,
+    /// Whether the last end that is known is to count as that of the session or machine, after all.
+    pub shutdown: bool,
     /// Restarts by policy to count.
     pub restarts: u64,
     /// The end of stderr when watch mode gave up.
@@ -71,6 +73,9 @@ impl Pending {
         for exit in &self.exits {
             record.push_exit(exit.clone());
         }
+        if let Some(last) = record.exits.last_mut().filter(|_| self.shutdown) {
+            last.shutdown = true;
+        }
         if let (Some(watch), 1..) = (&mut record.watch, self.restarts) {
             watch.restarts += self.restarts;
             watch.last_restart_at = facts.started_at;
@@ -92,6 +97,7 @@ impl Pending {
         match &facts.machine.life {
             Life::Over(End::Left) => {
                 if record.sidecar.as_ref().is_some_and(|s| s.identity() == facts.sidecar.identity()) {
+                    record.boot_id = Some(facts.sidecar.boot_id.clone());
                     record.sidecar = None;
                 }
             }

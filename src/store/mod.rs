@@ -136,6 +136,12 @@ impl Store {
         [root].into_iter().chain(FOLDERS.iter().map(|folder| (self.root.join(folder), Folder::Inner)))
     }
 
+    /// The folder of the records, opened: whoever does something for all of them locks it (flock), so that it is done by one
+    /// at a time. `None`: there is none that could be opened.
+    pub fn turnstile(&self) -> Option<File> {
+        File::open(self.procs_dir()).ok()
+    }
+
     /// The names of all records, sorted. Files that are not records are passed over.
     ///
     /// # Errors

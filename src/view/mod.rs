@@ -18,6 +18,7 @@ pub mod json_events;
 pub mod json_jobs;
 pub mod json_logs;
 pub mod json_owner;
+pub mod json_resurrect;
 pub mod json_send;
 pub mod json_skill;
 pub mod progress;

@@ -33,6 +33,7 @@ pub const TOPICS: &[Topic] = &[
     Topic { name: "run", about: "how a command in the foreground ended" },
     Topic { name: "jobs", about: "what became of the jobs of a project" },
     Topic { name: "check", about: "what is wrong with the file of a project" },
+    Topic { name: "resurrect", about: "what was brought back, and what was not, with the reason" },
     Topic { name: "reap", about: "what has outlived its lease" },
     Topic { name: "port", about: "a port that was freed" },
     Topic { name: "env", about: "the environment of a process" },

@@ -10,6 +10,7 @@ use super::super::json_events::{EventLine, EventsReply};
 use super::super::json_jobs::{CheckReply, JobReply};
 use super::super::json_logs::{DigestReply, ExpectReply, LogsReply, StreamLine};
 use super::super::json_owner::ReapReply;
+use super::super::json_resurrect::ResurrectReply;
 use super::super::json_send::SendReply;
 use super::super::json_skill::SkillReply;
 use super::super::reply::{ManReply, PortReply, Reply, RunReply, ScriptReply, WaitReply};
@@ -33,6 +34,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("run", of::<RunReply>()),
         ("jobs", of::<Batch<'_, JobReply<'_>>>()),
         ("check", of::<CheckReply<'_>>()),
+        ("resurrect", one_or_batch::<ResurrectReply<'_>>()),
         ("reap", of::<Batch<'_, ReapReply<'_>>>()),
         ("port", of::<PortReply>()),
         ("env", of::<EnvReply<'_>>()),

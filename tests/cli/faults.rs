@@ -10,6 +10,7 @@ use super::env::{BGO, Outcome, TestEnv, alive, executable, kill9, wait_until};
 use bgo::domain::name::Name;
 use bgo::domain::raw::Raw;
 use bgo::ops::{self, Bgo, StartRequest};
+use bgo::platform::SignalQueue;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -575,7 +576,11 @@ impl Scene {
             }
             "restart" => ops::restart(&bgo, &name, ops::RestartRequest::default()).map(drop),
             "watch" => ops::watch(&bgo, &name, &Default::default(), false).map(drop),
-            _ => ops::resurrect(&bgo).and_then(|all| all.into_iter().try_for_each(|(_, one)| one.map(drop))),
+            _ => {
+                let unheard = SignalQueue::new(&[]).unwrap();
+                let done = ops::resurrect(&bgo, &ops::ResurrectRequest::default(), &unheard);
+                done.and_then(|done| done.all.into_iter().try_for_each(|(_, one)| one.map(drop)))
+            }
         };
         Outcome {
             line: format!("{:?}", self.args),

@@ -3,7 +3,7 @@
 use crate::env::TestEnv;
 
 /// Every verb and what it is also called.
-const VERBS: [(&str, &[&str]); 36] = [
+const VERBS: [(&str, &[&str]); 37] = [
     ("start", &["open"]),
     ("run", &[]),
     ("wait", &[]),
@@ -18,6 +18,7 @@ const VERBS: [(&str, &[&str]); 36] = [
     ("follow", &["tail"]),
     ("watch", &[]),
     ("unwatch", &[]),
+    ("autostart", &[]),
     ("man", &[]),
     ("expect", &[]),
     ("skill", &[]),
@@ -66,6 +67,7 @@ Commands:
   restart-stopped  Restart processes that are down: picked from a menu, by name, or all
   restart-last     As restart-stopped, the most recently stopped first
   resurrect        After a reboot: bring back every process that was up
+  autostart        Have what was up come back: run resurrect when the machine starts, or at login
   status           Show all processes, or some in detail [aliases: ls, list]
   env              Print the environment of a process, secrets masked
   logs             Show the output of processes
@@ -241,6 +243,7 @@ Hooks (30 s each at most):
 
 At login:
       --autostart <WHEN>  Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]
+      --scope             Put it into a systemd scope of its own, which the end of a login session leaves alone
 
 Input:
       --stdin  Give it a pipe as standard input, which bgo send writes to [default: /dev/null]
@@ -486,6 +489,7 @@ Hooks (30 s each at most):
 
 At login:
       --autostart <WHEN>  Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]
+      --scope             Put it into a systemd scope of its own, which the end of a login session leaves alone
 
 Input:
       --stdin  Give it a pipe as standard input, which bgo send writes to [default: /dev/null]

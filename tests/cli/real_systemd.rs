@@ -44,7 +44,10 @@ fn with_manager(script: &str) -> Option<String> {
     assert!(copy.status().unwrap().success());
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--mount", "--cgroup", "--mount-proc", "--kill-child=KILL"]);
-    command.args(["timeout", "60", "sh", "-c", SURROUNDINGS, "sh"]).arg(format!("{PRELUDE}{script}")).arg(folder.path());
+    command
+        .args(["timeout", "60", "sh", "-c", SURROUNDINGS, "sh"])
+        .arg(format!("{PRELUDE}{script}"))
+        .arg(folder.path());
     let ran = command.stdin(Stdio::null()).output();
     let Some(ran) = ran.ok().filter(|ran| !matches!(ran.status.code(), Some(1 | 77) if ran.stdout.is_empty())) else {
         eprintln!("SKIPPED: no systemd --user can be run here");

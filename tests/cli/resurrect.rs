@@ -22,7 +22,9 @@ fn what_was_up_comes_back_and_what_was_stopped_stays_down() {
     power_cut(&env, &["plain", "watched"]);
     let said = env.bgo(&["resurrect"]).ok();
     let (plain, watched) = (env.pid("plain"), env.pid("watched"));
-    said.says(&format!("resurrected \"plain\" (pid {plain})\nresurrected \"watched\" (pid {watched})\n"), "");
+    let why = "it was up, and is gone with its sidecar";
+    let told = format!("resurrected \"plain\" (pid {plain}): {why}\nresurrected \"watched\" (pid {watched}): {why}\n");
+    said.says(&told, "");
     assert!(alive(plain) && alive(watched));
     assert_eq!(env.pid("kept"), kept);
     let watch = env.record("watched")["watch"].clone();
@@ -78,7 +80,10 @@ fn one_that_cannot_come_back_does_not_keep_the_others_down() {
     env.put_record("corrupt", "{");
     fs::remove_file(script).unwrap();
     let said = env.bgo(&["resurrect"]).code(1);
-    assert_eq!(said.stdout, format!("resurrected \"bb\" (pid {})\n", env.pid("bb")));
+    assert_eq!(
+        said.stdout,
+        format!("resurrected \"bb\" (pid {}): it was up, and is gone with its sidecar\n", env.pid("bb"))
+    );
     let told = "bgo: cannot start \"aa\": \"DIR/work/app.sh\": No such file or directory\n";
     assert!(env.redact(&said.stderr, &[]).starts_with(told), "{}", said.stderr);
     assert_eq!(env.row("aa")["status"], "stopped");

@@ -7,7 +7,7 @@
 //! `BGO_SOAK_MINUTES` (default 2) says how long the long version takes, `BGO_SOAK_SEED` repeats what was typed, as far
 //! as races allow. A failure tells the seed, the last commands on the name, its record and its watcher log.
 
-mod acts;
+pub mod acts;
 
 use super::env::{Outcome, Process, TestEnv, descriptors, wait_until};
 use super::race::{Over, never_two};

@@ -261,8 +261,8 @@ fn assert_back(env: &TestEnv, name: &str, watch: &str) {
 #[test]
 fn what_a_logout_ends_is_brought_back() {
     // It hears the signal at once: a sidecar that was told to leave waits for two seconds, which a busy machine can take for
-    // a round of a loop.
-    let polite = "trap 'kill $!; exit 0' TERM; sleep 1000 & echo ready; wait";
+    // a round of a loop. It is ready when its child is: until that executes, the shell in it takes a signal for its own.
+    let polite = "trap 'kill $!; exit 0' TERM; sh -c 'echo ready; exec sleep 1000' & wait";
     for (script, word) in [("echo ready; exec sleep 1000", "stopped (TERM)"), (polite, "stopped (0)")] {
         for sidecar_first in [false, true] {
             let env = TestEnv::new();

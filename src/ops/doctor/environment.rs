@@ -10,9 +10,11 @@ use crate::domain::finding::Severity;
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
 use crate::domain::record::Record;
+use crate::domain::resurrection::comes_back;
 use crate::domain::session;
 use crate::error::ErrorKind;
 use crate::ops::environment::given_otherwise;
+use crate::ops::lease;
 use crate::ops::preflight::{env_program, is_executable_file, resolve};
 use crate::platform::NOTIFIER;
 use crate::store::Environment;
@@ -23,10 +25,11 @@ const CHECK: &str = "environment";
 
 /// What was captured still leads somewhere.
 pub(super) fn environment(patient: &Patient<'_>, found: &mut Found) -> String {
-    let now = Environment::capture();
+    let (now, moment) = (Environment::capture(), lease::now().ok());
+    let is_of_use = |record: &Record| moment.as_ref().is_some_and(|moment| comes_back(record, moment));
     let (mut looked_at, mut differing) = (0, 0);
     // What is down for good is started by somebody who then sees what is wrong.
-    for (name, record) in patient.known().filter(|(_, record)| record.is_to_be_resurrected()) {
+    for (name, record) in patient.known().filter(|(_, record)| is_of_use(record)) {
         let environment = match patient.bgo.store.environment(name) {
             Ok(Some(environment)) => environment,
             Ok(None) => continue,

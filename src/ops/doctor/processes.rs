@@ -7,8 +7,9 @@ use super::{Finding, Found, Patient, Remedy, count};
 use crate::domain::finding::Severity;
 use crate::domain::name::Name;
 use crate::domain::record::Record;
+use crate::domain::resurrection::comes_back;
 use crate::ops::end::{self, Orphan};
-use crate::ops::{recover, rescue};
+use crate::ops::{lease, recover, rescue};
 use crate::platform::{self, ProcStat};
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,6 +24,7 @@ fn sidecar_lives(record: &Record) -> bool {
 pub(super) fn processes(patient: &Patient<'_>, found: &mut Found) -> String {
     const CHECK: &str = "processes";
     let mut running = 0;
+    let now = lease::now().ok();
     for (name, record) in patient.known() {
         let Some(identity) = record.process() else { continue };
         if platform::running(&identity).is_ok_and(|it| it.is_some()) {
@@ -34,7 +36,7 @@ pub(super) fn processes(patient: &Patient<'_>, found: &mut Found) -> String {
             continue;
         }
         let shell = name.shell();
-        let comes_back = record.is_to_be_resurrected();
+        let comes_back = now.as_ref().is_some_and(|now| comes_back(record, now));
         let hint = if comes_back { "bgo resurrect brings it back".to_owned() } else { format!("bgo restart {shell}") };
         if identity.boot_id != patient.boot_id {
             let message = "it was up when the machine went down, and has not been brought back";
