@@ -319,6 +319,7 @@ mod tests {
             "READER",
             "REGEX",
             "SETTING",
+            "NAME… POLICY",
             "SHELL",
             "SIGNAL",
             "SIZE",

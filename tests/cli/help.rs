@@ -582,7 +582,7 @@ fn usage_errors_exit_with_2_and_say_usage_on_stderr() {
         &["completions"],
         &["completions", "tcsh"],
         &["stop", "--bogus", "x"],
-        &["resurrect", "x"],
+        &["resurrect", "--for"],
         &["clean", "x"],
     ] {
         let refused = env.bgo(args).code(2);

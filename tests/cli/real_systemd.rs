@@ -45,7 +45,8 @@ fn with_manager(script: &str) -> Option<String> {
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--mount", "--cgroup", "--mount-proc", "--kill-child=KILL"]);
     command
-        .args(["timeout", "60", "sh", "-c", SURROUNDINGS, "sh"])
+        // The first process has to be one that reaps what is orphaned.
+        .args(["sh", "-c", "timeout 60 \"$@\"; exit $?", "sh", "sh", "-c", SURROUNDINGS, "sh"])
         .arg(format!("{PRELUDE}{script}"))
         .arg(folder.path());
     let ran = command.stdin(Stdio::null()).output();
