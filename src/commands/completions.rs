@@ -304,6 +304,7 @@ mod tests {
             "KEY=VALUE",
             "LEVEL",
             "MASK",
+            "METHOD",
             "MODE",
             "N",
             "N/TIME",

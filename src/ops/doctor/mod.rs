@@ -117,7 +117,7 @@ impl Found {
 type Check = (&'static str, fn(&Patient<'_>, &mut Found) -> String);
 
 /// The folders first: nothing can be mended in those that are not ours.
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     ("permissions", files::permissions),
     ("records", files::records),
     ("processes", processes::processes),
@@ -129,6 +129,7 @@ const CHECKS: [Check; 12] = [
     ("disk", surroundings::disk),
     ("notices", surroundings::notices),
     ("session", surroundings::session),
+    ("autostart", surroundings::autostart),
     ("clock", surroundings::clock),
 ];
 
