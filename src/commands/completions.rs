@@ -309,6 +309,7 @@ mod tests {
             "N",
             "N/TIME",
             "NAME",
+            "NAME|POLICY",
             "PATH",
             "PATTERN",
             "PERCENT",
