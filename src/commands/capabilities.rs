@@ -60,6 +60,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "BGO_OWNER",
         "who calls: the owner of what is started without --owner; processes of other owners are left alone without --any-owner",
     ),
+    ("BGO_NOTIFY", "1: the desktop is told when what is started fails, as with --notify"),
     ("BGO_TABLE", "the form of tables: plain, normal, fancy"),
     ("NO_COLOR", "set and not empty: no colour"),
 ];

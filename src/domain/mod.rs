@@ -5,6 +5,7 @@
 
 pub mod ansi;
 pub mod backoff;
+pub mod captured;
 pub mod change;
 pub mod check;
 pub mod control;
@@ -35,6 +36,7 @@ pub mod machine;
 pub mod name;
 pub mod near;
 pub mod notice;
+pub mod notification;
 pub mod outcome;
 pub mod output;
 pub mod parent;
@@ -50,6 +52,7 @@ pub mod run;
 pub mod scope;
 pub mod seal;
 pub mod secret;
+pub mod session;
 pub mod settings;
 pub mod shell;
 pub mod signal;

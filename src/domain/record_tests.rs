@@ -35,7 +35,8 @@ const FULL: &str = r#"{"schema": 1, "name": "web", "pid": 17, "pgid": 17, "comma
     "project": {"root": {"hex": "2f66ff"}, "job": "web", "config": "5"},
     "git_root": {"hex": "2f66ff"}, "parent": {"pid": 17, "start_time": 5, "boot_id": "b", "program": "sh"},
     "lease": {"expires_at": "2026-11-20T12:53:02Z", "expires_ms": 18446744073709551615, "boot_id": "b",
-    "until": {"pid": 17, "start_time": 5, "boot_id": "b"}}, "future": {"a": [1]}}"#;
+    "until": {"pid": 17, "start_time": 5, "boot_id": "b"}},
+    "notified": {"at": "2026-11-20T12:53:02Z", "troubled": true, "held_back": 2}, "future": {"a": [1]}}"#;
 
 /// What stands where something else was expected, as JSON text.
 const ODD: &[&str] = &[

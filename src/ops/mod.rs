@@ -56,7 +56,7 @@ pub use caller::{check_owner, owner_of_environment};
 pub use dependencies::{
     AFTER_TIMEOUT, await_dependencies, check_after, needed_first, restart_order, running_dependents, stop_order,
 };
-pub use environment::{ProcessEnvironment, environment};
+pub use environment::{CapturedEnvironment, ProcessEnvironment, captured_environment, environment};
 pub use fetch::{Fetched, fetch};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
 pub use lease::{ReapRequest, Reaped, ReapedBy, reap};

@@ -16,6 +16,7 @@ use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::lease::Term;
 use crate::domain::machine::{Event, Machine};
 use crate::domain::name::Name;
+use crate::domain::notification::Notifications;
 use crate::domain::record::Sidecar;
 use crate::error::{Error, Result};
 use crate::platform::{self, Interest, SignalQueue};
@@ -142,6 +143,8 @@ impl Supervisor {
             status_text: None,
             status_changed: false,
             last_exit: record.exits.last().cloned(),
+            notifications: Notifications::of(record.notified.as_ref(), wall_clock, platform::boot_clock()),
+            untold: None,
             until: None,
             refused_wish: record.refused,
             events: VecDeque::new(),

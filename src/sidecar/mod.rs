@@ -12,6 +12,7 @@
 mod attributes;
 mod begin;
 mod checks;
+mod desktop;
 mod ends;
 mod environment;
 mod facts;
@@ -21,6 +22,7 @@ mod http;
 mod launch;
 mod lease;
 mod log;
+mod notes;
 mod output;
 mod perform;
 mod rotate;

@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod capabilities;
+pub mod captured;
 pub mod detail;
 pub mod digest;
 pub mod doctor;

@@ -13,7 +13,7 @@ use super::super::json_owner::ReapReply;
 use super::super::json_send::SendReply;
 use super::super::json_skill::SkillReply;
 use super::super::reply::{ManReply, PortReply, Reply, RunReply, ScriptReply, WaitReply};
-use super::{FILE, TOPICS, schema, topic};
+use super::{TOPICS, schema, topic};
 use crate::domain::{jobs, payload};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -140,6 +140,8 @@ fn file() -> String {
     let shared: Vec<String> = shared.iter().map(|(key, schema)| format!("{}: {schema}", json!(key))).collect();
     format!("{{\"$defs\": {{\n{}\n}},\n{}\n}}\n", shared.join(",\n"), bodies.join(",\n"))
 }
+
+const FILE: &str = include_str!("schemas.json");
 
 /// `BGO_UPDATE_SCHEMAS=1 cargo test --lib schemas` writes the file.
 #[test]

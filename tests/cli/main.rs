@@ -7,9 +7,11 @@
 
 mod agent;
 mod autostart;
+mod captured;
 mod crash;
 mod delete;
 mod dependencies;
+mod desktop;
 mod direct;
 mod doctor;
 mod env;
@@ -44,6 +46,7 @@ mod probe;
 mod projects;
 mod race;
 mod ready;
+mod real_systemd;
 mod restart;
 mod resurrect;
 mod rotation;
@@ -67,3 +70,4 @@ mod survival_surroundings;
 mod up;
 mod wait;
 mod watch;
+mod webhook;

@@ -4,6 +4,7 @@
 //! and who notices it late does not know where to look. Invariants: without being asked to mend, nothing is written or
 //! locked; nothing that runs is ever ended; what is mended is what a command would do anyway, in the same way.
 
+mod environment;
 mod files;
 mod processes;
 mod surroundings;
@@ -117,7 +118,7 @@ impl Found {
 type Check = (&'static str, fn(&Patient<'_>, &mut Found) -> String);
 
 /// The folders first: nothing can be mended in those that are not ours.
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     ("permissions", files::permissions),
     ("records", files::records),
     ("processes", processes::processes),
@@ -126,6 +127,7 @@ const CHECKS: [Check; 13] = [
     ("orphans", processes::orphans),
     ("leftovers", files::leftovers),
     ("logs", files::logs),
+    ("environment", environment::environment),
     ("disk", surroundings::disk),
     ("notices", surroundings::notices),
     ("session", surroundings::session),
