@@ -21,8 +21,8 @@ pub struct AutostartArgs {
     /// install, uninstall, status, or set
     #[arg(value_enum, value_name = "ACTION")]
     pub action: AutostartAction,
-    /// Of set: the processes, then their policy
-    #[arg(value_name = "NAME… POLICY", required_if_eq("action", "set"))]
+    /// Of set: the processes, and last their policy: always, unless-stopped or never
+    #[arg(value_name = "NAME|POLICY", required_if_eq("action", "set"))]
     pub words: Vec<OsString>,
     /// systemd, launchd, cron or xdg [default: what suits this machine; of uninstall: all]
     #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(Method::ALL.map(Method::word)).try_map(|word| word.parse::<Method>()))]

@@ -238,6 +238,9 @@ pub struct SettingsFlags {
     /// Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]
     #[arg(long, value_name = "WHEN", help_heading = "At login")]
     pub autostart: Option<Autostart>,
+    /// Put it into a systemd scope of its own, which the end of a login session leaves alone
+    #[arg(long, help_heading = "At login")]
+    pub scope: bool,
 
     /// Give it a pipe as standard input, which bgo send writes to [default: /dev/null]
     #[arg(long, help_heading = "Input")]
@@ -259,10 +262,6 @@ pub struct SettingsFlags {
     /// Stop it when this process ends
     #[arg(long, allow_negative_numbers = true, value_name = "PID", help_heading = "Ownership")]
     pub until_pid: Option<u32>,
-
-    /// Put it into a systemd scope of its own, which the end of a login session leaves alone
-    #[arg(long, help_heading = "At login")]
-    pub scope: bool,
 
     /// Start it only when NAME is ready; several: once for each, or with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = process_name, help_heading = "Dependencies")]

@@ -263,6 +263,8 @@ settings! {
     // At login
     /// Whether `resurrect` starts it. Default: unless it was stopped.
     autostart: Autostart = Autostart::UnlessStopped;
+    /// Whether it is in a systemd scope of its own, which the end of a login session leaves alone.
+    scope: bool = false;
 
     // Input
     /// Whether its standard input is a pipe that `bgo send` writes to. Default: it is /dev/null.
@@ -280,10 +282,6 @@ settings! {
     ttl: Option<Span> = None;
     /// The pid of the process whose end is its end, too.
     until_pid: Option<u32> = None;
-
-    // At login
-    /// Whether it is in a systemd scope of its own, which the end of a login session leaves alone.
-    scope: bool = false;
 }
 
 /// The settings that are ways to tell readiness, of which there can be one; in bgrun's order of precedence.

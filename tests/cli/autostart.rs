@@ -52,12 +52,17 @@ impl User {
         text
     }
 
-    /// `bgo autostart ARGS…`, with nothing on PATH but the fakes and the shell's own.
+    /// `bgo autostart ARGS…`
     fn cmd(&self, args: &[&str]) -> Cmd<'_> {
+        self.bgo(&[&["autostart"], args].concat())
+    }
+
+    /// `bgo ARGS…`, with nothing on PATH but the fakes and the shell's own.
+    fn bgo(&self, args: &[&str]) -> Cmd<'_> {
         let bgo = self.env.bin().join("bgo").display().to_string();
         let become_user: &[&str] = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
         let before = if nix::unistd::geteuid().is_root() { become_user } else { &[] };
-        let words = [before, &[&bgo, "autostart"], args].concat();
+        let words = [before, &[&bgo], args].concat();
         let cmd = self.env.program("/usr/bin/env", &words);
         let path = self.env.root().join("path");
         if !path.exists() {
@@ -370,6 +375,8 @@ fn what_the_system_does_at_a_logout_is_told() {
     let hint = format!("hint: sudo loginctl enable-linger {}\n", name());
     assert!(said.stderr.contains("warning: you do not linger: ") && said.stderr.ends_with(&hint), "{}", said.stderr);
     assert_eq!(user.run(&["status"]).code, 0, "it runs at login all the same");
+    let doctor = user.bgo(&["doctor"]).run().ok().stdout;
+    assert!(doctor.contains("warning autostart\n    you do not linger: "), "{doctor}");
     let unreached = user.cmd(&["status"]).var("XDG_RUNTIME_DIR", "/nowhere").run();
     assert!(unreached.stdout.contains("XDG_RUNTIME_DIR is /nowhere, which is not there"), "{}", unreached.stdout);
     // Two ways at once are one too many.

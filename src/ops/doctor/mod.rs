@@ -118,7 +118,7 @@ impl Found {
 type Check = (&'static str, fn(&Patient<'_>, &mut Found) -> String);
 
 /// The folders first: nothing can be mended in those that are not ours.
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     ("permissions", files::permissions),
     ("records", files::records),
     ("processes", processes::processes),
@@ -131,6 +131,7 @@ const CHECKS: [Check; 13] = [
     ("disk", surroundings::disk),
     ("notices", surroundings::notices),
     ("session", surroundings::session),
+    ("autostart", surroundings::autostart),
     ("clock", surroundings::clock),
 ];
 

@@ -5,7 +5,7 @@
 use super::files::bytes;
 use super::{Finding, Found, Patient};
 use crate::domain::finding::Severity;
-use crate::ops::login::session_finding;
+use crate::ops::login::{look, session_finding};
 use crate::platform;
 use std::fs;
 use std::path::Path;
@@ -66,6 +66,21 @@ pub(super) fn session(_: &Patient<'_>, found: &mut Found) -> String {
     }
     found.0.extend(session_finding().map(|finding| (finding, None)));
     "a logout ends nothing".to_owned()
+}
+
+/// What runs `resurrect` at login is right, if there is anything.
+pub(super) fn autostart(patient: &Patient<'_>, found: &mut Found) -> String {
+    const NONE: &str = "nothing runs resurrect at login; bgo autostart install sees to it";
+    // That there is none is a choice; and a machine that cannot tell is told of by `autostart status`.
+    let Ok(status) = look(patient.bgo) else { return NONE.to_owned() };
+    if status.entries.iter().all(|entry| !entry.is_installed()) {
+        return NONE.to_owned();
+    }
+    for finding in status.findings.into_iter().filter(|finding| finding.check != "session") {
+        // What is kept and what runs is well.
+        found.add(Finding { check: "autostart", severity: finding.severity.min(Severity::Warning), ..finding });
+    }
+    "what was up comes back by itself".to_owned()
 }
 
 /// Whether systemd-logind ends what is left running in a session; `None`: there is no such thing on the system at `root`.
