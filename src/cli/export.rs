@@ -36,7 +36,13 @@ pub struct ExportArgs {
     #[arg(long)]
     pub system: bool,
     /// Task driver (nomad) [default: raw_exec]
-    #[arg(long, value_enum, value_name = "DRIVER", hide_possible_values = true, help = "Task driver: raw_exec, exec (nomad) [default: raw_exec]")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "DRIVER",
+        hide_possible_values = true,
+        help = "Task driver: raw_exec, exec (nomad) [default: raw_exec]"
+    )]
     pub driver: Option<NomadDriver>,
     /// Take the whole environment along, not only what -e has set
     #[arg(long)]

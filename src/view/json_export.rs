@@ -62,11 +62,7 @@ pub fn exported(format: Format, exported: &Exported, texts: &[(String, String)],
         let notes = notes.map(|Note { process, setting, why, .. }| ExportNote { process, setting, why });
         notes.collect()
     };
-    let reply = ExportReply {
-        format: format.word(),
-        files: files.collect(),
-        unmapped: notes(false),
-        differing: notes(true),
-    };
+    let reply =
+        ExportReply { format: format.word(), files: files.collect(), unmapped: notes(false), differing: notes(true) };
     document(&reply)
 }

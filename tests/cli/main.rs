@@ -15,6 +15,7 @@ mod env;
 mod environment;
 mod events;
 mod expect;
+mod export;
 mod faults;
 mod fetch;
 mod files;

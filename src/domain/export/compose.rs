@@ -70,7 +70,7 @@ fn service(job: &mut Job<'_>) -> Fields {
 }
 
 fn words(job: &Job<'_>) -> Fields {
-    let mut words = job.words("bgo.");
+    let mut words = job.words(["bgo.group", "bgo.owner", "bgo.tags"]);
     for entry in &mut words.0 {
         if let Node::Text(text) = &mut entry.value {
             *text = text.replace('$', "$$");
@@ -86,7 +86,10 @@ fn variables(job: &mut Job<'_>, service: &mut Fields) {
     service.put_full("environment", variables);
     if !job.secrets.is_empty() {
         let secrets = job.secrets.join(", ");
-        job.differs("env", format!("{secrets}: looks secret, so it is taken from the environment of docker compose up"));
+        job.differs(
+            "env",
+            format!("{secrets}: looks secret, so it is taken from the environment of docker compose up"),
+        );
     }
     let files = job.env_files();
     if !files.is_empty() {
@@ -103,7 +106,10 @@ fn needs(job: &mut Job<'_>, service: &mut Fields) {
             one.put("restart", true);
         }
         if !need.is_oneshot && !need.is_checked {
-            let why = format!("{} counts as ready when it has started: it has no check that there is a counterpart of", need.id);
+            let why = format!(
+                "{} counts as ready when it has started: it has no check that there is a counterpart of",
+                need.id
+            );
             job.differs("after", why);
         }
         needs.put(&need.id, one);

@@ -40,7 +40,6 @@ const NO_CHECK: &str = "WatchdogSec= and sd_notify let the program itself tell t
 const NO_HEALTH: &str = "launchd checks nothing: the program has to end when it is not well";
 const ALIVE: &str = "nothing there waits for WATCHDOG=1; use a check of health";
 const SHELL_LIMITS: &str = "set it in a script that starts the command (ulimit, umask, nice)";
-const PORT: &str = "no port is looked for: pass one by -e and --ready-when-port";
 const HOOK: &str = "a script around the command can do it";
 const TELLS: &str = "what watches over the whole (alerts, a monitor) has to tell";
 const DESKTOP: &str = "nothing there tells the desktop";
@@ -62,13 +61,19 @@ const fn all(why: &'static str) -> [Fate; 5] {
 
 /// All settings in the order of their list, and what the restart policy has besides.
 pub const FATES: &[Row] = &[
-    ("stop_signal", [M, L("launchd sends SIGTERM in any case"), M, M, L("the signal is that of the image: STOPSIGNAL")]),
+    (
+        "stop_signal",
+        [M, L("launchd sends SIGTERM in any case"), M, M, L("the signal is that of the image: STOPSIGNAL")],
+    ),
     ("stop_timeout", [M; 5]),
     ("restart_on", [M, M, M, D, D]),
     ("success_exit", [D, D, D, D, D]),
     ("backoff", [M, M, L(OWN_WAITS), M, L(OWN_WAITS)]),
     ("backoff_max", [M, L(OWN_WAITS), L(OWN_WAITS), L("the wait stays the same"), L(OWN_WAITS)]),
-    ("backoff_jitter", [L(RANDOM), L(RANDOM), L(RANDOM), L("it has a quarter of the wait as its random part"), L(RANDOM)]),
+    (
+        "backoff_jitter",
+        [L(RANDOM), L(RANDOM), L(RANDOM), L("it has a quarter of the wait as its random part"), L(RANDOM)],
+    ),
     ("max_fast_crashes", [M, L(NO_END), D, M, D]),
     ("restart_limit", [M, L(NO_END), L(NO_END), M, L(NO_END)]),
     ("restart_every", [D, L(CRON), L(CRON), L(CRON), L(CRON)]),
@@ -112,16 +117,46 @@ pub const FATES: &[Row] = &[
     ("log_compress", [L(JOURNAL), L(NEWSYSLOG), M, L("Nomad keeps rotated logs as they are"), L(CLUSTER_LOGS)]),
     ("stdout", [M, M, L(CAUGHT), L(CAUGHT), L(CAUGHT)]),
     ("stderr", [M, M, L(CAUGHT), L(CAUGHT), L(CAUGHT)]),
-    ("merge_logs", [M, M, L("docker compose logs shows both together anyway"), M, L("kubectl logs shows both together anyway")]),
+    (
+        "merge_logs",
+        [
+            M,
+            M,
+            L("docker compose logs shows both together anyway"),
+            L("nomad alloc logs shows each by itself"),
+            L("kubectl logs shows both together anyway"),
+        ],
+    ),
     ("after", [D, L("launchd starts all at once: what needs others has to try again"), D, D, D]),
-    ("restart_with_dependency", [D, L(FINER), D, L("restart them together, as a job"), L("kubectl rollout restart is for each")]),
-    ("oneshot", [M, M, M, M, M]),
+    (
+        "restart_with_dependency",
+        [D, L(FINER), D, L("restart them together, as a job"), L("kubectl rollout restart is for each")],
+    ),
+    ("oneshot", [M, L("what needs it cannot wait for its end"), M, M, M]),
     ("watch_files", [L(PATHS), L(WATCHER), L(DEVELOP), L(REDEPLOY), L(REDEPLOY)]),
     ("watch_ignore", all(FINER)),
     ("watch_poll", all(FINER)),
     ("watch_signal", all(FINER)),
-    ("on_exit", [M, L(HOOK), L(HOOK), L("a task with lifecycle { hook = \"poststop\" } runs at its end"), L("lifecycle.preStop runs before a stop")]),
-    ("on_ready", [M, L(HOOK), L(HOOK), L("a task with lifecycle { hook = \"poststart\" } runs at its start"), L("lifecycle.postStart runs at its start")]),
+    (
+        "on_exit",
+        [
+            M,
+            L(HOOK),
+            L(HOOK),
+            L("a task with lifecycle { hook = \"poststop\" } runs at its end"),
+            L("lifecycle.preStop runs before a stop"),
+        ],
+    ),
+    (
+        "on_ready",
+        [
+            M,
+            L(HOOK),
+            L(HOOK),
+            L("a task with lifecycle { hook = \"poststart\" } runs at its start"),
+            L("lifecycle.postStart runs at its start"),
+        ],
+    ),
     ("on_errored", [L("OnFailure=UNIT starts another unit"), L(TELLS), L(TELLS), L(TELLS), L(TELLS)]),
     ("notify", all(DESKTOP)),
     ("autostart", [D; 5]),
@@ -132,7 +167,7 @@ pub const FATES: &[Row] = &[
     ("ttl", [L(TIMER), L(LEASE), L(LEASE), L(LEASE), L(LEASE)]),
     ("until_pid", all(LEASE)),
     ("interval", all(NOTHING_POLLED)),
-    ("min_uptime", [D, L(EVERY_END), L(OWN_WAITS), L(EVERY_END), L(OWN_WAITS)]),
+    ("min_uptime", [D, L(EVERY_END), L(OWN_WAITS), D, L(OWN_WAITS)]),
     ("on_fast_crash", [M, L(NO_END), L(NO_END), D, L(NO_END)]),
 ];
 

@@ -66,12 +66,10 @@ pub enum Probe {
 ///
 /// # Errors
 /// Something of a process is no text; an image is missing, or is of no process here.
-pub fn prepare<'a>(
-    format: Format,
-    processes: &'a [Process],
-    options: &Options,
-) -> Result<Vec<Job<'a>>> {
-    if let Some(stranger) = options.images.iter().filter_map(|(name, _)| name.as_ref()).find(|name| !has(processes, name)) {
+pub fn prepare<'a>(format: Format, processes: &'a [Process], options: &Options) -> Result<Vec<Job<'a>>> {
+    if let Some(stranger) =
+        options.images.iter().filter_map(|(name, _)| name.as_ref()).find(|name| !has(processes, name))
+    {
         return Err(Error::new(ErrorKind::Usage, format!("--image {stranger}=…: \"{stranger}\" is not exported"))
             .hint("--image NAME=IMAGE is for one of the processes, --image IMAGE for all others"));
     }
@@ -111,7 +109,9 @@ fn one<'a>(format: Format, process: &'a Process, id: &str, options: &Options) ->
         notes: Vec::new(),
     };
     job.take_variables();
-    for path in [&process.settings.stdout, &process.settings.stderr].into_iter().flatten().chain(&process.settings.env_file) {
+    for path in
+        [&process.settings.stdout, &process.settings.stderr].into_iter().flatten().chain(&process.settings.env_file)
+    {
         text(format, process, "the path of a file", path)?;
     }
     for setting in given(process) {
@@ -153,15 +153,19 @@ fn text(format: Format, process: &Process, what: &str, raw: &Raw) -> Result<Stri
         error.because(format!("{what} {why}")).hint("put it into a script, and run that")
     };
     let text = std::str::from_utf8(raw.as_bytes()).map_err(|_| cannot("is not UTF-8, which such a file has to be"))?;
-    let is_odd = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     match format {
-        Format::Launchd if text.contains(is_odd) => Err(cannot("holds a control character, which no XML can")),
+        Format::Launchd if text.contains(is_no_xml) => Err(cannot("holds a control character, which no XML can")),
         // Their values are taken as they stand, up to the end of the line.
         Format::Systemd if what != "its command" && text.contains(char::is_control) => {
             Err(cannot("holds a control character, which no path in a unit can"))
         }
         _ => Ok(text.to_owned()),
     }
+}
+
+/// Whether no XML can hold `c`, however it is written.
+fn is_no_xml(c: char) -> bool {
+    matches!(c, '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}') && !matches!(c, '\t' | '\n' | '\r')
 }
 
 /// What `process` needs of what is exported.
@@ -177,8 +181,8 @@ fn needs(format: Format, process: &Process, all: &[Process], ids: &[String], not
         };
         let settings = &all[index].settings;
         let checks = [&settings.ready_when_url, &settings.ready_when_cmd, &settings.health_url, &settings.health_cmd];
-        let is_checked = checks.into_iter().any(Option::is_some)
-            || settings.ready_when_port.or(settings.health_port).is_some();
+        let is_checked =
+            checks.into_iter().any(Option::is_some) || settings.ready_when_port.or(settings.health_port).is_some();
         needs.push(Need { id: ids[index].clone(), is_oneshot: settings.oneshot, is_checked });
     }
     needs
@@ -240,7 +244,7 @@ impl<'a> Job<'a> {
             match (masked(&key, &value), std::str::from_utf8(value.as_bytes())) {
                 _ if !is_name => self.lost("env", format!("{name}: left out, as there can be no such name")),
                 (Some(_), _) => self.secrets.push(name),
-                (None, Ok(text)) if self.format == Format::Launchd && text.contains(char::is_control) => {
+                (None, Ok(text)) if self.format == Format::Launchd && text.contains(is_no_xml) => {
                     self.lost("env", format!("{name}: left out, as XML cannot hold its value"));
                 }
                 (None, Ok(text)) => self.env.push((name, text.to_owned())),
@@ -261,7 +265,10 @@ impl<'a> Job<'a> {
         for file in &self.settings().env_file {
             let path = self.path(file);
             if path.to_ascii_lowercase().ends_with(".toml") {
-                self.lost("env_file", format!("{path} is TOML, which only bgo reads as variables: make it a .env file"));
+                self.lost(
+                    "env_file",
+                    format!("{path} is TOML, which only bgo reads as variables: make it a .env file"),
+                );
             } else {
                 files.push(path);
             }
@@ -295,14 +302,14 @@ impl<'a> Job<'a> {
         ports
     }
 
-    /// Group, owner and tags.
-    pub fn words(&self, prefix: &str) -> Fields {
+    /// Group, owner and tags, under these names.
+    pub fn words(&self, [group, owner, tags_as]: [&str; 3]) -> Fields {
         let settings = self.settings();
         let tags = (!settings.tags.is_empty()).then(|| settings.tags.join(","));
         let mut words = Fields::default();
-        words.put_some(&format!("{prefix}group"), settings.group.clone());
-        words.put_some(&format!("{prefix}owner"), settings.owner.clone());
-        words.put_some(&format!("{prefix}tags"), tags);
+        words.put_some(group, settings.group.clone());
+        words.put_some(owner, settings.owner.clone());
+        words.put_some(tags_as, tags);
         words
     }
 }

@@ -19,13 +19,14 @@ pub fn file(job: &mut Job<'_>) -> File {
     let labels = || fields([("app", job.id.as_str().into())]);
     let template = fields([("metadata", fields([("labels", labels().into())]).into()), ("spec", pod.into())]);
     let mut metadata = fields([("name", job.id.as_str().into()), ("labels", labels().into())]);
-    metadata.put_full("annotations", job.words("bgo-"));
+    metadata.put_full("annotations", job.words(["bgo-group", "bgo-owner", "bgo-tags"]));
     let (api, kind, spec) = match job.settings().oneshot {
         true => ("batch/v1", "Job", to_end(job, template)),
         false => ("apps/v1", "Deployment", to_stay(job, template)),
     };
     let head = |api: &str, kind: &str, metadata: Fields, spec: Fields| {
-        let all = [("apiVersion", api.into()), ("kind", kind.into()), ("metadata", metadata.into()), ("spec", spec.into())];
+        let all =
+            [("apiVersion", api.into()), ("kind", kind.into()), ("metadata", metadata.into()), ("spec", spec.into())];
         fields(all).0
     };
     let map = head(api, kind, metadata, spec);
@@ -36,7 +37,10 @@ pub fn file(job: &mut Job<'_>) -> File {
             let all = [("name", format!("p{port}").into()), ("port", (*port).into()), ("targetPort", (*port).into())];
             Node::from(fields(all))
         };
-        let spec = [("selector", fields([("app", job.id.as_str().into())]).into()), ("ports", ports.iter().map(port).collect::<Vec<_>>().into())];
+        let spec = [
+            ("selector", fields([("app", job.id.as_str().into())]).into()),
+            ("ports", ports.iter().map(port).collect::<Vec<_>>().into()),
+        ];
         let metadata = fields([("name", job.id.as_str().into())]);
         documents.push(Document { comments: Vec::new(), map: head("v1", "Service", metadata, fields(spec)) });
     }
@@ -76,9 +80,9 @@ fn to_stay(job: &mut Job<'_>, template: Fields) -> Fields {
     spec.put("strategy", fields([("type", "Recreate".into())]));
     if job.ready().is_some() && !settings.ready_timeout.0.is_zero() {
         spec.put("progressDeadlineSeconds", secs(settings.ready_timeout).max(1));
+    }
+    if settings.ready_timeout != Settings::default().ready_timeout {
         job.differs("ready_timeout", "a roll-out that takes longer has failed, and goes on");
-    } else if settings.ready_timeout != Settings::default().ready_timeout {
-        job.lost("ready_timeout", "how it gets ready has none");
     }
     spec.put("template", template);
     spec
@@ -176,7 +180,11 @@ fn variables(job: &mut Job<'_>, container: &mut Fields) {
     }
     if !job.secrets.is_empty() {
         let pairs: Vec<String> = job.secrets.iter().map(|name| format!("--from-literal={name}=…")).collect();
-        let why = format!("looks secret, so it comes from a Secret: kubectl create secret generic {} {}", job.id, pairs.join(" "));
+        let why = format!(
+            "looks secret, so it comes from a Secret: kubectl create secret generic {} {}",
+            job.id,
+            pairs.join(" ")
+        );
         job.differs("env", format!("{}: {why}", job.secrets.join(", ")));
     }
     if !variables.is_empty() {

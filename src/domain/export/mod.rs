@@ -153,13 +153,13 @@ pub struct Note {
 impl Note {
     /// `--on-ready has no counterpart: …`, `--after: …`; names that are no flags stand as they are.
     pub fn text(&self) -> String {
-        let setting = match self.setting {
-            "env" | "name" | "cwd" | "command" => self.setting.to_owned(),
-            "restart_on" => "--restart on-failure".to_owned(),
-            "tags" => "--tag".to_owned(),
-            flag => format!("--{}", flag.replace('_', "-")),
+        let flag = match self.setting {
+            "env" | "name" | "cwd" | "command" => return format!("{}: {}", self.setting, self.why),
+            "restart_on" => "restart on-failure".to_owned(),
+            "tags" => "tag".to_owned(),
+            setting => setting.replace('_', "-"),
         };
-        format!("{setting}{}: {}", if self.is_mapped { "" } else { " has no counterpart" }, self.why)
+        format!("--{flag}{}: {}", if self.is_mapped { "" } else { " has no counterpart" }, self.why)
     }
 }
 

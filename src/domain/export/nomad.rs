@@ -17,9 +17,7 @@ use std::time::Duration;
 /// The files of all `jobs`.
 pub fn files(jobs: &mut [Job<'_>], options: &Options) -> Vec<File> {
     let groups = groups(jobs);
-    let is_batch = |jobs: &[Job<'_>], group: &Vec<usize>| {
-        group.len() == 1 && jobs[group[0]].settings().oneshot
-    };
+    let is_batch = |jobs: &[Job<'_>], group: &Vec<usize>| group.len() == 1 && jobs[group[0]].settings().oneshot;
     let mut files = Vec::new();
     for (name, kind, wants_batch) in [("bgo", "service", false), ("bgo-batch", "batch", true)] {
         let chosen: Vec<&Vec<usize>> = groups.iter().filter(|group| is_batch(jobs, group) == wants_batch).collect();
@@ -99,10 +97,13 @@ fn task(job: &mut Job<'_>, options: &Options) -> Fields {
     }
     if settings.log_max_size.0 > 0 {
         let size = number(settings.log_max_size.0.div_ceil(1 << 20));
-        task.put("logs", fields([("max_files", i64::from(settings.log_keep.saturating_add(1)).into()), ("max_file_size", size)]));
+        task.put(
+            "logs",
+            fields([("max_files", i64::from(settings.log_keep.saturating_add(1)).into()), ("max_file_size", size)]),
+        );
     }
     services(job, &mut task);
-    task.put_full("meta", job.words("bgo_"));
+    task.put_full("meta", job.words(["bgo_group", "bgo_owner", "bgo_tags"]));
     if settings.autostart != Autostart::UnlessStopped {
         job.differs("autostart", "what was submitted runs until nomad job stop");
     }
@@ -114,7 +115,10 @@ fn lifecycle(job: &mut Job<'_>, task: &mut Fields) {
         let is_long = !job.settings().oneshot;
         task.put("lifecycle", fields([("hook", "prestart".into()), ("sidecar", is_long.into())]));
         if !job.needs.is_empty() {
-            job.differs("after", "what is needed starts at once with what that needs: tasks have one step before others");
+            job.differs(
+                "after",
+                "what is needed starts at once with what that needs: tasks have one step before others",
+            );
         }
     } else if job.needs.iter().any(|need| !need.is_oneshot) {
         job.differs("after", "it starts when what it needs has started, ready or not");
@@ -155,7 +159,10 @@ fn variables(job: &mut Job<'_>, task: &mut Fields) {
     task.put_full("env", variables);
     if !job.secrets.is_empty() {
         let secrets = job.secrets.join(", ");
-        job.lost("env", format!("{secrets}: left out as secret; a template block with env = true takes it from a Nomad variable"));
+        job.lost(
+            "env",
+            format!("{secrets}: left out as secret; a template block with env = true takes it from a Nomad variable"),
+        );
     }
     let files = job.env_files();
     if !files.is_empty() {
@@ -221,7 +228,8 @@ fn services(job: &mut Job<'_>, task: &mut Fields) {
         check.put("interval", span(interval.max(Span::secs(1))));
         check.put("timeout", span(settings.health_timeout.max(Span::secs(1))));
         if name == "health" {
-            let limits = [("limit", i64::from(settings.health_threshold).into()), ("grace", span(settings.health_grace).into())];
+            let limits =
+                [("limit", i64::from(settings.health_threshold).into()), ("grace", span(settings.health_grace).into())];
             check.put("check_restart", fields(limits));
         }
         if let Some((_, checks)) = by_port.iter_mut().find(|(of, _)| *of == port) {
@@ -231,7 +239,8 @@ fn services(job: &mut Job<'_>, task: &mut Fields) {
     for (index, (port, checks)) in by_port.into_iter().enumerate() {
         let id = job.id.replace('_', "-");
         let name = if index == 0 { id } else { format!("{id}-{port}") };
-        let mut service = fields([("name", name.into()), ("provider", "nomad".into()), ("port", format!("p{port}").into())]);
+        let mut service =
+            fields([("name", name.into()), ("provider", "nomad".into()), ("port", format!("p{port}").into())]);
         service.0.extend(checks);
         task.put("service", service);
     }

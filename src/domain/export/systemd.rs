@@ -76,7 +76,7 @@ fn unit(job: &mut Job<'_>) -> Fields {
         unit.put_some("StartLimitBurst", burst.map(|burst| Node::Number(i64::from(burst))));
     }
     // Names that begin with X- are for others than systemd.
-    unit.0.extend(job.words("X-Bgo-").0);
+    unit.0.extend(job.words(["X-Bgo-Group", "X-Bgo-Owner", "X-Bgo-Tags"]).0);
     unit
 }
 
@@ -132,7 +132,10 @@ fn surroundings(job: &mut Job<'_>, options: &Options, service: &mut Fields) {
     job.env.iter().for_each(|(name, value)| service.put("Environment", format!("{name}={value}")));
     if !job.secrets.is_empty() {
         let secrets = job.secrets.join(", ");
-        job.lost("env", format!("{secrets}: left out as secret; put it into a file of mode 600, and add EnvironmentFile="));
+        job.lost(
+            "env",
+            format!("{secrets}: left out as secret; put it into a file of mode 600, and add EnvironmentFile="),
+        );
     }
     let files = job.env_files();
     if !files.is_empty() && !job.env.is_empty() {

@@ -31,7 +31,11 @@ pub fn render_all(files: &[(String, String)]) -> String {
     let is_yaml = |name: &str| name.ends_with(".yaml");
     let headed = files.iter().map(|(name, text)| {
         let separator = if is_yaml(name) { "---\n" } else { "" };
-        if name.ends_with(".plist") { format!("<!-- {name} -->\n{text}") } else { format!("{separator}# {name}\n{text}") }
+        if name.ends_with(".plist") {
+            format!("<!-- {name} -->\n{text}")
+        } else {
+            format!("{separator}# {name}\n{text}")
+        }
     });
     headed.collect::<Vec<_>>().join("\n")
 }
@@ -43,7 +47,8 @@ fn comments(comments: &[String], indent: &str) -> String {
 
 /// A comment must not end before its end, nor go on in the next line.
 fn one_line(comment: &str) -> String {
-    let line: String = comment.chars().map(|c| if c.is_control() || "\u{2028}\u{2029}".contains(c) { ' ' } else { c }).collect();
+    let line: String =
+        comment.chars().map(|c| if c.is_control() || "\u{2028}\u{2029}".contains(c) { ' ' } else { c }).collect();
     line.trim_end_matches('\\').to_owned()
 }
 

@@ -35,7 +35,8 @@ fn value(node: &Node, depth: usize, text: &mut String) {
                 let mut item = String::new();
                 value(node, depth + 1, &mut item);
                 // The first line of a map stands behind the dash.
-                let item = item.strip_prefix('\n').map_or_else(|| item.clone(), |item| format!(" {}", item.trim_start()));
+                let item =
+                    item.strip_prefix('\n').map_or_else(|| item.clone(), |item| format!(" {}", item.trim_start()));
                 text.push_str(&format!("{}-{item}", "  ".repeat(depth + 1)));
             }
         }
@@ -55,9 +56,9 @@ fn scalar(node: &Node) -> String {
 }
 
 fn key(key: &str) -> String {
-    let is_word = key.len() > 2
-        && key.starts_with(|c: char| c.is_ascii_alphabetic())
+    let is_word = key.starts_with(|c: char| c.is_ascii_alphabetic())
         && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-    let means_more = ["true", "false", "null", "yes", "no", "on", "off"].iter().any(|word| key.eq_ignore_ascii_case(word));
+    let means_more =
+        ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].iter().any(|word| key.eq_ignore_ascii_case(word));
     if is_word && !means_more { key.to_owned() } else { quoted(key) }
 }
