@@ -251,7 +251,7 @@ fn doublings(settings: &Settings) -> i64 {
     (0..32).take_while(|n| settings.backoff.0.saturating_mul(1 << n) < settings.backoff_max.0).count() as i64
 }
 
-fn statuses(job: &Job<'_>, ends: RestartOn, service: &mut Fields) {
+fn statuses(job: &mut Job<'_>, ends: RestartOn, service: &mut Fields) {
     let good = &job.settings().success_exit.0;
     if good.as_slice() != [0] {
         service.put("SuccessExitStatus", codes(good));
@@ -260,7 +260,10 @@ fn statuses(job: &Job<'_>, ends: RestartOn, service: &mut Fields) {
         let is_bad = |signal: &i32| !good.iter().any(|code| i32::from(*code) == 128 + signal);
         let bad = GOOD_SIGNALS.into_iter().filter(is_bad).filter_map(Signal::from_number);
         let bad: Vec<String> = bad.map(|signal| signal.to_string()).collect();
-        if !bad.is_empty() {
+        if job.settings().oneshot {
+            // systemd refuses a unit that says so of what is to end.
+            job.differs("restart_on", "an end by SIGHUP, SIGINT, SIGTERM or SIGPIPE is success");
+        } else if !bad.is_empty() {
             service.put("RestartForceExitStatus", bad.join(" "));
         }
     }
