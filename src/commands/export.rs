@@ -60,9 +60,9 @@ fn processes(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<Vec<Process>>
     let selector = &args.selector;
     let is_filtered = !selector.tag.is_empty() || selector.owner.is_some() || selector.mine || selector.cwd.is_some();
     if selector.project && !is_filtered {
-        return jobs_to_export(bgo, &bgo.the_project()?, of);
+        return jobs_to_export(&bgo.the_project()?, of);
     }
-    let listed = |names: Vec<Name>| names.iter().map(|name| process_to_export(bgo, name, of)).collect();
+    let listed = |names: Vec<Name>| names.iter().map(|name| process_to_export(bgo, name, None, of)).collect();
     if args.all {
         bgo.store.check()?;
         let names = ops::names(bgo)?;
@@ -90,11 +90,12 @@ fn processes(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<Vec<Process>>
 
 /// What is registered so, else the job of that name.
 fn one(bgo: &Bgo, name: &Name, of: ExportOf) -> Result<Process> {
-    let registered = bgo.resolve(name).and_then(|own| process_to_export(bgo, &own, of));
+    let root = bgo.project_root().ok().flatten();
+    let registered = bgo.resolve(name).and_then(|own| process_to_export(bgo, &own, root.as_deref(), of));
     match registered {
         Err(error) if error.kind == ErrorKind::NotFound => match bgo.project()? {
             Some(project) => match project.file.job(name.as_str()) {
-                Some(job) => job_to_export(bgo, &project, job, of),
+                Some(job) => job_to_export(&project, job, of),
                 None => Err(error),
             },
             None => Err(error),

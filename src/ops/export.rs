@@ -10,7 +10,7 @@ use crate::domain::export::Process;
 use crate::domain::jobs::Job;
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
-use crate::domain::record::Watch;
+use crate::domain::record::{Record, Watch};
 use crate::domain::settings::{Restart, Settings};
 use crate::error::{Error, ErrorKind, Result, describe};
 use crate::store::{Environment, temporary_path};
@@ -31,12 +31,19 @@ pub struct ExportOf {
 /// Variables of a shell's own, which say nothing about what it starts.
 const SHELLS_OWN: [&str; 4] = ["_", "OLDPWD", "PWD", "SHLVL"];
 
-/// The registered process `name`.
+/// The registered process `name`. Those of the project at `root` go by the names of their jobs.
 ///
 /// # Errors
 /// Unknown name, unreadable record or environment.
-pub fn process_to_export(bgo: &Bgo, name: &Name, of: ExportOf) -> Result<Process> {
-    let record = bgo.record(name)?;
+pub fn process_to_export(bgo: &Bgo, name: &Name, root: Option<&Path>, of: ExportOf) -> Result<Process> {
+    let mut record = bgo.record(name)?;
+    let own = job_of(&record, root).unwrap_or(name.as_str()).to_owned();
+    for needed in &mut record.spec.after {
+        let other = Name::parse(needed).ok().and_then(|name| bgo.store.read(&name).ok().flatten());
+        if let Some(job) = other.as_ref().and_then(|other| job_of(other, root)) {
+            *needed = job.to_owned();
+        }
+    }
     let environment = bgo.store.environment(name)?.unwrap_or_default();
     let path = environment.get("PATH").map(OsString::from);
     let restarts = record.is_watched();
@@ -51,26 +58,31 @@ pub fn process_to_export(bgo: &Bgo, name: &Name, of: ExportOf) -> Result<Process
         on_fast_crash: watch.on_fast_crash,
         interval: watch.interval,
         allocated_port: record.allocated_port,
-        ..Process::new(name.as_str(), record.command, record.cwd, record.spec)
+        ..Process::new(&own, record.command, record.cwd, record.spec)
     })
+}
+
+/// The job of the project at `root` that `record` is of.
+fn job_of<'r>(record: &'r Record, root: Option<&Path>) -> Option<&'r str> {
+    let project = record.project.as_ref()?;
+    (Some(project.root.as_path()) == root).then_some(project.job.as_str())
 }
 
 /// All jobs of `project`.
 ///
 /// # Errors
 /// As [`job_to_export`].
-pub fn jobs_to_export(bgo: &Bgo, project: &ProjectFile, of: ExportOf) -> Result<Vec<Process>> {
-    project.file.jobs.iter().map(|job| job_to_export(bgo, project, job, of)).collect()
+pub fn jobs_to_export(project: &ProjectFile, of: ExportOf) -> Result<Vec<Process>> {
+    project.file.jobs.iter().map(|job| job_to_export(project, job, of)).collect()
 }
 
 /// `job` as the file says, whether it was ever started or not.
 ///
 /// # Errors
-/// No name is free for it; its program is not found.
-pub fn job_to_export(bgo: &Bgo, project: &ProjectFile, job: &Job, of: ExportOf) -> Result<Process> {
-    let name = project.process_name(bgo, job)?;
-    let StartRequest { supervision, cwd, set, command, .. } =
-        project.request(job, name.clone(), |job| project.name_of(bgo, job));
+/// Its program is not found.
+pub fn job_to_export(project: &ProjectFile, job: &Job, of: ExportOf) -> Result<Process> {
+    let name = &job.name;
+    let StartRequest { supervision, cwd, set, command, .. } = project.request(job, name.clone(), str::to_owned);
     let cwd = cwd.unwrap_or_default();
     let cwd = fs::canonicalize(&cwd).unwrap_or(cwd);
     let mut settings = Settings::default();

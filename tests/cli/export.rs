@@ -84,8 +84,9 @@ fn verify(env: &TestEnv, folder: &Path, manager: &str) -> (Vec<String>, String) 
     };
     // An older systemd passes over what came with 254.
     let is_newer = |line: &str| line.contains("'RestartSteps'") || line.contains("'RestartMaxDelaySec'");
-    let ours =
-        |line: &&str| line.contains(&*folder.to_string_lossy()) || line.contains("failed") || !line.contains('/');
+    // With --system the machine's own units are looked at, too.
+    let names: Vec<&str> = units.iter().filter_map(|unit| unit.file_name()?.to_str()).collect();
+    let ours = |line: &&str| names.iter().any(|name| line.contains(name));
     let complaints = verify("warning");
     let complaints = complaints.lines().filter(|line| !is_newer(line)).filter(ours).map(str::to_owned).collect();
     (complaints, verify("debug"))
@@ -205,6 +206,32 @@ fn odd_programs_folders_and_names_are_written_so_that_they_are_found() {
     assert_eq!(found["my-app-1"]["argv"], json!([program, "$a"]));
     let (_, out) = export(&env, "nomad", &["--project"]);
     assert_eq!(read("nomad", &out)["my-app-1"]["cwd"], json!(cwd));
+}
+
+#[test]
+fn jobs_are_exported_by_the_names_of_their_file() {
+    let env = TestEnv::new();
+    env.start("web", &["sleep", "300"]);
+    project(&env, &[("web", &["sleep", "301"], "after = [\"db\"]"), ("db", &["sleep", "302"], "restart = \"always\"")]);
+    let names = |args: &[&str]| -> Vec<Value> {
+        let answer =
+            env.bgo(&[&["export", "compose", "--json", "--image", "web=x", "--image", "y"], args].concat()).ok().json();
+        assert!(answer["files"][0]["text"].as_str().unwrap().contains("      db:\n        condition: "), "{answer:#}");
+        answer["files"][0]["processes"].as_array().unwrap().clone()
+    };
+    assert_eq!(names(&["--project"]), ["web", "db"]);
+    assert_eq!(names(&["web", "db"]), ["web", "db"]);
+    env.bgo(&["up"]).ok();
+    assert_eq!(env.names().len(), 3);
+    assert_eq!(names(&["--project"]), ["web", "db"]);
+    // From the records by now, of which one has another name.
+    env.bgo(&["set", "db", "--on-exit", "true"]).ok();
+    assert_eq!(names(&["web", "db"]), ["web", "db"]);
+    let text = env.bgo(&["export", "systemd", "web", "db"]).ok().stdout;
+    assert!(
+        text.contains("# web.service\n") && text.contains("/sleep 301\n") && text.contains("\nExecStopPost="),
+        "{text}"
+    );
 }
 
 /// Three jobs with most of what there is.

@@ -333,7 +333,7 @@ pub fn secs(span: Span) -> i64 {
 /// A span as Go and systemd read it: `90s`, `1500ms`.
 pub fn span(span: Span) -> String {
     let millis = span.0.as_millis();
-    if millis % 1000 == 0 { format!("{}s", millis / 1000) } else { format!("{millis}ms") }
+    if millis.is_multiple_of(1000) { format!("{}s", millis / 1000) } else { format!("{millis}ms") }
 }
 
 /// A number of bytes or the like as a node.

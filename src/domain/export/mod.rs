@@ -15,6 +15,7 @@ mod node;
 mod nomad;
 mod systemd;
 #[cfg(test)]
+#[path = "export_tests.rs"]
 mod tests;
 
 pub use node::{Document, Entry, File, Map, Node, Syntax};
