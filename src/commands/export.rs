@@ -15,9 +15,7 @@ pub fn run(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<ExitCode> {
     let format = args.format.format();
     check(args, format)?;
     let processes = processes(bgo, args, out)?;
-    let driver = if args.driver == Some(NomadDriver::Exec) { "exec" } else { "raw_exec" };
-    let images = args.image.clone();
-    let exported = export(format, &processes, &Options { system: args.system, driver: driver.to_owned(), images })?;
+    let exported = export(format, &processes, &options(bgo, args)?)?;
     let texts: Vec<(String, String)> = exported.files.iter().map(|file| (file.name.clone(), render(file))).collect();
     let written = match &args.output {
         Some(folder) => write_exported(folder, &texts, args.force)?,
@@ -37,6 +35,17 @@ pub fn run(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<ExitCode> {
         out.print(&render_all(&texts));
     }
     Ok(ExitCode::Done)
+}
+
+fn options(bgo: &Bgo, args: &ExportArgs) -> Result<Options> {
+    let mut options = Options { system: args.system, images: args.image.clone(), ..Options::default() };
+    if args.driver == Some(NomadDriver::Exec) {
+        options.driver = "exec".to_owned();
+    }
+    if args.selector.project {
+        options.name = bgo.the_project()?.name;
+    }
+    Ok(options)
 }
 
 /// Refuses flags that mean nothing for this format.

@@ -240,9 +240,11 @@ impl<'a> Job<'a> {
         }
         for (key, value) in all {
             let name = key.lossy().into_owned();
-            let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+            let others = if self.format == Format::Systemd { "_" } else { "_.-" };
+            let is_name = name.starts_with(|c: char| !c.is_ascii_digit())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c));
             match (masked(&key, &value), std::str::from_utf8(value.as_bytes())) {
-                _ if !is_name => self.lost("env", format!("{name}: left out, as there can be no such name")),
+                _ if !is_name => self.lost("env", format!("{name}: left out, as no variable is called so there")),
                 (Some(_), _) => self.secrets.push(name),
                 (None, Ok(text)) if self.format == Format::Launchd && text.contains(is_no_xml) => {
                     self.lost("env", format!("{name}: left out, as XML cannot hold its value"));

@@ -126,6 +126,8 @@ impl Process {
 pub struct Options {
     /// For the whole machine instead of one user (systemd, launchd).
     pub system: bool,
+    /// What all of them together are called. Default `bgo`.
+    pub name: String,
     /// The task driver of Nomad. Default `raw_exec`.
     pub driver: String,
     /// Images of containers: of the process of that name, or of all that have none of their own.
@@ -134,7 +136,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { system: false, driver: "raw_exec".to_owned(), images: Vec::new() }
+        Options { system: false, name: "bgo".to_owned(), driver: "raw_exec".to_owned(), images: Vec::new() }
     }
 }
 

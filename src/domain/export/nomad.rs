@@ -10,16 +10,18 @@ use super::super::settings::{Autostart, RestartOn};
 use super::super::signal::Signal;
 use super::super::spec::FastCrash;
 use super::job::{Job, Probe, is_local, number, span};
+use super::names::names;
 use super::node::{Document, Entry, Fields, File, Map, Syntax, fields, texts};
-use super::{Options, Span};
+use super::{Format, Options, Span};
 use std::time::Duration;
 
 /// The files of all `jobs`.
 pub fn files(jobs: &mut [Job<'_>], options: &Options) -> Vec<File> {
     let groups = groups(jobs);
     let is_batch = |jobs: &[Job<'_>], group: &Vec<usize>| group.len() == 1 && jobs[group[0]].settings().oneshot;
+    let name = names(Format::Nomad, &[&options.name]).concat();
     let mut files = Vec::new();
-    for (name, kind, wants_batch) in [("bgo", "service", false), ("bgo-batch", "batch", true)] {
+    for (name, kind, wants_batch) in [(name.clone(), "service", false), (format!("{name}-batch"), "batch", true)] {
         let chosen: Vec<&Vec<usize>> = groups.iter().filter(|group| is_batch(jobs, group) == wants_batch).collect();
         if chosen.is_empty() {
             continue;
@@ -33,7 +35,7 @@ pub fn files(jobs: &mut [Job<'_>], options: &Options) -> Vec<File> {
             job.block("group", &id, Vec::new(), block);
         }
         let mut map = Fields::default();
-        map.block("job", name, Vec::new(), job);
+        map.block("job", &name, Vec::new(), job);
         let documents = vec![Document { comments: Vec::new(), map: map.0 }];
         files.push(File { name: format!("{name}.nomad.hcl"), syntax: Syntax::Hcl, processes, documents });
     }
@@ -61,7 +63,9 @@ fn groups(jobs: &[Job<'_>]) -> Vec<Vec<usize>> {
 }
 
 fn group(jobs: &mut [Job<'_>], members: &[usize], options: &Options) -> Fields {
+    // Who has given up on this machine does not go on on another.
     let mut group = Fields::default();
+    group.put("reschedule", fields([("attempts", 0_i64.into()), ("unlimited", false.into())]));
     let mut ports: Vec<u16> = members.iter().flat_map(|&index| jobs[index].ports()).collect();
     ports.sort_unstable();
     ports.dedup();

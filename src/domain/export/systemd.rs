@@ -33,6 +33,9 @@ pub fn file(job: &mut Job<'_>, options: &Options) -> Result<File> {
         // Its failure is no failure of the service.
         service.put("ExecStopPost", texts(["-/bin/sh", "-c", hook]));
         hook_differs(job, "on_exit", hook);
+        if job.settings().oneshot {
+            job.differs("on_exit", "what has done its work counts as active: it runs at the stop of the unit");
+        }
     }
     restarts(job, &mut service);
     stop(job, &mut service);

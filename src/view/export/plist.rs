@@ -15,8 +15,8 @@ const HEAD: &str = "\
 pub fn render(document: &Document) -> String {
     let mut text = HEAD.to_owned();
     for comment in &document.comments {
-        // Two dashes would end it for some.
-        text.push_str(&format!("<!-- {} -->\n", escaped(&one_line(comment)).replace("--", "-\u{2060}-")));
+        // Two dashes must not be in it.
+        text.push_str(&format!("<!-- {} -->\n", escaped(&one_line(comment)).replace("--", "")));
     }
     dict(&document.map, 0, &mut text);
     text.push_str("</plist>\n");
