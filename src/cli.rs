@@ -177,7 +177,7 @@ pub enum Command {
     #[command(after_help = doctor::NOTES)]
     Doctor(DoctorArgs),
     /// Take jobs elsewhere: print them as systemd units, a Compose file, a Nomad job or the like
-    #[command(after_help = export::NOTES)]
+    #[command(override_usage = export::USAGE, after_help = export::NOTES)]
     Export(ExportArgs),
     /// Print what bgo can do, as JSON: commands, effects, errors, states
     Capabilities(CapabilitiesArgs),

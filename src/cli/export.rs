@@ -5,6 +5,11 @@ use crate::domain::export::Format;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
+/// How it is written; by itself clap would put the names before the format.
+pub const USAGE: &str = "\
+bgo export [OPTIONS] <FORMAT> <NAME>...
+       bgo export [OPTIONS] <FORMAT> <--project|--group <GROUP>|--all|...>";
+
 /// What is said below the help of `export`.
 pub const NOTES: &str = "\
 What has no counterpart there is a comment in the file and a line on standard error. Variables that look like secrets \

@@ -3,7 +3,7 @@
 //! Why it exists: see the parent. Invariant: what runs in the container is exactly the command, whatever the image would
 //! run by itself: the program is the entrypoint, the arguments are the command. No image is guessed.
 
-use super::super::settings::{Autostart, RestartOn};
+use super::super::settings::{Autostart, HealthCheck, ReadyWhen, RestartOn, Settings};
 use super::super::signal::Signal;
 use super::job::{Job, Need, Probe, number, span};
 use super::node::{Document, Entry, Fields, File, Node, Syntax, fields, texts};
@@ -130,18 +130,22 @@ fn health(job: &mut Job<'_>, service: &mut Fields) {
     let settings = job.settings();
     let (health, ready) = (job.health(), job.ready());
     if health.is_some() && ready.is_some() {
-        job.differs("ready_when_cmd", "readiness is told by the check of health: there is one check for both");
+        job.differs(
+            ready_setting(settings),
+            "the check of health tells that, too, in its times: there is one for both",
+        );
     }
     let is_health = health.is_some();
+    let setting = if is_health { health_setting(settings) } else { ready_setting(settings) };
     let Some(probe) = health.or(ready) else { return };
     let test = match probe {
         Probe::Cmd(cmd) => texts(["CMD-SHELL".to_owned(), cmd.replace('$', "$$")]),
         Probe::Url(_, url) => {
-            job.differs(if is_health { "health_url" } else { "ready_when_url" }, "curl has to be in the image");
+            job.differs(setting, "curl has to be in the image");
             texts(["CMD".to_owned(), "curl".to_owned(), "-fsS".to_owned(), url.replace('$', "$$")])
         }
         Probe::Port(port) => {
-            job.differs(if is_health { "health_port" } else { "ready_when_port" }, "bash has to be in the image");
+            job.differs(setting, "bash has to be in the image");
             texts(["CMD", "bash", "-c", &format!(": </dev/tcp/127.0.0.1/{port}")])
         }
     };
@@ -151,11 +155,6 @@ fn health(job: &mut Job<'_>, service: &mut Fields) {
         check.put("retries", i64::from(settings.health_threshold));
         check.put("start_period", span(settings.health_grace));
         if job.of.restarts {
-            let setting = match settings.health_check() {
-                Some(super::super::check::HealthCheck::Url(_)) => "health_url",
-                Some(super::super::check::HealthCheck::Port(_)) => "health_port",
-                _ => "health_cmd",
-            };
             job.differs(setting, "Docker tells who is unhealthy, and does not restart it");
         }
     } else {
@@ -164,6 +163,24 @@ fn health(job: &mut Job<'_>, service: &mut Fields) {
     }
     check.put("timeout", span(settings.health_timeout));
     service.put("healthcheck", check);
+}
+
+/// By which setting it is told that it is ready.
+fn ready_setting(settings: &Settings) -> &'static str {
+    match settings.ready_when() {
+        Some(ReadyWhen::Port(_)) => "ready_when_port",
+        Some(ReadyWhen::Url(_)) => "ready_when_url",
+        _ => "ready_when_cmd",
+    }
+}
+
+/// By which setting it is told that it is well.
+fn health_setting(settings: &Settings) -> &'static str {
+    match settings.health_check() {
+        Some(HealthCheck::Url(_)) => "health_url",
+        Some(HealthCheck::Port(_)) => "health_port",
+        _ => "health_cmd",
+    }
 }
 
 fn restart(job: &mut Job<'_>) -> String {
@@ -180,7 +197,7 @@ fn restart(job: &mut Job<'_>) -> String {
         Some(RestartOn::OnFailure) => tries("on-failure"),
         Some(RestartOn::Always) => {
             let restart = if settings.autostart == Autostart::Always { "always" } else { "unless-stopped" };
-            if settings.max_fast_crashes != super::Settings::default().max_fast_crashes {
+            if settings.max_fast_crashes != Settings::default().max_fast_crashes {
                 job.lost("max_fast_crashes", "it never gives up; on-failure would");
             }
             restart.to_owned()
