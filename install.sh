@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs bgo and its shell completions, or removes them. `./install.sh --help` lists the options.
+# Installs bgo with its shell completions and manual pages, or removes them. `./install.sh --help` lists the options.
 #
 # Two promises shape the code. Nothing is replaced before everything is known to work: the new files are written
 # under temporary names beside their destinations, the new binary is run once, and only then are they renamed,
@@ -14,7 +14,7 @@ usage() {
   cat <<'HELP'
 Usage: ./install.sh [--local | --prefix DIR] [OPTIONS]
 
-Builds bgo with cargo and installs it with completions for bash, zsh and fish.
+Builds bgo with cargo and installs it with completions for bash, zsh and fish, and manual pages.
 
 Where:
   (default)          for everyone, in /usr/local; needs write access there, as with sudo
@@ -23,6 +23,7 @@ Where:
 
 Options:
   --no-completions   the binary only
+  --autostart        have `bgo resurrect` run when you log in or the machine comes up; --no-autostart: do not ask
   --force            replace (kept as bgo.old) or remove a bgo that is not ours
   --uninstall        remove what was installed; give the same --local or --prefix
   -h, --help         print this text
@@ -72,7 +73,7 @@ absolute() {
 # ---- what was asked --------------------------------------------------------------------------------------------
 
 parse_options() {
-  place=system prefix=/usr/local force=no uninstall=no completions=yes
+  place=system prefix=/usr/local force=no uninstall=no completions=yes autostart=ask
   while [ $# -gt 0 ]; do
     case $1 in
       --local) choose_place "local" ;;
@@ -83,6 +84,8 @@ parse_options() {
         ;;
       --prefix=*) choose_place prefix "${1#--prefix=}" ;;
       --no-completions) completions=no ;;
+      --autostart) autostart=yes ;;
+      --no-autostart) autostart=no ;;
       --force) force=yes ;;
       --uninstall) uninstall=yes ;;
       -h | --help)
@@ -94,6 +97,10 @@ parse_options() {
     esac
     shift
   done
+  [ "$autostart$uninstall" != yesyes ] || usage_error "--autostart and --uninstall exclude each other"
+  if [ "$autostart" = yes ] && [ -n "${SUDO_USER:-}" ]; then
+    usage_error "--autostart under sudo would be root's; leave it out, then type as yourself: bgo autostart install"
+  fi
 }
 
 choose_place() {
@@ -237,6 +244,9 @@ install_all() {
   stage_all
   put_in_place
   report
+  install_manual
+  offer_autostart
+  say "try it: $command hello -- sleep 60; $command status"
 }
 
 # Sets `previous`: none, identical, or what the old binary calls itself, or foreign.
@@ -329,7 +339,28 @@ report() {
   esac
   command=bgo
   [ "$path_reaches_it" = yes ] || command=$(quoted "$dest")
-  say "try it: $command hello -- sleep 60; $command status"
+}
+
+# The pages come from the binary itself. That they cannot be written is no reason to be without it.
+install_manual() {
+  [ "$completions" = yes ] || return 0
+  cause=$("$dest" man "$data/man/man1" 2>&1 </dev/null) || warn "no manual pages in $data/man/man1: $cause"
+}
+
+# Asks only on a terminal, and only who installs for himself: autostart belongs to a user, not to a machine.
+offer_autostart() {
+  if [ "$autostart" = ask ] && [ "$place" = local ] && [ -t 0 ] && [ -t 1 ]; then
+    printf 'Bring processes back when you log in or the machine comes up? [y/N] '
+    autostart=no
+    if read -r answer; then
+      case $answer in [Yy] | [Yy][Ee][Ss]) autostart=yes ;; esac
+    fi
+  fi
+  if [ "$autostart" = yes ]; then
+    "$dest" autostart install </dev/null || warn "bgo is installed; autostart is not: $command autostart install"
+  else
+    say "to bring processes back at login: $command autostart install"
+  fi
 }
 
 real_folder() { (CDPATH='' cd -P "$1" 2>/dev/null && pwd -P); }
@@ -370,6 +401,23 @@ explain_path() {
 
 # ---- uninstall -------------------------------------------------------------------------------------------------
 
+is_our_page() { [ -f "$1" ] && [ -n "$(sed -n '3{/"bgo manual"$/p;q;}' "$1")" ]; }
+
+remove_manual() {
+  for page in "$data/man/man1/bgo.1" "$data/man/man1"/bgo-*.1; do
+    is_our_page "$page" || continue
+    require_writable "${page%/*}"
+    cause=$(rm -f "$page" 2>&1) || cannot_write "$cause"
+    removed=yes
+  done
+}
+
+# While there is still a bgo that knows what it has put where. What is not installed is nothing to speak of.
+remove_autostart() {
+  [ "$place" = local ] && version_of "$dest" >/dev/null || return 0
+  "$dest" autostart uninstall </dev/null || warn "what 'bgo autostart install' has put in place is still there"
+}
+
 uninstall_all() {
   removed=no foreign=no
   dest=$(destination binary)
@@ -377,6 +425,8 @@ uninstall_all() {
     foreign=yes
     warn "left alone: $dest is not this bgo; $again --force removes it"
   fi
+  remove_autostart
+  remove_manual
   for item in $items; do
     target=$(destination "$item")
     exists "$target" || continue

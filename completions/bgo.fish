@@ -24,8 +24,8 @@ function __bgo_line
             test $verb = first; and not string match -q -- '--color*' $word; and set verb direct
             # The last of several short flags may take a value; in -n5 it is there already.
             set -l flag (string replace -r -- '^-[^-].*(.)$' '-$1' $word)
-            contains -- $flag --after --after-timeout --allocate-port --backoff --backoff-jitter --backoff-max --color --concurrency --config --cwd --env --env-file --file --for --from --grep --group --head --health-cmd --health-grace --health-interval --health-port --health-threshold --health-timeout --health-url --interval --level --limit-nofile --lines --log-keep --log-max-size --max-bytes --max-fast-crashes --max-rss --max-runtime --min-uptime --name --new --nice --on-errored --on-exit --on-fast-crash --on-ready --on-ready-timeout --output --owner --ready-timeout --ready-when --ready-when-cmd --ready-when-file --ready-when-port --ready-when-regex --ready-when-url --restart --restart-every --restart-limit --run --settle --shell --signal --since --since-cursor --spec --stderr --stdout --stop-signal --stop-timeout --stream --success-exit --tag --timeout --ttl --umask --unset --until-pid --user --watch-ignore --watch-signal --watchdog -e -n; and not contains -- "$verb:$flag" logs:--stdout logs:--stderr follow:--stdout tail:--stdout follow:--stderr tail:--stderr events:--stream reap:-n; and set pending yes
-        else if test $verb = first; and contains -- $word start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill completions
+            contains -- $flag --after --after-timeout --allocate-port --autostart --backoff --backoff-jitter --backoff-max --color --concurrency --config --cwd --env --env-file --file --for --from --grep --group --head --health-cmd --health-grace --health-interval --health-port --health-threshold --health-timeout --health-url --interval --level --limit-nofile --lines --log-keep --log-max-size --max-bytes --max-fast-crashes --max-rss --max-runtime --min-uptime --name --new --nice --on-errored --on-exit --on-fast-crash --on-ready --on-ready-timeout --output --owner --ready-timeout --ready-when --ready-when-cmd --ready-when-file --ready-when-port --ready-when-regex --ready-when-url --restart --restart-every --restart-limit --run --settle --shell --signal --since --since-cursor --spec --stderr --stdout --stop-signal --stop-timeout --stream --success-exit --tag --timeout --ttl --umask --unset --until-pid --user --watch-ignore --watch-signal --watchdog -e -n; and not contains -- "$verb:$flag" logs:--stdout logs:--stderr follow:--stdout tail:--stdout follow:--stderr tail:--stderr events:--stream reap:-n; and set pending yes
+        else if test $verb = first; and contains -- $word start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill man completions
             set verb $word
         else
             test $verb = first; and set verb direct
@@ -77,7 +77,7 @@ end
 function __bgo_programs
     set -l word (commandline -ct)
     set -l known (__bgo_names)
-    __bgo_is first; and set -a known start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill completions
+    __bgo_is first; and set -a known start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill man completions
     string match -q -- "$word*" - $known; or complete --do-complete="$word"
 end
 
@@ -128,6 +128,7 @@ complete -c bgo -n '__bgo_is first' -a capabilities -d 'Print what bgo can do, a
 complete -c bgo -n '__bgo_is first' -a schema -d 'Print the JSON Schema of an answer or of a file'
 complete -c bgo -n '__bgo_is first' -a examples -d 'Print commands to try, each of them tested'
 complete -c bgo -n '__bgo_is first' -a skill -d 'Teach an agent to use bgo: write a skill file where it looks for them'
+complete -c bgo -n '__bgo_is first' -a man -d 'Write the manual pages into a folder, or print the first'
 complete -c bgo -n '__bgo_is first' -a completions -d 'Print the completions for a shell'
 complete -c bgo -n '__bgo_is start open' -a '(__bgo_names one)'
 complete -c bgo -n '__bgo_is start open' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
@@ -191,6 +192,8 @@ complete -c bgo -n '__bgo_is start open' -l watch-signal -xa 'TERM INT HUP QUIT 
 complete -c bgo -n '__bgo_is start open' -l on-exit -x -d 'Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set'
 complete -c bgo -n '__bgo_is start open' -l on-ready -x -d 'Shell command to run each time it gets ready'
 complete -c bgo -n '__bgo_is start open' -l on-errored -x -d 'Shell command to run when it is given up'
+complete -c bgo -n '__bgo_is start open' -l notify -d 'Tell the desktop when it fails, and when it is well again [default of a start: $BGO_NOTIFY]'
+complete -c bgo -n '__bgo_is start open' -l autostart -xa 'always unless-stopped never' -d 'Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]'
 complete -c bgo -n '__bgo_is start open' -l stdin -d 'Give it a pipe as standard input, which bgo send writes to [default: /dev/null]'
 complete -c bgo -n '__bgo_is start open' -l group -x -d 'Group it belongs to [default of a start: $BGO_GROUP]'
 complete -c bgo -n '__bgo_is start open' -l owner -x -d 'Who it belongs to [default of a start: $BGO_OWNER]'
@@ -267,6 +270,8 @@ complete -c bgo -n '__bgo_is run' -l watch-signal -xa 'TERM INT HUP QUIT KILL US
 complete -c bgo -n '__bgo_is run' -l on-exit -x -d 'Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set'
 complete -c bgo -n '__bgo_is run' -l on-ready -x -d 'Shell command to run each time it gets ready'
 complete -c bgo -n '__bgo_is run' -l on-errored -x -d 'Shell command to run when it is given up'
+complete -c bgo -n '__bgo_is run' -l notify -d 'Tell the desktop when it fails, and when it is well again [default of a start: $BGO_NOTIFY]'
+complete -c bgo -n '__bgo_is run' -l autostart -xa 'always unless-stopped never' -d 'Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]'
 complete -c bgo -n '__bgo_is run' -l stdin -d 'Give it a pipe as standard input, which bgo send writes to [default: /dev/null]'
 complete -c bgo -n '__bgo_is run' -l group -x -d 'Group it belongs to [default of a start: $BGO_GROUP]'
 complete -c bgo -n '__bgo_is run' -l owner -x -d 'Who it belongs to [default of a start: $BGO_OWNER]'
@@ -578,6 +583,8 @@ complete -c bgo -n '__bgo_is set' -l watch-signal -xa 'TERM INT HUP QUIT KILL US
 complete -c bgo -n '__bgo_is set' -l on-exit -x -d 'Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set'
 complete -c bgo -n '__bgo_is set' -l on-ready -x -d 'Shell command to run each time it gets ready'
 complete -c bgo -n '__bgo_is set' -l on-errored -x -d 'Shell command to run when it is given up'
+complete -c bgo -n '__bgo_is set' -l notify -d 'Tell the desktop when it fails, and when it is well again [default of a start: $BGO_NOTIFY]'
+complete -c bgo -n '__bgo_is set' -l autostart -xa 'always unless-stopped never' -d 'Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]'
 complete -c bgo -n '__bgo_is set' -l stdin -d 'Give it a pipe as standard input, which bgo send writes to [default: /dev/null]'
 complete -c bgo -n '__bgo_is set' -l group -x -d 'Group it belongs to [default of a start: $BGO_GROUP]'
 complete -c bgo -n '__bgo_is set' -l owner -x -d 'Who it belongs to [default of a start: $BGO_OWNER]'
@@ -586,7 +593,7 @@ complete -c bgo -n '__bgo_is set' -l ttl -x -d 'Stop it this long after its star
 complete -c bgo -n '__bgo_is set' -l until-pid -x -d 'Stop it when this process ends'
 complete -c bgo -n '__bgo_is set' -l after -x -d 'Start it only when NAME is ready; several: once for each, or with commas'
 complete -c bgo -n '__bgo_is set' -l restart-with-dependency -d 'Restart it with those'
-complete -c bgo -n '__bgo_is set' -l unset -xa 'stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user env-file config-env allocate-port log-max-size log-keep log-compress stdout stderr merge-logs after restart-with-dependency oneshot watch-files watch-ignore watch-poll watch-signal on-exit on-ready on-errored stdin group owner tags ttl until-pid' -d 'Give a setting its default again: max-rss, health-url …'
+complete -c bgo -n '__bgo_is set' -l unset -xa 'stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user env-file config-env allocate-port log-max-size log-keep log-compress stdout stderr merge-logs after restart-with-dependency oneshot watch-files watch-ignore watch-poll watch-signal on-exit on-ready on-errored notify autostart stdin group owner tags ttl until-pid' -d 'Give a setting its default again: max-rss, health-url …'
 complete -c bgo -n '__bgo_is set' -l any-owner -d 'Also those that belong to another owner than $BGO_OWNER'
 complete -c bgo -n '__bgo_is set' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is pause' -a '(__bgo_names)'
@@ -662,6 +669,10 @@ complete -c bgo -n '__bgo_is skill' -l json -d 'Answer in JSON'
 complete -c bgo -n '__bgo_is skill' -l project -d 'Only for the project of the current folder'
 complete -c bgo -n '__bgo_is skill' -l force -d 'Also if the file there is not ours, or was edited'
 complete -c bgo -n '__bgo_is skill' -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bgo -n '__bgo_is man' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is man' -l config -x -d 'Project file [default: the nearest bgo.toml]'
+complete -c bgo -n '__bgo_is man' -l json -d 'Answer in JSON'
+complete -c bgo -n '__bgo_is man' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is completions' -a 'bash zsh fish'
 complete -c bgo -n '__bgo_is completions' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is completions' -l config -x -d 'Project file [default: the nearest bgo.toml]'
@@ -728,6 +739,8 @@ complete -c bgo -n '__bgo_is first direct' -l watch-signal -xa 'TERM INT HUP QUI
 complete -c bgo -n '__bgo_is first direct' -l on-exit -x -d 'Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set'
 complete -c bgo -n '__bgo_is first direct' -l on-ready -x -d 'Shell command to run each time it gets ready'
 complete -c bgo -n '__bgo_is first direct' -l on-errored -x -d 'Shell command to run when it is given up'
+complete -c bgo -n '__bgo_is first direct' -l notify -d 'Tell the desktop when it fails, and when it is well again [default of a start: $BGO_NOTIFY]'
+complete -c bgo -n '__bgo_is first direct' -l autostart -xa 'always unless-stopped never' -d 'Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]'
 complete -c bgo -n '__bgo_is first direct' -l stdin -d 'Give it a pipe as standard input, which bgo send writes to [default: /dev/null]'
 complete -c bgo -n '__bgo_is first direct' -l group -x -d 'Group it belongs to [default of a start: $BGO_GROUP]'
 complete -c bgo -n '__bgo_is first direct' -l owner -x -d 'Who it belongs to [default of a start: $BGO_OWNER]'

@@ -4,6 +4,7 @@
 //! of bgo-cli 0.2.0 is a subset.
 
 mod acts;
+mod autostart;
 mod discovery;
 mod doctor;
 mod env;
@@ -24,9 +25,10 @@ use crate::domain::raw::Raw;
 use crate::domain::settings::Restart;
 use crate::domain::spec::Supervision;
 pub use acts::{CleanArgs, DeleteArgs, ReapArgs, RestartArgs, SetArgs, SignalArgs, StopArgs};
+pub use autostart::{AutostartAction, AutostartArgs};
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub use discovery::{CapabilitiesArgs, ExamplesArgs, SchemaArgs};
+pub use discovery::{CapabilitiesArgs, ExamplesArgs, ManArgs, SchemaArgs};
 pub use doctor::DoctorArgs;
 pub use env::{EnvArgs, Syntax};
 pub use events::EventsArgs;
@@ -138,6 +140,9 @@ pub enum Command {
     RestartLast(PickArgs),
     /// After a reboot: bring back every process that was up
     Resurrect,
+    /// Have what was up come back: run resurrect when the machine starts, or at login
+    #[command(after_help = autostart::NOTES)]
+    Autostart(AutostartArgs),
     /// Show all processes, or some in detail
     #[command(visible_aliases = ["ls", "list"])]
     Status(StatusArgs),
@@ -188,6 +193,8 @@ pub enum Command {
     /// Teach an agent to use bgo: write a skill file where it looks for them
     #[command(after_help = skill::NOTES)]
     Skill(SkillArgs),
+    /// Write the manual pages into a folder, or print the first
+    Man(ManArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
 }

@@ -17,19 +17,21 @@ use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// What `--local` installs, below HOME.
-const LOCAL_FILES: [&str; 4] = [
+const LOCAL_FILES: [&str; 5] = [
     ".local/bin/bgo",
     ".local/share/bash-completion/completions/bgo",
     ".local/share/zsh/site-functions/_bgo",
     ".config/fish/completions/bgo.fish",
+    ".local/share/man/man1/bgo.1",
 ];
 
 /// What every other installation puts below its prefix.
-const PREFIX_FILES: [&str; 4] = [
+const PREFIX_FILES: [&str; 5] = [
     "bin/bgo",
     "share/bash-completion/completions/bgo",
     "share/zsh/site-functions/_bgo",
     "share/fish/vendor_completions.d/bgo.fish",
+    "share/man/man1/bgo.1",
 ];
 
 /// What the script runs, apart from `sh` and cargo.
@@ -133,6 +135,8 @@ impl Checkout {
     fn release(&self, version: &str) -> PathBuf {
         let text = format!(
             "#!/bin/sh\ncase $1 in\n--version) echo 'bgo {version}' ;;\n\
+             man) [ -e \"$2/bgo.1\" ] || {{ mkdir -p \"$2\" && printf '\\n\\n.TH BGO \"bgo manual\"\\n' >\"$2/bgo.1\"; }} ;;\n\
+             autostart) echo \"autostart $2\" ;;\n\
              serve) echo ready; read -r line; echo \"{version} got $line\" ;;\n*) exit 2 ;;\nesac\n"
         );
         program(&self.path("fake bgo"), &text)
@@ -243,7 +247,7 @@ fn a_local_installation_puts_everything_below_home() {
     let checkout = Checkout::new();
     let ran = checkout.run(&["--local"]).ok().says("(bgo 0.3.0)").says("try it: ");
     assert_files(&checkout.home(), &LOCAL_FILES);
-    for file in LOCAL_FILES {
+    for file in &LOCAL_FILES[..4] {
         assert!(ran.stdout.contains(&format!("installed {}", checkout.home().join(file).display())), "{}", ran.stdout);
     }
     assert_eq!(read(&checkout.installed()), read(&checkout.path("fake bgo")));
@@ -258,7 +262,10 @@ fn a_local_installation_follows_absolute_xdg_folders_only() {
     let checkout = Checkout::new();
     let mut command = checkout.script_command(&["--local"]);
     run(command.env("XDG_DATA_HOME", checkout.path("data")).env("XDG_CONFIG_HOME", "relative")).ok();
-    assert_files(&checkout.path("data"), &["bash-completion/completions/bgo", "zsh/site-functions/_bgo"]);
+    assert_files(
+        &checkout.path("data"),
+        &["bash-completion/completions/bgo", "man/man1/bgo.1", "zsh/site-functions/_bgo"],
+    );
     assert_files(&checkout.home(), &[LOCAL_FILES[0], LOCAL_FILES[3]]);
 }
 
@@ -270,7 +277,7 @@ fn a_prefix_has_the_layout_of_usr_local_for_everyone() {
     command.args(["-c", script]).arg(checkout.script()).args(["--prefix", "opt/"]);
     run(command.env("BGO_BINARY", "fake bgo")).ok();
     assert_files(&checkout.path("opt"), &PREFIX_FILES);
-    for (file, mode) in PREFIX_FILES.iter().zip([0o755, 0o644, 0o644, 0o644]) {
+    for (file, mode) in PREFIX_FILES.iter().zip([0o755, 0o644, 0o644, 0o644, 0o644]) {
         let file = checkout.path("opt").join(file);
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, mode, "{}", file.display());
         assert_eq!(file.parent().unwrap().metadata().unwrap().permissions().mode() & 0o7777, 0o755);
@@ -314,11 +321,15 @@ fn the_real_checkout_installs_the_real_binary() {
     let mut command = checkout.command(&manifest("install.sh"));
     command.arg("--local").env("BGO_BINARY", env!("CARGO_BIN_EXE_bgo"));
     run(&mut command).ok().says(&format!("(bgo {})", env!("CARGO_PKG_VERSION")));
-    assert_files(&checkout.home(), &LOCAL_FILES);
+    let pages = || fs::read_dir(checkout.home().join(".local/share/man/man1")).unwrap().count();
+    assert!(pages() > 30);
     for (installed, source) in LOCAL_FILES[1..].iter().zip(["bgo.bash", "_bgo", "bgo.fish"]) {
         assert_eq!(read(&checkout.home().join(installed)), read(&manifest("completions").join(source)));
     }
     run(&mut command).ok().says("already up to date");
+    command.arg("--uninstall");
+    run(&mut command).ok();
+    assert_eq!(pages(), 0);
 }
 
 // ---- where the binary comes from ---------------------------------------------------------------------------------
@@ -376,6 +387,38 @@ fn a_binary_that_is_no_bgo_is_not_installed() {
     checkout.run(&["--local"]).failed(1).warns("does not run as bgo");
     run(checkout.script_command(&["--local"]).env("BGO_BINARY", "none")).failed(1).warns("not a readable file");
     assert_eq!(files(&checkout.home()), before);
+}
+
+// ---- autostart ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn autostart_is_set_up_only_for_who_asks_for_it() {
+    let checkout = Checkout::new();
+    let ran = checkout.run(&["--local"]).ok().says("at login: ").says("autostart install\n");
+    assert!(!ran.stdout.contains("\nautostart install"), "{}", ran.stdout);
+    checkout.run(&["--local", "--autostart"]).ok().says("\nautostart install\n");
+    checkout.run(&["--local", "--uninstall", "--autostart"]).failed(2).warns("exclude each other");
+    run(checkout.script_command(&["--autostart"]).env("SUDO_USER", "me")).failed(2).warns("bgo autostart install");
+    checkout.run(&["--local", "--uninstall"]).ok().says("autostart uninstall\n");
+    assert_files(&checkout.home(), &[]);
+}
+
+/// On a terminal it is asked for, and only Enter is no.
+#[test]
+fn on_a_terminal_autostart_is_asked_for() {
+    let checkout = Checkout::new();
+    let asked = |answer: &str| {
+        // The terminal is that of util-linux's script.
+        let mut command = checkout.command(Path::new("script"));
+        let line = format!("sh {} --local", checkout.script().display());
+        command.args(["-qec", &line, "/dev/null"]).env("BGO_BINARY", checkout.path("fake bgo")).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+        Ran::from(child.wait_with_output().unwrap()).ok().says("machine comes up? [y/N]").stdout
+    };
+    let hint = "to bring processes back at login: ";
+    assert!(!asked("y\n").contains(hint));
+    assert!(asked("\n").contains(hint));
 }
 
 // ---- over an existing installation -------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
-//! The verbs by which a program finds out about bgo: `capabilities`, `schema`, `examples`.
+//! The verbs by which a program finds out about bgo: `capabilities`, `schema`, `examples`; and `man`.
 
 use clap::Args;
+use std::path::PathBuf;
 
 // `capabilities`
 #[derive(Debug, Args)]
@@ -33,4 +34,13 @@ pub struct ExamplesArgs {
     /// The verb whose examples to show
     #[arg(value_name = "VERB")]
     pub verb: Option<String>,
+}
+
+// `man`
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would take it for the text of the verb")]
+pub struct ManArgs {
+    /// Folder to write them into, a page a command [default: that of bgo itself, to standard output]
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }

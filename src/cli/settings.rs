@@ -260,6 +260,10 @@ pub struct SettingsFlags {
     #[arg(long, allow_negative_numbers = true, value_name = "PID", help_heading = "Ownership")]
     pub until_pid: Option<u32>,
 
+    /// Put it into a systemd scope of its own, which the end of a login session leaves alone
+    #[arg(long, help_heading = "At login")]
+    pub scope: bool,
+
     /// Start it only when NAME is ready; several: once for each, or with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = process_name, help_heading = "Dependencies")]
     pub after: Vec<String>,
@@ -353,6 +357,7 @@ impl SettingsFlags {
             tags: given(self.tag),
             ttl: self.ttl.map(Some),
             until_pid: self.until_pid.map(Some),
+            scope: self.scope.then_some(true),
             restart_with_dependency: self.restart_with_dependency.then_some(true),
             ..policy.settings
         };

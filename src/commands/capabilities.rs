@@ -28,6 +28,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("restart-stopped", Effect::Write, "replies", false),
     ("restart-last", Effect::Write, "replies", false),
     ("resurrect", Effect::Write, "batch", false),
+    ("autostart", Effect::Write, "autostart", false),
     ("status", Effect::Read, "status", false),
     ("env", Effect::Read, "env", false),
     ("logs", Effect::Read, "logs", true),
@@ -48,17 +49,19 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("schema", Effect::Read, "schemas", false),
     ("examples", Effect::Read, "examples", false),
     ("skill", Effect::Write, "skill", false),
+    ("man", Effect::Write, "man", false),
     ("completions", Effect::Read, "script", false),
 ];
 
 /// The variables that bgo itself reads.
-const VARIABLES: &[(&str, &str)] = &[
+pub const VARIABLES: &[(&str, &str)] = &[
     ("BGO_HOME", "the folder of the state; default: .bgo in the home folder"),
     ("BGO_GROUP", "the group of what is started without --group"),
     (
         "BGO_OWNER",
         "who calls: the owner of what is started without --owner; processes of other owners are left alone without --any-owner",
     ),
+    ("BGO_NOTIFY", "1: the desktop is told when what is started fails, as with --notify"),
     ("BGO_TABLE", "the form of tables: plain, normal, fancy"),
     ("NO_COLOR", "set and not empty: no colour"),
 ];

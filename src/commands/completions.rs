@@ -139,9 +139,9 @@ fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set())
 }
 
-/// What completes the words behind a verb; nothing does where nobody can know them (a port).
+/// What completes the words behind a verb; nothing does where nobody can know them (a port, a new folder).
 fn takes(verb: &Command) -> Vec<String> {
-    verb.get_positionals().filter_map(values).filter(|takes| takes != "any").collect()
+    verb.get_positionals().filter_map(values).filter(|takes| !["any", "folder"].contains(&takes.as_str())).collect()
 }
 
 fn is_repeated(arg: &Arg) -> bool {

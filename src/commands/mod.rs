@@ -4,6 +4,7 @@
 //! everything else to stderr, and a closed pipe is not an error.
 
 mod ask;
+mod autostart;
 mod before;
 mod capabilities;
 mod check;
@@ -23,6 +24,7 @@ mod logs;
 mod logs_many;
 mod logs_read;
 mod logs_text;
+mod man;
 mod output;
 mod owners;
 mod payload;
@@ -117,6 +119,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::RestartStopped(args) => pick::run(&bgo, &args, pick::Order::Name, out),
         Command::RestartLast(args) => pick::run(&bgo, &args, pick::Order::LastStoppedFirst, out),
         Command::Resurrect => resurrect::run(&bgo, out),
+        Command::Autostart(args) => autostart::run(&bgo, args, out),
         Command::Status(args) => status::run(&bgo, &args, out),
         Command::Env(args) => env::run(&bgo, &args, out),
         Command::Logs(args) => logs::run(&bgo, &logs::Wanted::from(args), out),
@@ -134,6 +137,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Doctor(args) => doctor::run(&bgo, args, out),
         Command::Export(args) => export::run(&bgo, &args, out),
         Command::Skill(args) => skill::run(&args, out),
+        Command::Man(args) => man::run(&args, out),
         Command::Completions(args) => completions::run(args.shell, out),
     };
     done.map(ExitStatus::from)

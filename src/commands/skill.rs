@@ -6,7 +6,7 @@
 use super::output::Output;
 use crate::cli::{SkillAction, SkillArgs};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
-use crate::ops::{SkillDone, install_skill, nearest, skill_path, skill_text, uninstall_skill};
+use crate::ops::{FileDone, install_skill, nearest, skill_path, skill_text, uninstall_skill};
 use crate::view::json_skill::{SkillDid, SkillReply};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ const AGENTS: [Agent; 3] = [
 
 /// Shows, installs or removes the file.
 pub fn run(args: &SkillArgs, out: &Output) -> Result<ExitCode> {
-    let (act, target): (fn(&Path, bool) -> Result<SkillDone>, _) = match (args.action, &args.target) {
+    let (act, target): (fn(&Path, bool) -> Result<FileDone>, _) = match (args.action, &args.target) {
         (SkillAction::Install, Some(target)) => (install_skill, target),
         (SkillAction::Uninstall, Some(target)) => (uninstall_skill, target),
         _ => return show(out),
@@ -46,11 +46,11 @@ pub fn run(args: &SkillArgs, out: &Output) -> Result<ExitCode> {
     let done = act(&skills, args.force)?;
     let path = skill_path(&skills).display().to_string();
     let (action, line) = match done {
-        SkillDone::Installed => (SkillDid::Installed, format!("installed {path}")),
-        SkillDone::Updated => (SkillDid::Updated, format!("updated {path}")),
-        SkillDone::Unchanged => (SkillDid::Unchanged, format!("{path} is there already")),
-        SkillDone::Removed => (SkillDid::Removed, format!("removed {path}")),
-        SkillDone::Absent => (SkillDid::Absent, format!("{path} is not there")),
+        FileDone::Installed => (SkillDid::Installed, format!("installed {path}")),
+        FileDone::Updated => (SkillDid::Updated, format!("updated {path}")),
+        FileDone::Unchanged => (SkillDid::Unchanged, format!("{path} is there already")),
+        FileDone::Removed => (SkillDid::Removed, format!("removed {path}")),
+        FileDone::Absent => (SkillDid::Absent, format!("{path} is not there")),
     };
     if out.is_json() {
         out.document(SkillReply { action, path: Some(path), text: None }.to_json());

@@ -3,15 +3,16 @@
 use super::output::{Output, known_name};
 use super::select::common;
 use crate::cli::StatusArgs;
+use crate::domain::name::Name;
 use crate::domain::row::Row;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
-use crate::ops::{self, Bgo, Common};
+use crate::ops::{self, Bgo, CapturedEnvironment, Common};
 use crate::platform::{self, Interest, SignalQueue};
 use crate::view::batch::Batch;
 use crate::view::detail::{self, LogSizes};
 use crate::view::json::JsonRow;
-use crate::view::style::Level;
-use crate::view::{json, table};
+use crate::view::style::{Level, Style};
+use crate::view::{self, json, table};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -66,7 +67,12 @@ pub fn details(bgo: &Bgo, names: &[OsString], out: &Output, level: Option<Level>
         match known_row(bgo, text) {
             Ok(row) => {
                 let gap = if index > 0 { "\n" } else { "" };
-                out.print(&format!("{gap}{}", detail::render(&row, &sizes(&row), &out.style(level))));
+                let style = out.style(level);
+                out.print(&format!(
+                    "{gap}{}{}",
+                    detail::render(&row, &sizes(&row), &style),
+                    captured(bgo, &row, &style)
+                ));
             }
             Err(error) if names.len() == 1 => return Err(error),
             Err(error) => {
@@ -89,6 +95,18 @@ fn with_ports<R: AsMut<[Row]>>(mut rows: R) -> R {
     rows
 }
 
+/// In what the environment of one process differs; the list reads none, which would cost a file each.
+fn captured_environment(bgo: &Bgo, row: &Row) -> Option<CapturedEnvironment> {
+    ops::captured_environment(bgo, &Name::parse(&row.name).ok()?)
+}
+
+fn captured(bgo: &Bgo, row: &Row, style: &Style) -> String {
+    let (Ok(name), Some(captured)) = (Name::parse(&row.name), captured_environment(bgo, row)) else {
+        return String::new();
+    };
+    view::captured::block(&name, captured.at, &captured.differences, style)
+}
+
 fn sizes(row: &Row) -> LogSizes {
     let size = |path: &std::path::Path| std::fs::metadata(path).ok().map(|m| m.len());
     LogSizes { out: size(&row.logs.out), err: size(&row.logs.err), watcher: size(&row.logs.watcher) }
@@ -98,7 +116,10 @@ fn details_as_json(bgo: &Bgo, names: &[OsString], out: &Output) -> ExitCode {
     let rows: Vec<(String, Result<Row>)> =
         names.iter().map(|text| (text.to_string_lossy().into_owned(), known_row(bgo, text))).collect();
     match rows.as_slice() {
-        [(_, Ok(row))] => out.document(json::row(row)),
+        [(_, Ok(row))] => {
+            let captured = captured_environment(bgo, row);
+            out.document(json::row(row, captured.as_ref().map(|it| (it.at, it.differences.as_slice()))));
+        }
         // As in bgo-cli 0.2.0, the answer about one name is one document on stdout in any case: about an unknown name it
         // is the error, and the exit status 1.
         [(_, Err(error))] => {

@@ -3,13 +3,15 @@
 use super::output::Output;
 use super::owners::Guard;
 use super::select::{Selected, each, select};
-use crate::cli::{Chosen, SetArgs, WatchArgs};
+use crate::cli::{Chosen, Owners, SetArgs, WatchArgs};
 use crate::domain::name::Name;
 use crate::domain::record::State;
 use crate::domain::settings::{Restart, counts_from_next_start};
+use crate::domain::spec::Supervision;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo};
 use crate::view::reply::{Action, Reply, Told};
+use std::ffi::OsString;
 
 /// Turns watch mode on, or changes its settings.
 pub fn watch(bgo: &Bgo, args: WatchArgs, out: &Output) -> Result<ExitCode> {
@@ -48,6 +50,18 @@ pub fn set(bgo: &Bgo, args: SetArgs, out: &Output) -> Result<ExitCode> {
         name => name.to_owned(),
     };
     let all_unset: Vec<String> = args.unset.iter().map(setting).collect();
+    change(bgo, &args.names, args.owners, &given, &all_unset, out)
+}
+
+/// The same, for who has put together what is to be set.
+pub fn change(
+    bgo: &Bgo,
+    typed: &[OsString],
+    owners: Owners,
+    given: &Supervision,
+    all_unset: &[String],
+    out: &Output,
+) -> Result<ExitCode> {
     let unset = all_unset.iter().cloned();
     let names: Vec<String> = given.names().into_iter().chain(unset.clone()).collect();
     let (set, unset) = (given.names().join(", "), unset.collect::<Vec<_>>().join(", "));
@@ -59,10 +73,10 @@ pub fn set(bgo: &Bgo, args: SetArgs, out: &Output) -> Result<ExitCode> {
     if names.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "nothing to set was given").hint("bgo help set lists all settings"));
     }
-    let guard = Guard::new(args.owners)?;
-    each(bgo, out, &Selected::Typed(args.names), &mut |name| {
+    let guard = Guard::new(owners)?;
+    each(bgo, out, &Selected::Typed(typed.to_vec()), &mut |name| {
         guard.check(bgo, name)?;
-        let record = ops::set(bgo, name, &given, &all_unset)?;
+        let record = ops::set(bgo, name, given, all_unset)?;
         // How readiness is told can still be changed while it is awaited.
         let awaited = record.state == State::Starting;
         let is_later = |name: &&str| counts_from_next_start(name) && !(awaited && name.starts_with("ready-when"));

@@ -8,6 +8,7 @@ use super::backoff::Budget;
 use super::event::History;
 use super::lease::Lease;
 use super::machine::{Grace, Moment};
+use super::notification::Notified;
 use super::outcome::Exit;
 use super::output::Output;
 pub use super::parent::Parent;
@@ -221,6 +222,10 @@ pub struct Record {
     /// Until when it may run; null: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
+    // Notifications
+    /// What the desktop was told of it; null: nothing that still counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notified: Option<Notified>,
     /// How many events of it there have been; null before the first, and in records of an older bgo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<History>,
@@ -276,6 +281,7 @@ impl Record {
             git_root: None,
             parent: None,
             lease: None,
+            notified: None,
             events: None,
             extra: Map::new(),
         }

@@ -25,7 +25,7 @@ const FULL: &str = r#"{"schema": 1, "name": "web", "pid": 17, "pgid": 17, "comma
     "health_threshold": 1, "health_grace": 1, "watchdog": 30, "max_rss": 524288000, "max_runtime": "1h30m", "nice": -5,
     "limit_nofile": 1024, "umask": "027", "user": "nobody", "after": ["db"], "restart_with_dependency": true, "oneshot": true, "env_file": [".env", {"hex": "66ff"}], "config_env": true, "allocate_port": "PORT", "log_max_size": "1M", "log_keep": 9,
     "log_compress": true, "stdout": "out.log", "stderr": "err.log", "merge_logs": true, "on_exit": "true", "on_ready":
-    "true", "on_errored": "true", "notify": true, "autostart": "never", "stdin": true, "group": "api", "owner": "claude", "tags": ["ci"], "ttl": 7200, "until_pid": 17, "mood": 5}, "ready": {"at": "2026-11-20T12:53:02Z"}, "logs": {"stdout": "/srv/out.log",
+    "true", "on_errored": "true", "notify": true, "autostart": "never", "stdin": true, "group": "api", "owner": "claude", "tags": ["ci"], "ttl": 7200, "until_pid": 17, "scope": true, "mood": 5}, "ready": {"at": "2026-11-20T12:53:02Z"}, "logs": {"stdout": "/srv/out.log",
     "stderr": {"hex": "66ff"}, "from": [1, 2]}, "status_text": "serving", "health":
     {"failures": 1, "reason": "refused"}, "fast_crashes": 2, "recent_restarts": ["2026-11-20T12:53:02Z"], "refused": 1,
     "allocated_port": 40000, "events": {"registration": "18a", "sequence": 7},
@@ -35,7 +35,8 @@ const FULL: &str = r#"{"schema": 1, "name": "web", "pid": 17, "pgid": 17, "comma
     "project": {"root": {"hex": "2f66ff"}, "job": "web", "config": "5"},
     "git_root": {"hex": "2f66ff"}, "parent": {"pid": 17, "start_time": 5, "boot_id": "b", "program": "sh"},
     "lease": {"expires_at": "2026-11-20T12:53:02Z", "expires_ms": 18446744073709551615, "boot_id": "b",
-    "until": {"pid": 17, "start_time": 5, "boot_id": "b"}}, "future": {"a": [1]}}"#;
+    "until": {"pid": 17, "start_time": 5, "boot_id": "b"}},
+    "notified": {"at": "2026-11-20T12:53:02Z", "troubled": true, "held_back": 2}, "future": {"a": [1]}}"#;
 
 /// What stands where something else was expected, as JSON text.
 const ODD: &[&str] = &[

@@ -18,6 +18,7 @@ use super::size::Size;
 pub use super::values::{
     Autostart, ExitCodes, OnReadyTimeout, Percent, Restart, RestartLimit, RestartOn, Umask, Variable,
 };
+use super::word::flaw_of_word;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -279,6 +280,10 @@ settings! {
     ttl: Option<Span> = None;
     /// The pid of the process whose end is its end, too.
     until_pid: Option<u32> = None;
+
+    // At login
+    /// Whether it is in a systemd scope of its own, which the end of a login session leaves alone.
+    scope: bool = false;
 }
 
 /// The settings that are ways to tell readiness, of which there can be one; in bgrun's order of precedence.
@@ -303,17 +308,8 @@ pub fn displaced_by(given: &[String]) -> impl Iterator<Item = &'static str> {
     displaced.flatten().copied()
 }
 
-/// How long an owner or a tag may be, in bytes.
-const LONGEST_WORD: usize = 200;
-
-/// What is wrong with `word` as an owner or a tag, if anything is.
-pub fn flaw_of_word(word: &str) -> Option<String> {
-    let is_odd = word.trim().is_empty() || word.len() > LONGEST_WORD || word.contains(char::is_control);
-    is_odd.then(|| format!("must be a word or a few: at most {LONGEST_WORD} bytes without control characters"))
-}
-
 /// What takes effect at the next start of the process only.
-const FROM_NEXT_START: [&str; 19] = [
+const FROM_NEXT_START: [&str; 20] = [
     "env-file",
     "config-env",
     "allocate-port",
@@ -333,6 +329,7 @@ const FROM_NEXT_START: [&str; 19] = [
     "ready-when-file",
     "ready-when-cmd",
     "ready-when-notify",
+    "scope",
 ];
 
 impl Change {
@@ -567,6 +564,7 @@ mod tests {
             tags: vec!["ci".into()],
             ttl: Some(Span::secs(7200)),
             until_pid: Some(17),
+            scope: true,
             after: vec!["db".into(), "cache".into()],
             restart_with_dependency: true,
             extra: Map::new(),

@@ -47,6 +47,8 @@ const RECORD: &[&str] = &[
     "git_root",
     "parent",
     "lease",
+    // Notifications
+    "notified",
     // Events.
     "events",
 ];
@@ -153,6 +155,7 @@ impl<'de, const SPEC_BLOCK: bool> Deserialize<'de> for Block<SPEC_BLOCK> {
 mod tests {
     use super::*;
     use crate::domain::lease::Lease;
+    use crate::domain::notification::Notified;
     use crate::domain::project::Project;
     use crate::domain::record::{Health, Parent, Ready, Watch};
     use crate::domain::settings::Settings;
@@ -177,6 +180,7 @@ mod tests {
             git_root: Some("/".into()),
             parent: Some(Parent { pid: 1, start_time: 1, boot_id: "b".into(), program: None }),
             lease: Some(Lease::default()),
+            notified: Some(Notified { at: Timestamp(std::time::SystemTime::UNIX_EPOCH), troubled: true, held_back: 1 }),
             events: Some(crate::domain::event::History::default()),
             ..Record::new("web", spec)
         };

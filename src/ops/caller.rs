@@ -7,7 +7,7 @@ use crate::domain::name::Name;
 use crate::domain::parent::Parent;
 use crate::domain::raw::Raw;
 use crate::domain::record::Record;
-use crate::domain::settings::flaw_of_word;
+use crate::domain::word::flaw_of_word;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::Bgo;
 use crate::platform;
@@ -26,6 +26,20 @@ pub fn owner_of_environment() -> Result<Option<String>> {
         Err(_) => "it is not valid UTF-8".to_owned(),
     };
     Err(Error::new(ErrorKind::Usage, shown).because(why).hint("unset BGO_OWNER, or set it to a word"))
+}
+
+/// Whether `$BGO_NOTIFY` asks for notifications; `false` if it is not set.
+///
+/// # Errors
+/// It says neither yes (`1`, `true`) nor no (`0`, `false`, nothing).
+pub(super) fn notify_of_environment() -> Result<bool> {
+    let Some(text) = std::env::var_os("BGO_NOTIFY") else { return Ok(false) };
+    match text.to_str() {
+        Some("1" | "true") => Ok(true),
+        Some("" | "0" | "false") => Ok(false),
+        _ => Err(Error::new(ErrorKind::Usage, format!("BGO_NOTIFY={:?} is neither 1 nor 0", text.to_string_lossy()))
+            .hint("unset BGO_NOTIFY, or set it to 1 to hear of failures on the desktop")),
+    }
 }
 
 /// Notes in `record` who calls, and the repository of its folder.

@@ -5,13 +5,17 @@
 //! or the program has written its title over it), what the next start would give is told, and that it is only that.
 
 use super::{Bgo, legacy, snapshot_of};
+use crate::domain::captured::{VariableDifference, differences};
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Record, State};
-use crate::domain::settings::Variable;
+use crate::domain::settings::{Settings, Variable};
+use crate::domain::timestamp::Timestamp;
 use crate::error::{Error, Result};
 use crate::platform;
 use crate::sidecar::next_environment;
+use crate::store::{Environment, read_env_files};
+use std::path::Path;
 
 /// The environment of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,4 +62,35 @@ fn started_with(pid: u32, record: Option<&Record>) -> Option<Vec<(Raw, Raw)>> {
         variables.iter().any(|(key, value)| key.as_bytes() == b"BGO_RUN_ID" && value.as_bytes() == run_id.as_bytes())
     };
     mark.is_none_or(is_marked).then_some(variables)
+}
+
+/// The environment that was captured of a process, and how that of the caller differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CapturedEnvironment {
+    /// When it was captured.
+    pub at: Timestamp,
+    /// In what it differs; empty: in nothing that counts.
+    pub differences: Vec<VariableDifference>,
+}
+
+/// Compares what was captured of `name` with the environment of the caller. `None`: nothing was, or it cannot be read.
+pub fn captured_environment(bgo: &Bgo, name: &Name) -> Option<CapturedEnvironment> {
+    let record = bgo.store.read(name).ok()??;
+    let environment = bgo.store.environment(name).ok()??;
+    let at = bgo.store.captured_at(name)?;
+    let given = given_otherwise(&environment, &record.spec, record.cwd.as_path());
+    let is_given = |key: &Raw| given.contains(key);
+    Some(CapturedEnvironment { at, differences: differences(&environment.captured, &Environment::capture(), is_given) })
+}
+
+/// The names of variables that a process with `settings` in `cwd` is not given as they were captured.
+pub(super) fn given_otherwise(environment: &Environment, settings: &Settings, cwd: &Path) -> Vec<Raw> {
+    let mut names: Vec<Raw> = environment.set.iter().map(|(key, _)| key.clone()).collect();
+    // What is wrong with a file is told by the start that reads it.
+    names.extend(read_env_files(settings, cwd).unwrap_or_default().into_iter().map(|(key, _)| key));
+    names.extend(settings.allocate_port.iter().map(|variable| Raw::from(variable.as_str())));
+    if settings.user.is_some() {
+        names.extend(["HOME", "USER", "LOGNAME", "SHELL"].map(Raw::from));
+    }
+    names
 }

@@ -173,11 +173,28 @@ pub fn check_program(name: &str, program: &Path) -> Result<()> {
 
 /// The interpreter of a script, from its first line `#!interpreter argument`.
 fn interpreter_of(program: &Path) -> Option<PathBuf> {
+    first_line(program)?.first().map(PathBuf::from)
+}
+
+/// The program that the first line `#!/usr/bin/env PROGRAM` of a script names, to be found on `PATH`.
+pub(super) fn env_program(program: &Path) -> Option<OsString> {
+    let line = first_line(program)?;
+    let (env, arguments) = line.split_first()?;
+    // Variables that it sets, and its flags, say nothing about where it looks.
+    let is_program = |word: &&OsString| !word.as_bytes().starts_with(b"-") && !word.as_bytes().contains(&b'=');
+    let named = arguments.iter().find(is_program).filter(|word| !word.as_bytes().contains(&b'/'));
+    named.filter(|_| Path::new(env).file_name() == Some(OsStr::new("env"))).cloned()
+}
+
+/// The words of the first line of a script, behind `#!`.
+fn first_line(program: &Path) -> Option<Vec<OsString>> {
+    // The open of a pipe would wait for who writes to it.
+    std::fs::metadata(program).ok().filter(std::fs::Metadata::is_file)?;
     let mut head = [0u8; 256];
     let filled = File::open(program).and_then(|mut file| file.read(&mut head)).ok()?;
     let line = head[..filled].strip_prefix(b"#!")?.split(|&b| b == b'\n').next()?;
-    let word = line.split(|b| b.is_ascii_whitespace()).find(|word| !word.is_empty())?;
-    Some(PathBuf::from(OsStr::from_bytes(word)))
+    let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    Some(words.map(|word| OsStr::from_bytes(word).to_owned()).collect())
 }
 
 /// Checks settings that were given, for `name`: `settings` is what they come to, `restarts` whether there is a restart

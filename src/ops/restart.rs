@@ -10,8 +10,8 @@ use super::link::{Awaited, Link, lock_or_free, own};
 use super::output::RunOutput;
 use super::preflight::{cannot_start, check_command, check_env_files, check_logs};
 use super::start::{SETTLE, Started, conclude};
-use super::stop::{end_and_note, refused, unproven};
-use super::{Bgo, Run, legacy, run};
+use super::stop::{StopRequest, end_and_note, refused, stop_run, unproven};
+use super::{Bgo, Run, legacy, run, scope};
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::record::{Ask, Identity, Record, State, Want};
@@ -40,6 +40,7 @@ pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Starte
     check_command(name.as_str(), &record.command, &record.cwd)?;
     check_logs(name.as_str(), &record.spec, &record.cwd, bgo.store.root())?;
     check_env_files(name.as_str(), &record.spec, record.cwd.as_path())?;
+    scope::plan(name, &record.spec)?;
     lease::carry_on(&mut record.clone())?;
     bgo.store.ensure()?;
     if request.update_env {
@@ -51,6 +52,11 @@ pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Starte
     for _ in 0..4 {
         let done = match own(bgo, name)? {
             Some(ownership) => Some(restart_down(bgo, name, request, ownership)?),
+            // A sidecar cannot be put elsewhere, and what it starts is where it is.
+            None if scope::is_misplaced(&bgo.record(name)?) => {
+                stop_run(bgo, name, Some(&record.run_id), &StopRequest::default())?;
+                None
+            }
             None => ask_sidecar(bgo, name, request)?,
         };
         if let Some(started) = done {

@@ -8,7 +8,7 @@ use super::lease;
 use super::link::{Awaited, Link, own};
 use super::preflight::{check_command, check_env_files, check_logs};
 use super::recover::recover;
-use super::{Bgo, legacy, run};
+use super::{Bgo, legacy, run, scope};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::error::{ErrorKind, Result};
@@ -95,6 +95,7 @@ fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record) -> Re
     check_command(name.as_str(), &record.command, &record.cwd)?;
     check_logs(name.as_str(), &record.spec, &record.cwd, bgo.store.root())?;
     check_env_files(name.as_str(), &record.spec, record.cwd.as_path())?;
+    scope::plan(name, &record.spec)?;
     bgo.store.ensure()?;
     bgo.store.environment(name)?;
     legacy::take_over(bgo, name, &mut record, &[])?;

@@ -9,13 +9,14 @@ use super::end::{self, Orphan};
 use super::lease;
 use super::preflight::{cannot_start, not_runnable};
 use super::remove::log_files;
+use super::scope::{self, Heard};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Ask, Record, State, Want};
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform;
-use crate::sidecar::{Launched, Purpose, launch};
+use crate::sidecar::{Launched, Place, Purpose, launch};
 use crate::store::{Durability, Environment, Ownership, WriteLock};
 use std::ffi::OsStr;
 use std::time::SystemTime;
@@ -73,7 +74,10 @@ pub fn begin(
     record.seen = record.wish(Ask::Settings, None);
     let logs = bgo.store.logs(name);
     let had_logs = [&logs.out, &logs.err, &logs.watcher].iter().any(|log| log.try_exists().unwrap_or(true));
-    let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Start, &ownership)?;
+    let scope = scope::plan(name, &record.spec)?;
+    let place = scope.as_ref().map_or(Place::Command, Place::Scope);
+    let said_before = bgo.watcher_log_size(name);
+    let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Start, &ownership, place)?;
     let written = environment
         .map_or(Ok(()), |environment| bgo.store.set_environment(name, environment))
         .and_then(|()| lock.write(&record, Durability::Durable));
@@ -100,19 +104,28 @@ pub fn begin(
             (_, None) => bgo.store.remove(lock, ownership, if keep_logs { Vec::new() } else { log_files(bgo, name) }),
         }
     };
+    let mut answer = || match &scope {
+        Some(scope) => scope::hear(&mut sidecar, scope, &logs.watcher, said_before),
+        None => Ok(hear(&mut sidecar)?.map_or(Heard::Nothing(String::new()), Heard::Report)),
+    };
     // A read that failed may be made again: what was said waits in the pipe. Without an answer nobody would know whether
     // the record is to stay.
-    match hear(&mut sidecar).or_else(|_| hear(&mut sidecar))? {
-        Some(Report::Started(pid)) => Ok(Begun { pid, run_id: record.run_id, sidecar }),
-        Some(Report::Failed(failure)) => {
+    let answer = answer().or_else(|_| answer())?;
+    match answer {
+        Heard::Report(Report::Started(pid)) => Ok(Begun { pid, run_id: record.run_id, sidecar }),
+        Heard::Report(Report::Failed(failure)) => {
             // The sidecar has closed its end when it has written its last.
             let _ = sidecar.next(None);
             // The watcher log stays where the error cannot say it all.
             forget(had_logs || !failure.explains_itself())?;
             Err(explain(name, &record, failure))
         }
-        Some(other) => Err(unexpected(name, &other)),
-        None => {
+        Heard::Report(other) => Err(unexpected(name, &other)),
+        Heard::Nothing(why) if scope.is_some() => {
+            forget(had_logs)?;
+            Err(scope::refused(name, &why))
+        }
+        Heard::Nothing(_) => {
             forget(true)?;
             Err(without_a_word(name))
         }
@@ -132,8 +145,23 @@ fn restore(lock: &WriteLock<'_>, previous: Option<&Record>) -> Result<()> {
 /// # Errors
 /// The sidecar could not be started, or could not take it up.
 pub fn attach(bgo: &Bgo, name: &Name, ownership: &Ownership, record: &Record) -> Result<Begun> {
-    let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Attach, ownership)?;
-    match hear(&mut sidecar)? {
+    let scope = scope::plan(name, &record.spec).ok().flatten();
+    let into = |place| launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Attach, ownership, place);
+    // The process is where it was put. Where its sidecar cannot be put into a scope, one somewhere else is better than
+    // none.
+    if let Some(scope) = &scope
+        && let Ok(mut sidecar) = into(Place::Scope(scope))
+        && let Heard::Report(report) = scope::hear(&mut sidecar, scope, &bgo.store.logs(name).watcher, u64::MAX)?
+    {
+        return attached(name, record, sidecar, Some(report));
+    }
+    let mut sidecar = into(Place::Command)?;
+    let report = hear(&mut sidecar)?;
+    attached(name, record, sidecar, report)
+}
+
+fn attached(name: &Name, record: &Record, sidecar: Launched, report: Option<Report>) -> Result<Begun> {
+    match report {
         Some(Report::Started(pid)) => Ok(Begun { pid, run_id: record.run_id.clone(), sidecar }),
         Some(Report::Failed(failure)) => Err(explain(name, record, failure)),
         Some(other) => Err(unexpected(name, &other)),

@@ -3,7 +3,7 @@
 //! Why it exists: it is what bgo is for. Invariant: of any number of starts of one name at once exactly one wins, the
 //! others say who did; and what is refused leaves nothing behind.
 
-use super::caller::{check_starter, note_caller, owner_of_environment};
+use super::caller::{check_starter, note_caller, notify_of_environment, owner_of_environment};
 use super::dependencies::check_after;
 use super::end::{self, Orphan};
 use super::failure::{hint, waits_for_change};
@@ -18,7 +18,7 @@ use super::preflight::{
 use super::recover::recover;
 use super::resurrect::attach;
 use super::stop::{StopRequest, stop_run};
-use super::{Bgo, Run, run};
+use super::{Bgo, Run, run, scope};
 use crate::domain::difference::differences;
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
@@ -337,7 +337,7 @@ fn start_owned(
         // A new life keeps what only the past can tell.
         (record.pid, record.pgid) = (earlier.pid, earlier.pgid);
         (record.wish, record.seen) = (earlier.wish, earlier.seen);
-        (record.exits, record.logs) = (earlier.exits, earlier.logs);
+        (record.exits, record.logs, record.notified) = (earlier.exits, earlier.logs, earlier.notified);
         record.allocated_port = earlier.allocated_port.filter(|_| record.spec.allocate_port.is_some());
         record.extra = earlier.extra;
     }
@@ -420,10 +420,14 @@ pub(super) fn spec(bgo: &Bgo, request: &StartRequest) -> Result<Spec> {
     if settings.owner.is_none() {
         settings.owner = owner_of_environment()?;
     }
+    if request.supervision.settings.notify.is_none() {
+        settings.notify = notify_of_environment()?;
+    }
     let restarts = watch(&request.supervision).is_some_and(|watch| watch.enabled);
     check_settings(name, &settings, &request.supervision, restarts)?;
     check_after(bgo, &request.name, &settings.after)?;
     check_files(name, &settings, &cwd)?;
+    scope::plan(&request.name, &settings)?;
     check_allocate_port(&settings, &request.set)?;
     let files = check_env_files(name, &settings, &cwd)?;
     // The strongest comes last.

@@ -31,8 +31,8 @@ pub use attributes::{Attributes, Credentials};
 pub use connect::connects;
 pub use entry::prepare;
 pub use os::{
-    FileWatch, GrowthWatch, ListeningSockets, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue, TreeWatch,
-    account, all_pids, arguments, become_subreaper, block_size, boot_clock, boot_id, can_collapse, children,
+    FileWatch, GrowthWatch, ListeningSockets, NOTIFIER, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue,
+    TreeWatch, account, all_pids, arguments, become_subreaper, block_size, boot_clock, boot_id, can_collapse, children,
     collapse_head, cwd, environment, first_data, listener, lock_holders, memory_total, moment_of_start,
     notices_run_out, oom_kills, port_holders, punch_head, release_memory, resolve, self_executable, set_process_name,
     special_file_system, stat, stat_and_name, stdout_inode, user, wall_clock_of_start,

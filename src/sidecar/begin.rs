@@ -11,11 +11,12 @@ use super::launch::Purpose;
 use super::log::log;
 use super::perform::errno_of;
 use super::run::{RETRY_FIRST, Supervisor, report};
-use super::{ENTRY, LOCK_FD, REPORT_FD};
+use super::{ENTRY, EXE_FD, LOCK_FD, REPORT_FD};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::lease::Term;
 use crate::domain::machine::{Event, Machine};
 use crate::domain::name::Name;
+use crate::domain::notification::Notifications;
 use crate::domain::record::Sidecar;
 use crate::error::{Error, Result};
 use crate::platform::{self, Interest, SignalQueue};
@@ -28,6 +29,8 @@ use std::time::{Duration, SystemTime};
 
 /// Runs a sidecar: `arguments` are those after [`super::ENTRY`]. Returns the process's exit code.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
+    // Before anything else can have that number.
+    drop(platform::make_private(EXE_FD));
     platform::set_process_name();
     let name = arguments.next().and_then(|n| Name::parse(n.to_str()?).ok());
     let run_id = arguments.next().and_then(|id| id.into_string().ok());
@@ -140,6 +143,8 @@ impl Supervisor {
             status_text: None,
             status_changed: false,
             last_exit: record.exits.last().cloned(),
+            notifications: Notifications::of(record.notified.as_ref(), wall_clock, platform::boot_clock()),
+            untold: None,
             until: None,
             refused_wish: record.refused,
             events: VecDeque::new(),

@@ -104,14 +104,15 @@ impl Supervisor {
     }
 
     /// After the end of an unwatched process, for a moment: if the session or the machine is going down, that is why
-    /// it ended, and `resurrect` is to bring it back. The lock is free by then, so nobody has to wait for this.
-    pub(super) fn epilogue(&mut self) {
+    /// it ended, and `resurrect` is to bring it back. The lock is free by then, so nobody has to wait for this. Says whether
+    /// that is so.
+    pub(super) fn epilogue(&mut self) -> bool {
         self.ownership = None;
         let until = Some(platform::boot_clock() + EPILOGUE);
         let told = platform::wait(&[(self.signals.as_fd(), Interest::Readable)], until)
             .is_ok_and(|ready| ready[0] && self.signals.drain().contains(&libc::SIGTERM));
         if !told || !self.store.record_path(&self.name).exists() {
-            return;
+            return told;
         }
         let marked = self.store.lock(&self.name).and_then(|lock| match lock.read()? {
             Some(mut record) if record.run_id == self.run_id && record.identity.is_none() => {
@@ -125,5 +126,6 @@ impl Supervisor {
         if let Err(e) = marked {
             log(&format!("cannot note the shutdown: {e}"));
         }
+        told
     }
 }

@@ -5,6 +5,7 @@
 //! disk, read-only home) is kept and written as soon as that works, and the record then says so.
 
 use crate::domain::machine::{End, Life, Machine};
+use crate::domain::notification::Notifications;
 use crate::domain::outcome::Exit;
 use crate::domain::output::Output;
 use crate::domain::record::{Health, Identity, Ready, Record, Sidecar, State, Status, Want};
@@ -55,6 +56,8 @@ pub struct Facts<'a> {
     pub seen: u64,
     /// The last restart wish that has come to a new process, or failed to.
     pub answered: u64,
+    /// What the desktop was told.
+    pub notifications: &'a Notifications,
     /// The boot-time clock now.
     pub now: Duration,
 }
@@ -80,6 +83,7 @@ impl Pending {
         record.recent_restarts = facts.restarts();
         record.refused = record.refused.max(facts.refused_wish);
         record.allocated_port = facts.allocated_port;
+        record.notified = facts.notifications.to_record(SystemTime::now(), facts.now);
         self.apply_life(facts, record);
     }
 

@@ -14,6 +14,7 @@ use crate::domain::raw::Raw;
 use crate::domain::signal::Signal;
 use crate::logs::COMPRESS_ENTRY;
 use crate::platform::{self, Interest, ProcessHandle, Reaped, SpawnPlan};
+use serde_json::json;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Read};
@@ -45,6 +46,8 @@ pub(super) enum Task {
     Hook(Hook),
     /// To compress a rotated log.
     Compress,
+    /// To tell the desktop of something.
+    Notification,
 }
 
 /// A command that runs beside the process.
@@ -185,7 +188,7 @@ impl Supervisor {
         self.start_helper(Task::Compress, &arguments.map(OsStrExt::as_bytes), variables, b"/", last, COMPRESS_TIMEOUT)
     }
 
-    fn start_helper(
+    pub(super) fn start_helper(
         &mut self,
         task: Task,
         arguments: &[&[u8]],
@@ -202,7 +205,7 @@ impl Supervisor {
         // What a hook prints belongs into the watcher log; what a check prints is the reason it failed.
         let (reader, writer) = match task {
             Task::Hook(_) => (None, io::stdout().as_fd().try_clone_to_owned().map_err(broken)?),
-            Task::Ready | Task::Health | Task::Compress => {
+            Task::Ready | Task::Health | Task::Compress | Task::Notification => {
                 let (reader, writer) = io::pipe().map_err(broken)?;
                 (Some(File::from(OwnedFd::from(reader))), OwnedFd::from(writer))
             }
@@ -240,9 +243,25 @@ impl Supervisor {
         };
         let Some(command) = command.clone() else { return };
         let exit = self.last_exit.as_ref().filter(|_| hook != Hook::Ready);
-        let code = exit.and_then(|exit| exit.code).map(|code| code.to_string()).unwrap_or_default();
-        let signal = exit.and_then(|exit| exit.signal).map(|signal| signal.to_string()).unwrap_or_default();
-        let variables = [("BGO_EXIT_CODE", code), ("BGO_SIGNAL", signal), ("BGO_REASON", self.reason_for(hook))];
+        let (code, signal) = (exit.and_then(|exit| exit.code), exit.and_then(|exit| exit.signal));
+        let reason = self.reason_for(hook);
+        let occasion = flag.trim_start_matches("--on-");
+        let told = if reason.is_empty() { occasion } else { &reason };
+        // Whole, so that a hook has nothing to quote.
+        let json = json!({
+            "text": format!("{}: {told}", self.name),
+            "name": self.name.as_str(),
+            "hook": occasion,
+            "exit_code": code,
+            "signal": signal,
+            "reason": &reason,
+        });
+        let variables = [
+            ("BGO_EXIT_CODE", code.map(|code| code.to_string()).unwrap_or_default()),
+            ("BGO_SIGNAL", signal.map(|signal| signal.to_string()).unwrap_or_default()),
+            ("BGO_JSON", json.to_string()),
+            ("BGO_REASON", reason),
+        ];
         let variables = variables.map(|(key, value)| (Raw::from(key), Raw::from(value.as_str()))).to_vec();
         log(&format!("running {flag} {command}"));
         if let Err(why) = self.start_command(Task::Hook(hook), &command, variables, HOOK_TIMEOUT) {
@@ -281,6 +300,8 @@ impl Supervisor {
                 (Task::Hook(_), None) => {}
                 (Task::Compress, Some(why)) => log(&format!("cannot compress a rotated log: {why}")),
                 (Task::Compress, None) => self.compress_next = true,
+                (Task::Notification, Some(why)) => log(&format!("cannot tell the desktop: {why}")),
+                (Task::Notification, None) => {}
             }
         }
     }

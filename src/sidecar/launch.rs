@@ -3,9 +3,10 @@
 //! Why it exists: `start` must know whether the command runs before it returns. Invariant: the ownership lock passes
 //! through fork and exec without a gap; after the launcher's death the sidecar goes on.
 
-use super::{ENTRY, LOCK_FD, REPORT_FD};
+use super::{ENTRY, EXE_FD, LOCK_FD, REPORT_FD, SCOPE_VARIABLE};
 use crate::domain::launch::{LaunchFailure, Report};
 use crate::domain::name::Name;
+use crate::domain::scope;
 use crate::error::{Error, Result};
 use crate::platform::{self, Attributes, Interest, SpawnPlan};
 use crate::store::{Ownership, Store, open_log, refuse_odd};
@@ -14,7 +15,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a sidecar is launched for.
@@ -36,6 +37,28 @@ impl Purpose {
     }
 }
 
+/// Where a sidecar, and with it all that it starts, is put.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// Where its launcher is, a command.
+    Command,
+    /// Where its launcher is, a sidecar.
+    Sidecar,
+    /// Into a systemd scope of its own.
+    Scope(&'a Scope),
+}
+
+/// A systemd scope to be made.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// Where systemd-run is.
+    pub program: PathBuf,
+    /// The unit to make; no other launch has the same.
+    pub unit: String,
+    /// The variables by which systemd-run finds the manager, `KEY=VALUE` each.
+    pub variables: Vec<Vec<u8>>,
+}
+
 /// The launcher's end of a launch.
 #[derive(Debug)]
 pub struct Launched {
@@ -44,7 +67,9 @@ pub struct Launched {
 }
 
 /// Starts a sidecar for the run `run_id` of `name`: it waits for the record's write lock, then does what it is for, and
-/// reports. A launcher that closes its end before it gives up that lock has called it off.
+/// reports. A launcher that closes its end before it gives up that lock has called it off. Into a scope of its own it is
+/// put by systemd-run, which is started first and then executes it in place; if the scope cannot be made, nothing is ever
+/// reported, and what systemd-run said is in the watcher log.
 ///
 /// # Errors
 /// The sidecar could not be started; nothing runs then.
@@ -55,6 +80,7 @@ pub fn launch(
     run_id: &str,
     purpose: Purpose,
     ownership: &Ownership,
+    place: Place<'_>,
 ) -> Result<Launched> {
     let what = || format!("cannot start the sidecar of \"{name}\"");
     let logs = store.logs(name);
@@ -67,35 +93,67 @@ pub fn launch(
     let (reports_in, reports_out) = io::pipe().map_err(|e| Error::io(what(), &e))?;
     let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| Error::io(what(), &io::ErrorKind::InvalidInput.into()));
     let home = [b"BGO_HOME=", store.root().as_os_str().as_bytes()].concat();
+    let via = match place {
+        Place::Scope(scope) => Via::systemd(scope, exe).map_err(|e| Error::io(what(), &e))?,
+        Place::Command | Place::Sidecar => Via::nothing(exe, matches!(place, Place::Sidecar)),
+    };
+    let words = [ENTRY, name.as_str(), run_id, purpose.word()].map(|word| word.as_bytes().to_vec());
+    let mut environment = vec![
+        text(&home)?,
+        text(format!("BGO_SIDECAR={name}").as_bytes())?,
+        // Freed memory is to go back to the kernel, not into a cache of the allocator.
+        c"GLIBC_TUNABLES=glibc.malloc.tcache_count=0".into(),
+    ];
+    environment.extend(via.variables.iter().map(|variable| text(variable)).collect::<Result<Vec<_>>>()?);
+    // 0, 1, 2, then LOCK_FD, REPORT_FD and, if there is one, EXE_FD.
+    let mut descriptors =
+        vec![None, Some(log.as_fd()), Some(log.as_fd()), Some(ownership.as_fd()), Some(reports_out.as_fd())];
+    descriptors.extend(via.exe.iter().map(|exe| Some(exe.as_fd())));
     let plan = SpawnPlan {
-        program: text(exe.as_os_str().as_bytes())?,
-        arguments: [b"bgo", ENTRY.as_bytes(), name.as_str().as_bytes(), run_id.as_bytes(), purpose.word().as_bytes()]
-            .into_iter()
-            .map(text)
-            .collect::<Result<_>>()?,
-        environment: vec![
-            text(&home)?,
-            text(format!("BGO_SIDECAR={name}").as_bytes())?,
-            // Freed memory is to go back to the kernel, not into a cache of the allocator.
-            c"GLIBC_TUNABLES=glibc.malloc.tcache_count=0".into(),
-        ],
+        program: text(via.program.as_os_str().as_bytes())?,
+        arguments: via.arguments.iter().chain(&words).map(|word| text(word)).collect::<Result<_>>()?,
+        environment,
         cwd: c"/".into(),
-        // 0, 1, 2, then LOCK_FD and REPORT_FD.
-        descriptors: vec![
-            None,
-            Some(log.as_fd()),
-            Some(log.as_fd()),
-            Some(ownership.as_fd()),
-            Some(reports_out.as_fd()),
-        ],
+        descriptors,
         attributes: Attributes::default(),
         dies_with_us: false,
         block_signals: true,
     };
-    debug_assert_eq!((LOCK_FD, REPORT_FD), (3, 4));
+    debug_assert_eq!((LOCK_FD, REPORT_FD, EXE_FD), (3, 4, 5));
     platform::detach(&plan)
         .map_err(|e: LaunchFailure| Error::new(crate::error::ErrorKind::StartFailed, what()).because(e))?;
     Ok(Launched { pipe: File::from(std::os::fd::OwnedFd::from(reports_in)), unread: Vec::new() })
+}
+
+/// What is executed on the way to a sidecar.
+struct Via<'a> {
+    program: &'a Path,
+    /// Up to where the words of the sidecar follow.
+    arguments: Vec<Vec<u8>>,
+    variables: Vec<Vec<u8>>,
+    /// The binary of the sidecar, where another program is to execute it.
+    exe: Option<File>,
+}
+
+impl<'a> Via<'a> {
+    fn nothing(exe: &'a Path, stays: bool) -> Via<'a> {
+        let unit = std::env::var_os(SCOPE_VARIABLE).filter(|_| stays);
+        let variables = unit.map(|unit| [SCOPE_VARIABLE.as_bytes(), b"=", unit.as_bytes()].concat());
+        Via { program: exe, arguments: vec![b"bgo".to_vec()], variables: variables.into_iter().collect(), exe: None }
+    }
+
+    fn systemd(scope: &'a Scope, exe: &Path) -> io::Result<Via<'a>> {
+        let mut arguments = scope::arguments(&scope.unit, nix::unistd::geteuid().is_root());
+        // By a path it could be another binary by then, and in systemd-run /proc/self/exe is systemd-run.
+        arguments.push(format!("/proc/self/fd/{EXE_FD}"));
+        let unit = format!("{SCOPE_VARIABLE}={}", scope.unit).into_bytes();
+        Ok(Via {
+            program: &scope.program,
+            arguments: arguments.into_iter().map(String::into_bytes).collect(),
+            variables: scope.variables.iter().cloned().chain([unit]).collect(),
+            exe: Some(File::open(exe)?),
+        })
+    }
 }
 
 impl Launched {

@@ -5,7 +5,7 @@
 
 use super::attributes::Given;
 use super::environment::Unstarted;
-use super::launch::{Purpose, launch};
+use super::launch::{Place, Purpose, launch};
 use super::log::log;
 use super::output::{self, is_lasting, mark};
 use super::rotate::Rotator;
@@ -385,8 +385,8 @@ impl Supervisor {
         // A path is the other's as soon as it wants it; a name can be used again only once nobody has it.
         self.notify = self.notify.take().filter(|socket| socket.address().as_encoded_bytes().starts_with(b"/"));
         let deadline = platform::boot_clock() + HAND_OVER_WITHIN;
-        let launched =
-            launch(&self.store, &platform::self_executable(), &self.name, &self.run_id, Purpose::Attach, ownership);
+        let exe = platform::self_executable();
+        let launched = launch(&self.store, &exe, &self.name, &self.run_id, Purpose::Attach, ownership, Place::Sidecar);
         let answer = launched.and_then(|mut launched| {
             launched.next(Some(deadline)).map_err(|e| Error::io("cannot hear from the new sidecar", &e))
         });

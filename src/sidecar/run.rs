@@ -12,16 +12,15 @@ use super::helper::Helper;
 use super::log::log;
 use super::rotate::Rotator;
 use super::scan::Scanner;
-use crate::domain::duration::Span;
 use crate::domain::launch::{LaunchFailure, Report};
 use crate::domain::machine::{Action, End, Event, Grace, Life, Machine, step};
 use crate::domain::name::Name;
+use crate::domain::notification::Notifications;
 use crate::domain::outcome::Exit;
 use crate::domain::output::Output;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Identity, Record, Sidecar, Wish};
 use crate::domain::row::Logs;
-use crate::domain::run::Readiness;
 use crate::domain::spec::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -32,7 +31,7 @@ use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// After what time facts that could not be written are tried again: soon, for whoever waits for them, then each time after
 /// twice as long, for a disk that stays full.
@@ -120,6 +119,9 @@ pub(super) struct Supervisor {
     pub status_text: Option<String>,
     pub status_changed: bool,
     pub last_exit: Option<Exit>,
+    /// What the desktop was told, and what it is to be told once it is certain that this is no shutdown.
+    pub notifications: Notifications,
+    pub untold: Option<(&'static str, String)>,
     /// The process whose end is the end of ours, while it runs.
     pub until: Option<ProcessHandle>,
     /// The wish that the kernel did not let us fulfil.
@@ -132,6 +134,7 @@ impl Supervisor {
         loop {
             self.take_wish();
             self.drain_events();
+            self.mind_recovery();
             if matches!(self.machine.life, Life::Over(_)) {
                 self.drop_checks();
                 self.files = None;
@@ -139,6 +142,7 @@ impl Supervisor {
                     break;
                 }
                 self.reports = None;
+                self.tell_untold();
             }
             if let Err(e) = self.wait_once() {
                 log(&format!("sidecar cannot wait: {e}"));
@@ -146,13 +150,13 @@ impl Supervisor {
             }
         }
         self.reports = None;
-        if self.machine.life == Life::Over(End::Exited) {
-            self.epilogue();
+        if self.machine.life == Life::Over(End::Exited) && !self.epilogue() {
+            self.tell_late();
         }
     }
 
     /// Blocks until something happens and queues it as events.
-    fn wait_once(&mut self) -> std::io::Result<()> {
+    pub(super) fn wait_once(&mut self) -> std::io::Result<()> {
         let over = matches!(self.machine.life, Life::Over(_));
         let helpers_due = self.helpers.iter().filter_map(Helper::deadline).min();
         let unread = self.scanner.as_ref().filter(|scanner| scanner.is_behind()).map(|_| Duration::ZERO);
@@ -166,6 +170,7 @@ impl Supervisor {
             self.look_at,
             logs_due,
             files_due,
+            self.recovery_due(),
         ];
         let deadline = due.into_iter().flatten().min();
         let attached = self.leader.as_ref().filter(|l| !l.child && !over);
@@ -243,6 +248,7 @@ impl Supervisor {
                 self.note_run(&before);
                 self.note_backoff();
                 self.note_waiting(&before);
+                self.note_occasion(&before);
                 let over = matches!(self.machine.life, Life::Over(ref end) if *end != End::Left);
                 self.publish(if over { Durability::Durable } else { Durability::Atomic });
                 if let Some(exit) = self.ended.take() {
@@ -271,49 +277,6 @@ impl Supervisor {
             }
         }
         acted
-    }
-
-    fn note_backoff(&self) {
-        if let Life::Backoff { until } = self.machine.life {
-            let millis = until.saturating_sub(platform::boot_clock()).as_millis() as u64;
-            let wait = Span(Duration::from_millis((millis + 50) / 100 * 100));
-            match self.machine.budget.fast_crashes {
-                0 => log(&format!("next attempt in {wait}")),
-                crashes => log(&format!("fast-crash {crashes}: backoff, next attempt in {wait}")),
-            }
-        }
-    }
-
-    /// Notes what has changed in a run that goes on.
-    fn note_run(&mut self, before: &Life) {
-        let (Life::Up(run) | Life::Detached(run), Life::Up(was) | Life::Detached(was)) = (&self.machine.life, before)
-        else {
-            return;
-        };
-        match (&run.readiness, was.is_awaited()) {
-            (Readiness::Ready, true) => {
-                let took = platform::boot_clock().saturating_sub(run.since);
-                log(&format!("ready after {}", Span(took)));
-                self.ready_at = Some(Timestamp::of(SystemTime::now()));
-            }
-            (Readiness::Overdue(_), _) if matches!(was.readiness, Readiness::Awaited(_)) => {
-                log(&format!("{}: keeping it", run.state(&self.policy).1.unwrap_or_default()));
-            }
-            _ => {}
-        }
-        if run.is_awaited() {
-            return;
-        }
-        let threshold = self.policy.settings.health_threshold;
-        match &run.failure {
-            Some(why) if run.failures > was.failures => {
-                log(&format!("health check failed ({} of {threshold}): {why}", run.failures));
-            }
-            None if was.failures > 0 && self.policy.settings.health_check().is_some() => {
-                log("health check passed again");
-            }
-            _ => {}
-        }
     }
 
     fn note_end(&mut self) {
@@ -462,6 +425,7 @@ impl Supervisor {
             sidecar: &self.sidecar,
             seen: self.seen,
             answered: self.answered,
+            notifications: &self.notifications,
             now: platform::boot_clock(),
         };
         self.pending.apply(&facts, &mut record);

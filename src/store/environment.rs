@@ -9,6 +9,7 @@ use super::atomic::{Durability, replace};
 use super::trust::{foreign_file, me, refusal};
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
+use crate::domain::timestamp::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -25,13 +26,14 @@ pub struct Environment {
 
 /// Variables that bgo gives processes and hooks; a captured value (from an outer bgo, or within a hook) is never passed
 /// on. Nor is what the caller was given to talk to its own supervisor by: what is started here would speak in its name.
-const NOT_PASSED_ON: [&[u8]; 12] = [
+const NOT_PASSED_ON: [&[u8]; 13] = [
     b"BGO_NAME",
     b"BGO_RUN_ID",
     b"BGO_SIDECAR",
     b"BGO_EXIT_CODE",
     b"BGO_SIGNAL",
     b"BGO_REASON",
+    b"BGO_JSON",
     b"NOTIFY_SOCKET",
     b"WATCHDOG_USEC",
     b"WATCHDOG_PID",
@@ -114,6 +116,12 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(refusal(&path, &format!("cannot read {}", path.display()), &e)),
         }
+    }
+
+    /// When the environment was captured: the same that is captured again is not written again.
+    pub fn captured_at(&self, name: &Name) -> Option<Timestamp> {
+        let written = std::fs::metadata(self.environment_path(name)).and_then(|file| file.modified());
+        written.ok().map(Timestamp::of)
     }
 
     /// Writes the captured environment, unless the same is there already. It lies beside the record, so the durable

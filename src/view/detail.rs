@@ -307,7 +307,7 @@ fn status(row: &Row, style: &Style) -> (String, Paint) {
 }
 
 /// A time without the fraction, which nobody reads.
-fn to_the_second(at: Timestamp) -> String {
+pub(super) fn to_the_second(at: Timestamp) -> String {
     let text = at.to_string();
     match text.split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),

@@ -5,6 +5,7 @@
 //! the text has no character that a terminal acts on.
 
 use super::{end_of, text};
+use crate::domain::captured::VariableDifference;
 use crate::domain::duration::Span;
 use crate::domain::lease::Lease;
 use crate::domain::outcome::Exit;
@@ -27,9 +28,10 @@ pub fn rows(rows: &[Row]) -> String {
     document(&Rows(rows))
 }
 
-/// One row as one object.
-pub fn row(row: &Row) -> String {
-    document(&JsonRow::from(row))
+/// One row as one object; beside it, if that was compared, when its environment was captured and in what it differs.
+pub fn row(row: &Row, captured: Option<(Timestamp, &[VariableDifference])>) -> String {
+    let (at, differences) = captured.unzip();
+    document(&JsonRow { environment_captured_at: at, environment_differences: differences, ..JsonRow::from(row) })
 }
 
 /// A failure as one object, with what was noted on the way.
@@ -201,6 +203,12 @@ pub struct JsonRow<'a> {
     lease: Option<&'a Lease>,
     /// Its settings, as far as they differ from their defaults.
     spec: &'a Settings,
+    /// When its environment was captured; only in the answer of `status` about one process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment_captured_at: Option<Timestamp>,
+    /// In what that differs from the environment of who asks, `PATH` first; only where that is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment_differences: Option<&'a [VariableDifference]>,
 }
 
 #[derive(Debug, Serialize)]
@@ -293,6 +301,8 @@ impl<'a> From<&'a Row> for JsonRow<'a> {
             parent: row.parent.as_ref(),
             lease: row.lease.as_ref(),
             spec: &row.settings,
+            environment_captured_at: None,
+            environment_differences: None,
         }
     }
 }
@@ -304,6 +314,10 @@ mod tests {
     use crate::domain::outcome::Outcome;
     use crate::error::ErrorKind;
     use serde_json::json;
+
+    fn row(row: &Row) -> String {
+        super::row(row, None)
+    }
 
     fn parse(text: &str) -> Value {
         assert!(text.ends_with('\n'));
@@ -405,7 +419,7 @@ mod tests {
         let mut row = sample::online("web");
         row.command = vec!["\u{1b}[2J\u{9b}2J\u{7f}\u{202e}é\n".to_owned()];
         row.usage.as_mut().unwrap().cpu_percent = f64::NAN;
-        let text = super::row(&row);
+        let text = super::row(&row, None);
         assert!(!text.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{text}");
         assert_eq!(parse(&text)["command"][0], row.command[0]);
         assert_eq!(parse(&text)["cpu_percent"], json!(null));

@@ -6,12 +6,14 @@
 
 pub mod batch;
 pub mod capabilities;
+pub mod captured;
 pub mod detail;
 pub mod digest;
 pub mod doctor;
 pub mod environment;
 pub mod export;
 pub mod json;
+pub mod json_autostart;
 pub mod json_doctor;
 pub mod json_events;
 pub mod json_export;

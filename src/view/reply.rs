@@ -147,6 +147,17 @@ pub struct ScriptReply {
     pub script: String,
 }
 
+/// The manual pages.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+pub struct ManReply {
+    /// The files that were written.
+    pub files: Vec<String>,
+    /// The text of the page of bgo itself, if no folder was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+}
+
 /// How a wait for one process came out.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(JsonSchema))]

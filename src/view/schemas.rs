@@ -5,10 +5,11 @@
 //! them anew, and others hold real answers against them. A file, because the code that makes them would be a tenth of
 //! the binary.
 
+use flate2::bufread::GzDecoder;
 use serde_json::{Map, Value};
 
-/// All schemas, by topic, and under `$defs` what several of them refer to.
-const FILE: &str = include_str!("schemas.json");
+/// The file, as `build.rs` has packed it: all schemas, by topic, and under `$defs` what several of them refer to.
+const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/schemas.json.gz"));
 
 /// Something that there is a schema of.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +42,14 @@ pub const TOPICS: &[Topic] = &[
     Topic { name: "send", about: "what was sent to a process" },
     Topic { name: "export", about: "processes as another supervisor describes them" },
     Topic { name: "skill", about: "what was done with the skill file" },
+    Topic { name: "autostart", about: "what runs bgo at login; of set: replies" },
     Topic { name: "logs", about: "lines of logs, an artifact or a digest, of one process or of several" },
     Topic { name: "log-line", about: "one line of a follow" },
     Topic { name: "expect", about: "a text that has come in the output" },
     Topic { name: "capabilities", about: "what bgo can do" },
     Topic { name: "schemas", about: "what there is a schema of" },
     Topic { name: "examples", about: "commands to try" },
+    Topic { name: "man", about: "the manual pages" },
     Topic { name: "script", about: "the completions for a shell" },
 ];
 
@@ -58,7 +61,8 @@ pub fn topic(name: &str) -> Option<&'static Topic> {
 /// The schema of a topic, with the definitions that it refers to.
 pub fn schema(topic: &Topic) -> Value {
     // A test reads it whole.
-    let mut all: Map<String, Value> = serde_json::from_str(FILE).unwrap_or_default();
+    let text = std::io::read_to_string(GzDecoder::new(PACKED)).unwrap_or_default();
+    let mut all: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
     let definitions = all.remove("$defs").unwrap_or_default();
     let mut schema = all.remove(topic.name).unwrap_or_default();
     let own = schema.as_object_mut().and_then(|fields| fields.remove("$defs")).unwrap_or_default();

@@ -4,6 +4,7 @@ use super::super::batch::Batch;
 use super::super::capabilities::{Capabilities, Example, Meaning};
 use super::super::environment::EnvReply;
 use super::super::json::{FailureReply, JsonRow};
+use super::super::json_autostart::AutostartReply;
 use super::super::json_doctor::DoctorReply;
 use super::super::json_events::{EventLine, EventsReply};
 use super::super::json_export::ExportReply;
@@ -12,8 +13,8 @@ use super::super::json_logs::{DigestReply, ExpectReply, LogsReply, StreamLine};
 use super::super::json_owner::ReapReply;
 use super::super::json_send::SendReply;
 use super::super::json_skill::SkillReply;
-use super::super::reply::{PortReply, Reply, RunReply, ScriptReply, WaitReply};
-use super::{FILE, TOPICS, schema, topic};
+use super::super::reply::{ManReply, PortReply, Reply, RunReply, ScriptReply, WaitReply};
+use super::{TOPICS, schema, topic};
 use crate::domain::{jobs, payload};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -42,12 +43,14 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("send", of::<SendReply>()),
         ("export", of::<ExportReply<'_>>()),
         ("skill", of::<SkillReply>()),
+        ("autostart", autostart()),
         ("logs", logs()),
         ("log-line", of::<StreamLine>()),
         ("expect", of::<ExpectReply>()),
         ("capabilities", of::<Capabilities>()),
         ("schemas", of::<Vec<Meaning>>()),
         ("examples", of::<Vec<Example>>()),
+        ("man", of::<ManReply>()),
         ("script", of::<ScriptReply>()),
     ]
 }
@@ -67,6 +70,18 @@ fn one_or_batch<T: JsonSchema>() -> Value {
         Several(Batch<'a, T>),
     }
     of::<OneOrBatch<'_, T>>()
+}
+
+fn autostart() -> Value {
+    #[derive(JsonSchema)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum Autostart<'a> {
+        Places(AutostartReply<'a>),
+        One(Reply),
+        Several(Batch<'a, Reply>),
+    }
+    of::<Autostart<'_>>()
 }
 
 fn logs() -> Value {
@@ -127,6 +142,8 @@ fn file() -> String {
     let shared: Vec<String> = shared.iter().map(|(key, schema)| format!("{}: {schema}", json!(key))).collect();
     format!("{{\"$defs\": {{\n{}\n}},\n{}\n}}\n", shared.join(",\n"), bodies.join(",\n"))
 }
+
+const FILE: &str = include_str!("schemas.json");
 
 /// `BGO_UPDATE_SCHEMAS=1 cargo test --lib schemas` writes the file.
 #[test]

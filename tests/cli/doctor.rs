@@ -55,7 +55,7 @@ fn nothing_is_wrong_with_what_is_well_and_nothing_is_written() {
     let report = env.bgo(&["doctor", "--json"]).json();
     let findings = report["findings"].as_array().unwrap();
     assert!(findings.iter().all(is_sound), "{report:#}");
-    assert_eq!(findings.len(), 12, "{report:#}");
+    assert_eq!(findings.len(), 13, "{report:#}");
     let shown = env.bgo(&["doctor"]);
     assert!(shown.stdout.contains("ok      sidecars    1 sidecar at work\n"), "{}", shown.stdout);
 }

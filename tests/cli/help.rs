@@ -3,7 +3,7 @@
 use crate::env::TestEnv;
 
 /// Every verb and what it is also called.
-const VERBS: [(&str, &[&str]); 35] = [
+const VERBS: [(&str, &[&str]); 36] = [
     ("start", &["open"]),
     ("run", &[]),
     ("wait", &[]),
@@ -18,6 +18,7 @@ const VERBS: [(&str, &[&str]); 35] = [
     ("follow", &["tail"]),
     ("watch", &[]),
     ("unwatch", &[]),
+    ("man", &[]),
     ("expect", &[]),
     ("skill", &[]),
     ("send", &[]),
@@ -84,6 +85,7 @@ Commands:
   schema           Print the JSON Schema of an answer or of a file
   examples         Print commands to try, each of them tested
   skill            Teach an agent to use bgo: write a skill file where it looks for them
+  man              Write the manual pages into a folder, or print the first
   completions      Print the completions for a shell
 
 Options:
@@ -235,6 +237,10 @@ Hooks (30 s each at most):
       --on-exit <CMD>     Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
       --on-ready <CMD>    Shell command to run each time it gets ready
       --on-errored <CMD>  Shell command to run when it is given up
+      --notify            Tell the desktop when it fails, and when it is well again [default of a start: $BGO_NOTIFY]
+
+At login:
+      --autostart <WHEN>  Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]
 
 Input:
       --stdin  Give it a pipe as standard input, which bgo send writes to [default: /dev/null]
@@ -476,6 +482,10 @@ Hooks (30 s each at most):
       --on-exit <CMD>     Shell command to run after each end; BGO_EXIT_CODE, BGO_SIGNAL and BGO_REASON are set
       --on-ready <CMD>    Shell command to run each time it gets ready
       --on-errored <CMD>  Shell command to run when it is given up
+      --notify            Tell the desktop when it fails, and when it is well again [default of a start: $BGO_NOTIFY]
+
+At login:
+      --autostart <WHEN>  Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]
 
 Input:
       --stdin  Give it a pipe as standard input, which bgo send writes to [default: /dev/null]

@@ -6,9 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod agent;
+mod autostart;
+mod captured;
 mod crash;
 mod delete;
 mod dependencies;
+mod desktop;
 mod direct;
 mod doctor;
 mod env;
@@ -33,6 +36,7 @@ mod logs_follow;
 mod logs_json;
 mod logs_many;
 mod logs_torn;
+mod man;
 mod notify;
 mod owner;
 mod pause;
@@ -43,10 +47,12 @@ mod probe;
 mod projects;
 mod race;
 mod ready;
+mod real_systemd;
 mod restart;
 mod resurrect;
 mod rotation;
 mod run;
+mod scope;
 mod security;
 mod send;
 mod set;
@@ -65,3 +71,4 @@ mod survival_surroundings;
 mod up;
 mod wait;
 mod watch;
+mod webhook;

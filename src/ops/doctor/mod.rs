@@ -4,9 +4,12 @@
 //! and who notices it late does not know where to look. Invariants: without being asked to mend, nothing is written or
 //! locked; nothing that runs is ever ended; what is mended is what a command would do anyway, in the same way.
 
+mod environment;
 mod files;
 mod processes;
 mod surroundings;
+
+pub(super) use surroundings::ends_at_logout;
 
 use super::Bgo;
 use super::end::{self, Orphan};
@@ -115,7 +118,7 @@ impl Found {
 type Check = (&'static str, fn(&Patient<'_>, &mut Found) -> String);
 
 /// The folders first: nothing can be mended in those that are not ours.
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     ("permissions", files::permissions),
     ("records", files::records),
     ("processes", processes::processes),
@@ -124,6 +127,7 @@ const CHECKS: [Check; 12] = [
     ("orphans", processes::orphans),
     ("leftovers", files::leftovers),
     ("logs", files::logs),
+    ("environment", environment::environment),
     ("disk", surroundings::disk),
     ("notices", surroundings::notices),
     ("session", surroundings::session),

@@ -5,6 +5,7 @@
 use super::files::bytes;
 use super::{Finding, Found, Patient};
 use crate::domain::finding::Severity;
+use crate::ops::login::session_finding;
 use crate::platform;
 use std::fs;
 use std::path::Path;
@@ -63,24 +64,16 @@ pub(super) fn session(_: &Patient<'_>, found: &mut Found) -> String {
     if nix::unistd::geteuid().is_root() {
         return "a logout ends nothing of root's".to_owned();
     }
-    let uid = nix::unistd::geteuid().to_string();
-    let user = platform::account(&uid).ok().flatten().map(|account| account.name).unwrap_or(uid);
-    if ends_at_logout(Path::new("/"), &user) == Some(true) {
-        let message =
-            "what runs is ended when you log out (KillUserProcesses=yes in logind.conf, and you do not linger)";
-        found.add(Finding::new("session", Severity::Warning, message, "loginctl enable-linger"));
-    }
+    found.0.extend(session_finding().map(|finding| (finding, None)));
     "a logout ends nothing".to_owned()
 }
 
-/// Whether systemd-logind ends what `user` has left running; `None`: there is no such thing on the system at `root`.
-fn ends_at_logout(root: &Path, user: &str) -> Option<bool> {
+/// Whether systemd-logind ends what is left running in a session; `None`: there is no such thing on the system at `root`.
+/// To linger does not help: that is about the user's manager, which is not in the session.
+pub(in crate::ops) fn ends_at_logout(root: &Path) -> Option<bool> {
     let at = |path: &str| root.join(path);
     if !at("run/systemd/seats").exists() {
         return None;
-    }
-    if at("var/lib/systemd/linger").join(user).exists() {
-        return Some(false);
     }
     // Later ones win. What is not set is as it was built, which the file that came with it says in a comment.
     let mut files: Vec<_> = ["usr/lib/systemd/logind.conf", "etc/systemd/logind.conf"].map(at).into();
@@ -138,7 +131,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        let ends = || ends_at_logout(system.path(), "me");
+        let ends = || ends_at_logout(system.path());
         assert_eq!(ends(), None);
         put("run/systemd/seats/seat0", "");
         assert_eq!(ends(), Some(false));
@@ -149,6 +142,6 @@ mod tests {
         put("etc/systemd/logind.conf.d/10-kill.conf", "[Login]\n KillUserProcesses=yes\n");
         assert_eq!(ends(), Some(true));
         put("var/lib/systemd/linger/me", "");
-        assert_eq!(ends(), Some(false));
+        assert_eq!(ends(), Some(true), "who lingers keeps a manager, not a session");
     }
 }

@@ -33,6 +33,7 @@ pub use watch::FileWatch;
 use super::ProcStat;
 use super::poll::{Interest, wait};
 use super::reap::outcome_of_status;
+use crate::domain::notification::Notifier;
 use crate::domain::outcome::Outcome;
 use crate::domain::record::Identity;
 use crate::domain::signal::Signal;
@@ -46,6 +47,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
+
+/// What shows notifications on the desktop.
+pub const NOTIFIER: Notifier = Notifier::NotifySend;
 
 // ---------------------------------------------------------------------------------------------- clocks and boots
 

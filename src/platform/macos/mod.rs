@@ -41,11 +41,15 @@ pub use queue::{FileWatch, ProcessHandle, SignalQueue};
 pub use resolve::resolve;
 pub use tree::TreeWatch;
 
+use crate::domain::notification::Notifier;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::ffi::{c_int, c_void};
 use std::mem::size_of_val;
 use std::os::fd::RawFd;
+
+/// What shows notifications on the desktop.
+pub const NOTIFIER: Notifier = Notifier::Osascript;
 
 /// `false`: macOS has no subreapers. Orphans go to launchd and are found by their run id.
 pub fn become_subreaper() -> bool {

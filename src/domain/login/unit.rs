@@ -1,0 +1,83 @@
+//! The systemd unit.
+//!
+//! Why it exists: see [`super`]. Invariant: whatever happens to the unit, nothing that was brought back is ended by it.
+//!
+//! `oneshot` with `RemainAfterExit`: `bgo resurrect` ends when all is up, and what it has started stays in the unit. It has
+//! no time limit (that of a oneshot is infinite): a process may wait long for another that it needs. `KillMode=process`: a
+//! stop or restart of the unit ends `bgo resurrect` at most, if that still runs; so SIGKILL need not be forbidden, which
+//! would keep a hung one. `OOMPolicy=continue`: by default the OOM kill of one process ends the unit. `TasksMax`: by
+//! default all processes of a unit together may be as few as 15 % of what the machine may have. There is no `ExecStop`
+//! (nothing is to be stopped) and no `Delegate` (no cgroup is made). No variable is imported: processes get what was
+//! captured when they were started, and `bgo resurrect` itself needs none but HOME.
+
+use super::Job;
+use crate::domain::seal::sealed;
+
+/// The text of the unit.
+pub(super) fn text(job: &Job) -> Result<String, String> {
+    // systemd takes no program with these in its path; as an argument it may have them.
+    let exec = match job.program.contains(['\'', '"', '\\']) {
+        true => format!("/usr/bin/env {}", quoted(&job.program_after_env()?.replace('$', "$$"))),
+        false => quoted(&job.program),
+    };
+    let environment = job
+        .home
+        .as_ref()
+        .map(|home| format!("Environment={}\n", quoted(&format!("BGO_HOME={home}"))))
+        .unwrap_or_default();
+    let target = if job.system { "multi-user.target" } else { "default.target" };
+    let text = format!(
+        "[Unit]\n\
+         Description=bgo: bring back the processes that were running\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         RemainAfterExit=yes\n\
+         {environment}ExecStart={exec} resurrect\n\
+         # Neither a stop or restart of this unit nor an OOM kill ends what it has started.\n\
+         KillMode=process\n\
+         OOMPolicy=continue\n\
+         TasksMax=infinity\n\
+         \n\
+         [Install]\n\
+         WantedBy={target}\n\
+         # written by bgo autostart install"
+    );
+    Ok(sealed(&text, "\n"))
+}
+
+/// As one word. A percent sign would begin a specifier.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::job;
+    use super::*;
+
+    #[test]
+    fn the_unit_is_what_systemd_reads() {
+        let unit = text(&job("/usr/local/bin/bgo", None)).unwrap();
+        let (body, seal) = unit.split_once("# written by").unwrap();
+        assert_eq!(
+            body,
+            "[Unit]\nDescription=bgo: bring back the processes that were running\n\n[Service]\nType=oneshot\n\
+             RemainAfterExit=yes\nExecStart=\"/usr/local/bin/bgo\" resurrect\n\
+             # Neither a stop or restart of this unit nor an OOM kill ends what it has started.\nKillMode=process\n\
+             OOMPolicy=continue\nTasksMax=infinity\n\n[Install]\nWantedBy=default.target\n"
+        );
+        assert!(seal.starts_with(" bgo autostart install, ") && seal.ends_with('\n'));
+        let system = Job { system: true, ..job("/b", None) };
+        assert!(text(&system).unwrap().contains("\nWantedBy=multi-user.target\n"));
+    }
+
+    #[test]
+    fn odd_paths_are_escaped() {
+        let unit = text(&job("/my $x %h/bgo", Some("/a \"b\" %u\\"))).unwrap();
+        assert!(unit.contains("\nExecStart=\"/my $x %%h/bgo\" resurrect\n"), "{unit}");
+        assert!(unit.contains("\nEnvironment=\"BGO_HOME=/a \\\"b\\\" %%u\\\\\"\n"), "{unit}");
+        let unit = text(&job("/o'b $x/bgo", None)).unwrap();
+        assert!(unit.contains("\nExecStart=/usr/bin/env \"/o'b $$x/bgo\" resurrect\n"), "{unit}");
+    }
+}

@@ -1,0 +1,149 @@
+//! Putting a sidecar into a systemd scope of its own, so that the end of a login session ends neither it nor its process.
+//!
+//! Why it exists: logind may end all of a session (KillUserProcesses), and desktops put each terminal into a scope that they
+//! end. Invariants: who asks for a scope gets it, or an error that says why not, with nothing started and the name free; a
+//! systemd-run that does not answer is ended, and keeps the name of nobody; who does not ask pays nothing.
+
+use super::preflight::{cannot_start, resolve};
+use super::run::new_run_id;
+use super::{Bgo, rescue, systemd};
+use crate::domain::launch::Report;
+use crate::domain::name::Name;
+use crate::domain::record::Record;
+use crate::domain::scope::unit;
+use crate::domain::settings::Settings;
+use crate::domain::signal::Signal;
+use crate::error::{Error, ErrorKind, Result};
+use crate::platform::{self, Interest, ProcStat, ProcessHandle};
+use crate::sidecar::{ENTRY, Launched, SCOPE_VARIABLE, Scope};
+use crate::store::open_to_read;
+use std::ffi::OsStr;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long systemd may take to make a scope; it takes milliseconds, on a machine that is busy more.
+const MADE_WITHIN: Duration = Duration::from_secs(10);
+/// How long a killed systemd-run may take to vanish.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// How much is read of what systemd-run says, in bytes.
+const READ: u64 = 4096;
+
+/// The scope to make for a launch of `name`; `None`: none is asked for.
+///
+/// # Errors
+/// There can be none here: why, and what mends it.
+pub(super) fn plan(name: &Name, settings: &Settings) -> Result<Option<Scope>> {
+    if !settings.scope {
+        return Ok(None);
+    }
+    let path = std::env::var_os("PATH");
+    let program = resolve(OsStr::new("systemd-run"), Path::new("/"), path.as_deref()).map_err(|_| {
+        let shell = name.shell();
+        cannot_start(name.as_str())
+            .because("--scope: systemd-run is not installed, or not on PATH")
+            .hint(format!("start it without --scope; bgo set {shell} --unset scope, if it is registered"))
+    })?;
+    if let Some(obstacle) = systemd::obstacle() {
+        return Err(cannot_start(name.as_str()).because(format!("--scope: {}", obstacle.why)).hint(obstacle.hint));
+    }
+    let variables = systemd::variables().into_iter();
+    let variables = variables.map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat());
+    Ok(Some(Scope { program, unit: unit(name, &new_run_id()), variables: variables.collect() }))
+}
+
+/// Whether the sidecar of `record` would have to be another one to be where the settings say. `false` where it cannot be
+/// told.
+pub(super) fn is_misplaced(record: &Record) -> bool {
+    let Some(sidecar) = &record.sidecar else { return false };
+    let Ok(Some(process)) = platform::running(&sidecar.identity()) else { return false };
+    platform::environment(process.pid).is_some_and(|all| variable(&all).is_some() != record.spec.scope)
+}
+
+/// What a sidecar in a scope to be made had to say.
+pub(super) enum Heard {
+    /// This.
+    Report(Report),
+    /// Nothing: it never came to be. Why, as systemd-run said it.
+    Nothing(String),
+}
+
+/// The first report of a sidecar that was launched into `scope`. `log` is where systemd-run writes what is wrong, from
+/// `from` on.
+///
+/// # Errors
+/// It cannot be heard.
+pub(super) fn hear(sidecar: &mut Launched, scope: &Scope, log: &Path, from: u64) -> Result<Heard> {
+    let deaf = |e: &std::io::Error| Error::io("cannot hear from the sidecar", e);
+    let deadline = platform::boot_clock() + MADE_WITHIN;
+    if let Some(report) = sidecar.next(Some(deadline)).map_err(|e| deaf(&e))? {
+        return Ok(Heard::Report(report));
+    }
+    if platform::boot_clock() >= deadline && end_stuck(scope) {
+        return Ok(Heard::Nothing(format!("systemd-run did not answer within {} s", MADE_WITHIN.as_secs())));
+    }
+    // It was made, and the sidecar is slow; or all of it has ended.
+    Ok(match sidecar.next(None).map_err(|e| deaf(&e))? {
+        Some(report) => Heard::Report(report),
+        None => Heard::Nothing(said(log, from)),
+    })
+}
+
+/// Why there is no scope, as an error.
+pub(super) fn refused(name: &Name, why: &str) -> Error {
+    let why = if why.is_empty() { "systemd-run ended without a word" } else { why };
+    let hint = systemd::obstacle().map_or_else(systemd::advice, |obstacle| obstacle.hint);
+    let mut error = cannot_start(name.as_str()).because(format!("--scope: {why}")).hint(hint);
+    error.kind = ErrorKind::StartFailed;
+    error
+}
+
+/// What is in `log` from `from` on, as one line.
+fn said(log: &Path, from: u64) -> String {
+    let read = open_to_read(log).and_then(|(mut file, _)| {
+        let mut text = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        file.take(READ).read_to_end(&mut text)?;
+        Ok(text)
+    });
+    let text = String::from_utf8_lossy(&read.unwrap_or_default()).into_owned();
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// Ends what was started to make `scope` and has not become a sidecar. `false`: there is none, or it has.
+fn end_stuck(scope: &Scope) -> bool {
+    let of_scope = |process: &ProcStat| {
+        platform::environment(process.pid).is_some_and(|all| variable(&all) == Some(scope.unit.as_bytes()))
+    };
+    let found: Vec<ProcStat> = rescue::all().filter(of_scope).collect();
+    let is_sidecar = |process: &ProcStat| {
+        let arguments = platform::arguments(process.pid).unwrap_or_default();
+        arguments.split(|&b| b == 0).nth(1) == Some(ENTRY.as_bytes())
+    };
+    let Ok(boot_id) = platform::boot_id() else { return false };
+    if found.is_empty() || found.iter().any(is_sidecar) {
+        return false;
+    }
+    let deadline = platform::boot_clock() + GONE_WITHIN;
+    for handle in found.iter().filter_map(|process| ProcessHandle::open(&process.identity(&boot_id)).ok().flatten()) {
+        // It may have ended in this moment.
+        let _ = handle.signal(Signal::KILL);
+        let _ = platform::wait(&[(handle.as_fd(), Interest::Readable)], Some(deadline));
+    }
+    true
+}
+
+/// The unit that an environment names.
+fn variable(environment: &[u8]) -> Option<&[u8]> {
+    let mut pairs = environment.split(|&b| b == 0);
+    pairs.find_map(|pair| pair.strip_prefix(SCOPE_VARIABLE.as_bytes())?.strip_prefix(b"="))
+}
+
+impl Bgo {
+    /// How much is in the watcher log of `name`, in bytes.
+    pub(super) fn watcher_log_size(&self, name: &Name) -> u64 {
+        std::fs::metadata(self.store.logs(name).watcher).map_or(0, |there| there.len())
+    }
+}

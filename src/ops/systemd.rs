@@ -1,0 +1,105 @@
+//! The systemd manager that looks after the units of the calling user: whose it is, and why it cannot be reached.
+//!
+//! Why it exists: "Failed to connect to bus: No medium found" says nothing to most people, and the cause is nearly always one
+//! of three. Invariant: nothing is guessed away: what is missing is told, with the command that mends it, and not made up.
+
+use crate::platform;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Where the folders of users who are logged in are.
+const RUN_USER: &str = "/run/user";
+/// There only where systemd has started the machine.
+const BOOTED: &str = "/run/systemd/system";
+
+/// Why something cannot be done, and what mends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Obstacle {
+    /// The cause, as in an error.
+    pub why: String,
+    /// A command to type.
+    pub hint: String,
+}
+
+/// Whether the caller's units are the system's: root's are, for those of a login end with it.
+pub(super) fn is_system() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// What the calling user is called; the number if that has no name.
+pub(super) fn user() -> String {
+    let uid = nix::unistd::geteuid().to_string();
+    platform::account(&uid).ok().flatten().map(|account| account.name).unwrap_or(uid)
+}
+
+/// The variables of the environment that lead to a user's manager.
+pub(super) fn variables() -> Vec<(&'static str, std::ffi::OsString)> {
+    let names = ["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
+    let set = names.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    set.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+/// Why the manager cannot be reached from here, as far as that is seen without asking it.
+pub(super) fn obstacle() -> Option<Obstacle> {
+    if is_system() {
+        return None;
+    }
+    let variables = variables();
+    let folder = variables.iter().find(|(name, _)| *name == "XDG_RUNTIME_DIR").map(|(_, value)| Path::new(value));
+    let (uid, user) = (nix::unistd::geteuid().as_raw(), user());
+    // A bus that is named is enough: it may be anywhere.
+    let is_named = variables.iter().any(|(name, _)| *name == "DBUS_SESSION_BUS_ADDRESS");
+    if is_named { None } else { obstacle_of(folder, Path::new(RUN_USER), uid, &user) }
+}
+
+/// What to do when systemd refuses, where [`obstacle`] sees no reason.
+pub(super) fn advice() -> String {
+    let status = if is_system() { "systemctl status" } else { "systemctl --user status" };
+    if Path::new(BOOTED).is_dir() {
+        format!("{status} shows how it stands")
+    } else {
+        "systemd did not start this machine: do it without systemd".to_owned()
+    }
+}
+
+fn obstacle_of(folder: Option<&Path>, run_user: &Path, uid: u32, user: &str) -> Option<Obstacle> {
+    let usual: PathBuf = run_user.join(uid.to_string());
+    // Where that is missing, the user's manager does not run; with linger it always does, from that moment on.
+    let mend = || match usual.is_dir() {
+        true => format!("export XDG_RUNTIME_DIR={}", usual.display()),
+        false => format!("sudo loginctl enable-linger {user}; export XDG_RUNTIME_DIR={}", usual.display()),
+    };
+    let Some(folder) = folder else {
+        let why = "XDG_RUNTIME_DIR is not set, as after su or sudo, in cron, and in ssh without PAM".to_owned();
+        return Some(Obstacle { why, hint: mend() });
+    };
+    let why = match std::fs::metadata(folder) {
+        Ok(there) if there.uid() == uid => return None,
+        Ok(_) => format!("XDG_RUNTIME_DIR is {}, which is another user's", folder.display()),
+        Err(_) => format!("XDG_RUNTIME_DIR is {}, which is not there", folder.display()),
+    };
+    Some(Obstacle { why, hint: mend() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_user_from_its_manager_is_told_with_what_mends_it() {
+        let run = tempfile::tempdir().unwrap();
+        let uid = nix::unistd::geteuid().as_raw();
+        let usual = run.path().join(uid.to_string());
+        let look = |folder: Option<&Path>, uid| obstacle_of(folder, run.path(), uid, "me");
+        let unset = look(None, uid).unwrap();
+        assert!(unset.why.starts_with("XDG_RUNTIME_DIR is not set"), "{unset:?}");
+        assert_eq!(unset.hint, format!("sudo loginctl enable-linger me; export XDG_RUNTIME_DIR={}", usual.display()));
+        let missing = look(Some(&usual), uid).unwrap();
+        assert!(missing.why.ends_with("which is not there"), "{missing:?}");
+        std::fs::create_dir(&usual).unwrap();
+        assert_eq!(look(None, uid).unwrap().hint, format!("export XDG_RUNTIME_DIR={}", usual.display()));
+        assert_eq!(look(Some(&usual), uid), None);
+        let foreign = look(Some(&usual), uid + 1).unwrap();
+        assert!(foreign.why.ends_with("which is another user's"), "{foreign:?}");
+    }
+}

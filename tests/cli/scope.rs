@@ -1,0 +1,174 @@
+//! `--scope`: a process and its sidecar are put into a systemd scope of their own, or nothing is started. systemd-run is a
+//! fake that notes what it is told and executes the rest in place, as the real one does.
+
+use crate::env::{BGO, Cmd, TestEnv, alive, descriptors, executable, kill9, stat, wait_until};
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::Path;
+
+/// What passes on is told to `run.log`, a line a call.
+const PASSES_ON: &str = "printf '%s\\n' \"$*\" >>\"$(dirname \"$0\")/../run.log\"\n\
+                         while [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"";
+
+fn fake(env: &TestEnv, body: &str) {
+    executable(&env.bin().join("systemd-run"), &format!("#!/bin/sh\n{body}\n"));
+}
+
+fn calls(env: &TestEnv) -> Vec<String> {
+    let text = fs::read_to_string(env.root().join("run.log")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// `bgo ARGS…` as a user who is not root, and has all of the folder.
+fn as_user<'a>(env: &'a TestEnv, args: &[&str]) -> Cmd<'a> {
+    if !nix::unistd::geteuid().is_root() {
+        return env.cmd(args);
+    }
+    let nobody = Some(65534);
+    for folder in [env.root(), &env.home(), &env.work()] {
+        chown(folder, nobody, nobody).unwrap();
+    }
+    // By a descriptor: the folder of the binary may be closed to others.
+    let script = "exec 9<\"$0\"; exec setpriv --reuid=65534 --regid=65534 --clear-groups /proc/self/fd/9 \"$@\"";
+    env.program("sh", &[&["-c", script, BGO], args].concat())
+}
+
+fn is_beside_its_sidecar(env: &TestEnv, name: &str) -> bool {
+    stat(env.pid(name))[1] == env.sidecar(name).to_string()
+}
+
+#[test]
+fn a_process_gets_a_scope_of_its_own_with_its_sidecar() {
+    let env = TestEnv::new();
+    fake(&env, PASSES_ON);
+    let manager = if nix::unistd::geteuid().is_root() { "--system" } else { "--user" };
+    let cmd = |args: &[&str]| env.cmd(args).var("XDG_RUNTIME_DIR", env.home()).run();
+    cmd(&["start", "my app", "--scope", "--", "sleep", "100"]).ok();
+    let (pid, sidecar) = (env.pid("my app"), env.sidecar("my app"));
+    let run_id = env.record("my app")["run_id"].as_str().unwrap().to_owned();
+    let calls_so_far = calls(&env);
+    let [call] = &calls_so_far[..] else { panic!("{calls_so_far:?}") };
+    let unit = call.split_once("--unit=").and_then(|(_, rest)| rest.split_once(' ')).unwrap().0;
+    assert!(unit.starts_with("bgo-my\\x20app-") && unit.ends_with(".scope"), "{unit}");
+    assert_eq!(
+        *call,
+        format!(
+            "{manager} --unit={unit} --scope --quiet --collect --property=Delegate=yes --property=TasksMax=infinity \
+             -- /proc/self/fd/5 __sidecar__ my app {run_id} start"
+        )
+    );
+    // It is the sidecar itself that was handed over to, with nothing left of the way to it.
+    assert!(is_beside_its_sidecar(&env, "my app"));
+    assert_eq!(fs::read_link(format!("/proc/{sidecar}/exe")).unwrap(), Path::new(BGO).canonicalize().unwrap());
+    let open = descriptors(sidecar);
+    assert!(open.values().all(|path| !path.ends_with("bgo")), "{open:?}");
+    assert_eq!(env.record("my app")["spec"]["scope"], true);
+    // A restart by the sidecar stays where it is; a sidecar that takes up a process gets a scope, too, and so does
+    // what is replaced or brought back.
+    cmd(&["restart", "my app"]).ok();
+    assert_eq!((env.sidecar("my app"), calls(&env).len()), (sidecar, 1));
+    assert!(!alive(pid));
+    kill9(sidecar);
+    cmd(&["resurrect"]).ok();
+    cmd(&["start", "my app", "--force", "--scope", "--", "sleep", "200"]).ok();
+    let (pid, sidecar) = (env.pid("my app"), env.sidecar("my app"));
+    kill9(sidecar);
+    kill9(pid);
+    env.edit_record("my app", |record| record["identity"]["boot_id"] = "another".into());
+    cmd(&["resurrect"]).ok();
+    let words: Vec<String> = calls(&env).iter().map(|call| call.rsplit(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(words, ["start", "attach", "start", "start"]);
+    let units: std::collections::BTreeSet<String> =
+        calls(&env).iter().map(|call| call.split(' ').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(units.len(), 4, "no unit twice: {units:?}");
+    cmd(&["stop", "my app"]).ok();
+    env.assert_all_gone();
+}
+
+#[test]
+fn where_there_can_be_no_scope_nothing_is_started_and_nothing_stopped() {
+    let env = TestEnv::new();
+    let cmd = |args: &[&str]| env.cmd(args).var("XDG_RUNTIME_DIR", env.home()).run();
+    let start = ["start", "web", "--scope", "--", "sleep", "100"];
+    fake(&env, "echo 'Failed to start transient scope unit: Access denied' >&2; exit 1");
+    let said = cmd(&start).code(1);
+    let cause = "bgo: cannot start \"web\": --scope: Failed to start transient scope unit: Access denied\nhint: ";
+    assert!(said.stderr.starts_with(cause), "{}", said.stderr);
+    assert_eq!((env.names(), env.entries("logs")), (vec![], vec![]), "nothing is left of it");
+    fake(&env, "exit 1");
+    assert!(cmd(&start).code(1).stderr.contains("--scope: systemd-run ended without a word\n"));
+    // The name is free at once.
+    let pid = env.start("web", &["sleep", "300"]);
+    // Where there is none, that is known before anything is stopped.
+    fs::remove_file(env.bin().join("systemd-run")).unwrap();
+    let sleep = ["start", "web", "--force", "--scope", "--", "/bin/sleep", "100"];
+    let said = env.cmd(&sleep).var("PATH", env.bin()).run().code(1);
+    said.says(
+        "",
+        "bgo: cannot start \"web\": --scope: systemd-run is not installed, or not on PATH\n\
+         hint: start it without --scope; bgo set web --unset scope, if it is registered\n",
+    );
+    env.bgo(&["set", "web", "--scope"]).ok();
+    env.cmd(&["restart", "web"]).var("PATH", env.bin()).run().code(1);
+    assert!(alive(pid));
+    // A sidecar for what runs is worth more than its place.
+    kill9(env.sidecar("web"));
+    env.cmd(&["resurrect"]).var("PATH", env.bin()).run().ok();
+    fake(&env, "exit 1");
+    kill9(env.sidecar("web"));
+    cmd(&["resurrect"]).ok();
+    assert!(alive(pid) && alive(env.sidecar("web")));
+}
+
+#[test]
+fn a_changed_setting_moves_it_at_its_next_start_or_restart() {
+    let env = TestEnv::new();
+    fake(&env, PASSES_ON);
+    let cmd = |args: &[&str]| env.cmd(args).var("XDG_RUNTIME_DIR", env.home()).run();
+    env.start("web", &["sleep", "100"]);
+    cmd(&["set", "web", "--scope"]).ok().says("set scope of \"web\" from its next start on\n", "");
+    cmd(&["restart", "web"]).ok();
+    assert_eq!(calls(&env).len(), 1);
+    // Its successor in the same scope knows where it is.
+    cmd(&["watch", "web"]).ok();
+    cmd(&["unwatch", "web"]).ok();
+    let sidecar = env.sidecar("web");
+    cmd(&["restart", "web"]).ok();
+    assert_eq!((env.sidecar("web"), calls(&env).len()), (sidecar, 1));
+    cmd(&["set", "web", "--unset", "scope"]).ok();
+    cmd(&["restart", "web"]).ok();
+    assert!(env.sidecar("web") != sidecar && calls(&env).len() == 1);
+    assert!(is_beside_its_sidecar(&env, "web"));
+}
+
+#[test]
+fn a_systemd_run_that_does_not_answer_is_ended_and_keeps_nobody_out() {
+    let env = TestEnv::new();
+    fake(&env, "echo waiting >>\"$(dirname \"$0\")/../run.log\"; sleep 1000");
+    let start = env.cmd(&["start", "web", "--scope", "--", "sleep", "100"]).var("XDG_RUNTIME_DIR", env.home()).spawn();
+    wait_until("systemd-run to be started", || !calls(&env).is_empty());
+    let said = env.bgo(&["start", "web", "--", "sleep", "100"]).code(1);
+    assert!(said.stderr.contains("\"web\" is being started or stopped by another command"), "{}", said.stderr);
+    let said = start.finish().code(1);
+    assert!(said.stderr.contains("cannot start \"web\": --scope: systemd-run did not answer within 10 s\n"));
+    env.assert_all_gone();
+    assert_eq!(env.names(), [""; 0]);
+    env.start("web", &["sleep", "100"]);
+}
+
+#[test]
+fn a_user_without_a_way_to_its_systemd_is_told_the_way() {
+    let env = TestEnv::new();
+    fake(&env, PASSES_ON);
+    let start = ["start", "web", "--scope", "--", "sleep", "100"];
+    let said = as_user(&env, &start).run().code(1);
+    let cause = "bgo: cannot start \"web\": --scope: XDG_RUNTIME_DIR is not set, as after su or sudo, in cron, and in ssh \
+                 without PAM\nhint: ";
+    assert!(said.stderr.starts_with(cause), "{}", said.stderr);
+    assert!(said.stderr.contains("export XDG_RUNTIME_DIR=/run/user/"), "{}", said.stderr);
+    assert!(!env.state().join("procs").exists());
+    as_user(&env, &start).var("XDG_RUNTIME_DIR", env.home()).run().ok();
+    let [call] = &calls(&env)[..] else { panic!() };
+    assert!(call.starts_with("--user --unit=bgo-web-"), "{call}");
+    as_user(&env, &["stop", "web"]).run().ok();
+}
