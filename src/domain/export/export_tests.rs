@@ -66,6 +66,7 @@ fn values() -> Vec<(&'static str, Value, Value)> {
         ("on_errored", json!("true"), none()),
         ("notify", json!(true), none()),
         ("autostart", json!("never"), none()),
+        ("scope", json!(true), none()),
         ("stdin", json!(true), none()),
         ("group", json!("api"), none()),
         ("owner", json!("claude"), none()),

@@ -49,6 +49,7 @@ const JOURNAL: &str = "the journal is limited as a whole, in journald.conf; file
 const NEWSYSLOG: &str = "newsyslog rotates files";
 const CLUSTER_LOGS: &str = "the kubelet rotates logs: containerLogMaxSize and containerLogMaxFiles";
 const CAUGHT: &str = "the output is caught by the runtime: write to a file from within the command";
+const NO_LOGIN: &str = "it is part of no login session anyway";
 const FIFO: &str = "a .socket unit with ListenFIFO= and StandardInput=socket does it";
 const STDIN: &str = "its standard input is /dev/null: let it listen on a socket";
 
@@ -160,6 +161,16 @@ pub const FATES: &[Row] = &[
     ("on_errored", [L("OnFailure=UNIT starts another unit"), L(TELLS), L(TELLS), L(TELLS), L(TELLS)]),
     ("notify", all(DESKTOP)),
     ("autostart", [D; 5]),
+    (
+        "scope",
+        [
+            L("loginctl enable-linger lets user units outlive the login"),
+            L("agents end with the login; daemons (--system) do not"),
+            L(NO_LOGIN),
+            L(NO_LOGIN),
+            L(NO_LOGIN),
+        ],
+    ),
     ("stdin", [L(FIFO), L(STDIN), M, L(STDIN), M]),
     ("group", [M, L(WORDS), M, M, M]),
     ("owner", [M, L(WORDS), M, M, M]),
