@@ -10,6 +10,7 @@ mod doctor;
 mod env;
 mod events;
 mod expect;
+mod export;
 mod logs;
 mod project;
 mod resurrect;
@@ -33,6 +34,7 @@ pub use doctor::DoctorArgs;
 pub use env::{EnvArgs, Syntax};
 pub use events::EventsArgs;
 pub use expect::{ExpectArgs, From, OneStream};
+pub use export::{ExportArgs, ExportFormat, NomadDriver};
 pub use logs::{FollowArgs, LogPart, LogsArgs, OutputForm, ReadFlags, Streams};
 pub use project::{DownArgs, UpArgs};
 pub use resurrect::ResurrectArgs;
@@ -182,6 +184,9 @@ pub enum Command {
     /// Check everything that bgo keeps and stands on, and mend it
     #[command(after_help = doctor::NOTES)]
     Doctor(DoctorArgs),
+    /// Take jobs elsewhere: print them as systemd units, a Compose file, a Nomad job or the like
+    #[command(override_usage = export::USAGE, after_help = export::NOTES)]
+    Export(ExportArgs),
     /// Print what bgo can do, as JSON: commands, effects, errors, states
     Capabilities(CapabilitiesArgs),
     /// Print the JSON Schema of an answer or of a file

@@ -44,6 +44,7 @@ const COMMANDS: &[(&str, Effect, &str, bool)] = &[
     ("clean", Effect::Destructive, "batch", false),
     ("reap", Effect::Destructive, "reap", false),
     ("doctor", Effect::Write, "doctor", false),
+    ("export", Effect::Write, "export", false),
     ("capabilities", Effect::Read, "capabilities", false),
     ("schema", Effect::Read, "schemas", false),
     ("examples", Effect::Read, "examples", false),

@@ -17,6 +17,7 @@ mod env;
 mod events;
 mod examples;
 mod expect;
+mod export;
 mod free_port;
 mod input;
 mod logs;
@@ -134,6 +135,7 @@ fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
         Command::Clean(args) => clean::run(&bgo, &args, out),
         Command::Reap(args) => reap::run(&bgo, &args, out),
         Command::Doctor(args) => doctor::run(&bgo, args, out),
+        Command::Export(args) => export::run(&bgo, &args, out),
         Command::Skill(args) => skill::run(&args, out),
         Command::Man(args) => man::run(&args, out),
         Command::Completions(args) => completions::run(args.shell, out),

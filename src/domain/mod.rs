@@ -20,6 +20,7 @@ pub mod dotenv;
 pub mod duration;
 pub mod env_file;
 pub mod event;
+pub mod export;
 pub mod filter;
 pub mod finding;
 pub mod flatten;

@@ -41,6 +41,7 @@ pub const TOPICS: &[Topic] = &[
     Topic { name: "events", about: "what has happened to processes" },
     Topic { name: "event", about: "what happens to a process: one line of a stream" },
     Topic { name: "send", about: "what was sent to a process" },
+    Topic { name: "export", about: "processes as another supervisor describes them" },
     Topic { name: "skill", about: "what was done with the skill file" },
     Topic { name: "autostart", about: "what runs bgo at login; of set: replies" },
     Topic { name: "logs", about: "lines of logs, an artifact or a digest, of one process or of several" },

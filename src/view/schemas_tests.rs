@@ -7,6 +7,7 @@ use super::super::json::{FailureReply, JsonRow};
 use super::super::json_autostart::AutostartReply;
 use super::super::json_doctor::DoctorReply;
 use super::super::json_events::{EventLine, EventsReply};
+use super::super::json_export::ExportReply;
 use super::super::json_jobs::{CheckReply, JobReply};
 use super::super::json_logs::{DigestReply, ExpectReply, LogsReply, StreamLine};
 use super::super::json_owner::ReapReply;
@@ -42,6 +43,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("events", of::<EventsReply<'_>>()),
         ("event", of::<EventLine<'_>>()),
         ("send", of::<SendReply>()),
+        ("export", of::<ExportReply<'_>>()),
         ("skill", of::<SkillReply>()),
         ("autostart", autostart()),
         ("logs", logs()),

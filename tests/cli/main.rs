@@ -18,6 +18,7 @@ mod env;
 mod environment;
 mod events;
 mod expect;
+mod export;
 mod faults;
 mod fetch;
 mod files;

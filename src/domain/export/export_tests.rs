@@ -1,0 +1,219 @@
+//! What becomes of every setting, in every format.
+
+use super::super::settings::{NAMES, Settings};
+use super::fates::{FATES, Fate, fate};
+use super::*;
+use serde_json::{Map as Json, Value, json};
+
+/// A value of each setting that is not its default, and what it means something with.
+fn values() -> Vec<(&'static str, Value, Value)> {
+    let none = || json!({});
+    let cmd = || json!({"ready_when_cmd": "true"});
+    let health = || json!({"health_port": 80});
+    let files = || json!({"watch_files": ["src"]});
+    vec![
+        ("stop_signal", json!("HUP"), none()),
+        ("stop_timeout", json!(30), none()),
+        ("restart_on", json!("on-failure"), none()),
+        ("success_exit", json!([0, 143]), json!({"restart_on": "on-failure"})),
+        ("backoff", json!(5), none()),
+        ("backoff_max", json!(300), none()),
+        ("backoff_jitter", json!(20), none()),
+        ("max_fast_crashes", json!(9), none()),
+        ("restart_limit", json!("10/1m"), none()),
+        ("restart_every", json!(3600), none()),
+        ("ready_when", json!("up"), none()),
+        ("ready_when_regex", json!("u."), none()),
+        ("ready_when_port", json!(80), none()),
+        ("ready_when_url", json!("http://localhost/"), none()),
+        ("ready_when_file", json!("ready"), none()),
+        ("ready_when_cmd", json!("true"), none()),
+        ("ready_when_notify", json!(true), none()),
+        ("ready_timeout", json!(7), cmd()),
+        ("on_ready_timeout", json!("keep"), cmd()),
+        ("health_url", json!("http://localhost/"), none()),
+        ("health_port", json!(80), none()),
+        ("health_cmd", json!("true"), none()),
+        ("health_interval", json!(7), health()),
+        ("health_timeout", json!(7), health()),
+        ("health_threshold", json!(7), health()),
+        ("health_grace", json!(7), health()),
+        ("watchdog", json!(30), none()),
+        ("max_rss", json!("500M"), none()),
+        ("max_runtime", json!(60), none()),
+        ("nice", json!(5), none()),
+        ("limit_nofile", json!(1024), none()),
+        ("umask", json!("027"), none()),
+        ("user", json!("nobody"), none()),
+        ("env_file", json!([".env"]), none()),
+        ("config_env", json!(true), none()),
+        ("allocate_port", json!("PORT"), none()),
+        ("log_max_size", json!("1M"), none()),
+        ("log_keep", json!(9), none()),
+        ("log_compress", json!(true), none()),
+        ("stdout", json!("out"), none()),
+        ("stderr", json!("err"), none()),
+        ("merge_logs", json!(true), json!({"stdout": "out"})),
+        ("after", json!(["db"]), none()),
+        ("restart_with_dependency", json!(true), json!({"after": ["db"]})),
+        ("oneshot", json!(true), none()),
+        ("watch_files", json!(["src"]), none()),
+        ("watch_ignore", json!(["*.db"]), files()),
+        ("watch_poll", json!(true), files()),
+        ("watch_signal", json!("HUP"), files()),
+        ("on_exit", json!("true"), none()),
+        ("on_ready", json!("true"), cmd()),
+        ("on_errored", json!("true"), none()),
+        ("notify", json!(true), none()),
+        ("autostart", json!("never"), none()),
+        ("scope", json!(true), none()),
+        ("stdin", json!(true), none()),
+        ("group", json!("api"), none()),
+        ("owner", json!("claude"), none()),
+        ("tags", json!(["ci"]), none()),
+        ("ttl", json!(7200), none()),
+        ("until_pid", json!(17), none()),
+    ]
+}
+
+fn process(settings: Value) -> Process {
+    let settings: Settings = serde_json::from_value(settings).unwrap();
+    Process { restarts: true, ..Process::new("web", vec!["/bin/true".into()], "/srv".into(), settings) }
+}
+
+fn options(format: Format) -> Options {
+    let images = if format.has_images() { vec![(None, "image".to_owned())] } else { Vec::new() };
+    Options { images, ..Options::default() }
+}
+
+fn named(name: &str, process: Process) -> Process {
+    Process { name: name.to_owned(), ..process }
+}
+
+/// `process` between one that it may need and one that needs it.
+fn among_others(format: Format, process: Process) -> Exported {
+    let (db, late) = (self::process(json!({})), self::process(json!({"after": ["web"]})));
+    export(format, &[named("db", db), process, named("late", late)], &options(format)).unwrap()
+}
+
+fn exported(format: Format, process: Process) -> Exported {
+    export(format, &[process], &options(format)).unwrap()
+}
+
+/// What the files say, comments aside.
+fn said(exported: &Exported) -> Vec<Map> {
+    fn strip(map: &mut Map) {
+        for entry in map {
+            entry.comments.clear();
+            if let Node::Map(inner) = &mut entry.value {
+                strip(inner);
+            }
+        }
+    }
+    let mut maps: Vec<Map> = exported.files.iter().flat_map(|f| &f.documents).map(|d| d.map.clone()).collect();
+    maps.iter_mut().for_each(strip);
+    maps
+}
+
+#[track_caller]
+fn holds(format: Format, setting: &str, before: Process, after: Process) {
+    let (before, after) = (among_others(format, before), among_others(format, after));
+    let is_said = said(&before) != said(&after);
+    let note = after.notes.iter().find(|note| note.setting == setting && note.process == "web");
+    let what = format!("{setting} in {}: {note:?}", format.word());
+    match fate(format, setting) {
+        Fate::Mapped => assert!(is_said && note.is_none_or(|note| note.is_mapped), "{what}"),
+        Fate::Depends => assert!(is_said || note.is_some(), "{what}"),
+        Fate::Lost(why) => {
+            let note = note.unwrap_or_else(|| panic!("{what}"));
+            assert!(!note.is_mapped && note.why == why && !is_said, "{what}");
+        }
+    }
+    let all: String = after.files.iter().map(|file| format!("{file:?}")).collect();
+    for text in after.notes.iter().map(Note::text) {
+        assert!(all.contains(&format!("{text:?}")), "a comment says what a note does: {text}");
+    }
+}
+
+#[test]
+fn nothing_is_dropped_in_silence() {
+    let decided: Vec<&str> = FATES.iter().map(|(name, _)| *name).collect();
+    let all = [NAMES, &["interval", "min_uptime", "on_fast_crash"]].concat();
+    for name in &all {
+        assert!(decided.contains(name), "{name}: decide in fates.rs what becomes of it in each format");
+    }
+    assert_eq!(decided.len(), all.len());
+    let values = values();
+    for name in NAMES {
+        let known = values.iter().find(|(known, ..)| known == name);
+        let (_, value, context) =
+            known.unwrap_or_else(|| panic!("{name}: give it a value here, to try what was decided"));
+        let mut with: Json<String, Value> = context.as_object().unwrap().clone();
+        with.insert((*name).to_owned(), value.clone());
+        for format in Format::ALL {
+            holds(format, name, process(context.clone()), process(Value::Object(with.clone())));
+        }
+    }
+    let plain = || process(json!({}));
+    for format in Format::ALL {
+        holds(format, "interval", plain(), Process { interval: Span::secs(9), ..plain() });
+        holds(format, "min_uptime", plain(), Process { min_uptime: Span::secs(9), ..plain() });
+        holds(format, "on_fast_crash", plain(), Process { on_fast_crash: FastCrash::Stop, ..plain() });
+    }
+}
+
+#[test]
+fn what_is_as_it_always_is_needs_no_note() {
+    for format in [Format::Systemd, Format::Nomad] {
+        assert_eq!(exported(format, process(json!({}))).notes, [], "{}", format.word());
+    }
+}
+
+#[test]
+fn a_secret_is_in_no_file() {
+    let env = [("TOKEN", "geheim"), ("DB", "pg://u:geheim@h"), ("A", "1")];
+    for format in Format::ALL {
+        let env = env.map(|(name, value)| (name.into(), value.into())).to_vec();
+        let exported = exported(format, Process { env, ..process(json!({})) });
+        assert!(!format!("{:?}", exported.files).contains("geheim"), "{}", format.word());
+        let note = exported.notes.iter().find(|note| note.setting == "env").unwrap();
+        assert!(note.why.starts_with("TOKEN, DB: "), "{}", note.why);
+    }
+}
+
+#[test]
+fn what_is_no_text_is_refused() {
+    for format in Format::ALL {
+        let command = vec!["/bin/echo".into(), Raw::from(b"\xff".to_vec())];
+        let process = Process::new("web", command, "/srv".into(), Settings::default());
+        let error = export(format, &[process], &options(format)).unwrap_err();
+        assert_eq!(
+            error.message(),
+            format!(
+                "cannot export \"web\" as {}: its command is not UTF-8, which such a file has to be",
+                format.noun()
+            )
+        );
+    }
+}
+
+#[test]
+fn containers_need_an_image() {
+    let web = process(json!({}));
+    let refused = |images: Vec<(Option<String>, String)>| {
+        let options = Options { images, ..Options::default() };
+        export(Format::K8s, std::slice::from_ref(&web), &options).unwrap_err().message()
+    };
+    assert!(refused(Vec::new()).starts_with("no image is named for \"web\""));
+    let stranger = (Some("wep".to_owned()), "x".to_owned());
+    assert!(refused(vec![stranger]).contains("\"wep\" is not exported"));
+}
+
+#[test]
+fn what_ends_by_itself_and_is_needed_by_nobody_is_a_batch_of_nomad() {
+    let oneshot = process(json!({"oneshot": true}));
+    let task = Process { restarts: false, ..named("task", oneshot) };
+    let files = export(Format::Nomad, &[task, process(json!({}))], &Options::default()).unwrap().files;
+    let names: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.processes.join(" "))).collect();
+    assert_eq!(names, [("bgo.nomad.hcl", "web".to_owned()), ("bgo-batch.nomad.hcl", "task".to_owned())]);
+}
