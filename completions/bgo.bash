@@ -4,8 +4,8 @@
 # What a verb takes and its flags, into `takes` and `flags`. Fails if it is no verb: then the line may still have none.
 _bgo_grammar() {
     case $1 in
-        start|open) takes='name command' flags='--color --config --json --spec --concurrency --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --notify --autostart --stdin --group --owner --tag --ttl --until-pid --scope --after --restart-with-dependency --settle --wait --if-not-running --force --any-owner --fetch --after-timeout -h --help' ;;
-        run) takes='command' flags='--color --config --json --name --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --notify --autostart --stdin --group --owner --tag --ttl --until-pid --scope --after --restart-with-dependency --any-owner -h --help' ;;
+        start|open) takes='name command' flags='--color --config --json --spec --concurrency --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --notify --autostart --scope --stdin --group --owner --tag --ttl --until-pid --after --restart-with-dependency --settle --wait --if-not-running --force --any-owner --fetch --after-timeout -h --help' ;;
+        run) takes='command' flags='--color --config --json --name --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --notify --autostart --scope --stdin --group --owner --tag --ttl --until-pid --after --restart-with-dependency --any-owner -h --help' ;;
         wait) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --for --timeout --any -h --help' ;;
         up|run-group) takes='names' flags='--color --config --json --force-recreate --no-deps --after-timeout --abort-on-failure -a --attach --any-owner -h --help' ;;
         down) takes='names' flags='--color --config --json --timeout --any-owner -h --help' ;;
@@ -27,20 +27,21 @@ _bgo_grammar() {
         expect) takes='name' flags='--color --config --json --regex --from --timeout --stream -h --help' ;;
         watch) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --any-owner --restart --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --reset -h --help' ;;
         unwatch) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --any-owner -h --help' ;;
-        set) takes='names' flags='--color --config --json --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --notify --autostart --stdin --group --owner --tag --ttl --until-pid --scope --after --restart-with-dependency --unset --any-owner -h --help' ;;
+        set) takes='names' flags='--color --config --json --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --notify --autostart --scope --stdin --group --owner --tag --ttl --until-pid --after --restart-with-dependency --unset --any-owner -h --help' ;;
         pause) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --any-owner -h --help' ;;
         resume) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd --any-owner -h --help' ;;
         delete|rm) takes='names' flags='--color --config --json --group --project --tag --owner --mine --cwd -y --yes --keep-logs --any-owner -h --help' ;;
         clean) takes='' flags='--color --config --json --any-owner -h --help' ;;
         reap) takes='' flags='--color --config --json -n --dry-run --delete -h --help' ;;
         doctor) takes='' flags='--color --config --json --fix -h --help' ;;
+        export) takes='systemd launchd compose nomad k8s' flags='--color --config --json --group --project --tag --owner --mine --cwd -a --all -o --out-dir --force --image --system --driver --with-env -h --help' ;;
         capabilities) takes='' flags='--color --config --json -h --help' ;;
         schema) takes='' flags='--color --config --json -h --help' ;;
         examples) takes='' flags='--color --config --json -h --help' ;;
         skill) takes='show install uninstall' flags='--color --config --json --project --force -h --help' ;;
         man) takes='' flags='--color --config --json -h --help' ;;
         completions) takes='bash zsh fish' flags='--color --config --json -h --help' ;;
-        *) takes='name command' flags='--color --config --json -h --help -V --version --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --notify --autostart --stdin --group --owner --tag --ttl --until-pid --scope --after --restart-with-dependency --settle --wait --if-not-running --force --any-owner --fetch --after-timeout' && return 1 ;;
+        *) takes='name command' flags='--color --config --json -h --help -V --version --cwd -e --env -w --watch --restart --stop-signal --stop-timeout --interval --min-uptime --on-fast-crash --success-exit --backoff --backoff-max --backoff-jitter --max-fast-crashes --restart-limit --restart-every --ready-when --ready-when-regex --ready-when-port --ready-when-url --ready-when-file --ready-when-cmd --ready-when-notify --ready-timeout --on-ready-timeout --health-url --health-port --health-cmd --health-interval --health-timeout --health-threshold --health-grace --watchdog --max-rss --max-runtime --nice --limit-nofile --umask --user --env-file --config-env --allocate-port --log-max-size --log-keep --log-compress --stdout --stderr --merge-logs --oneshot --watch-files --watch-ignore --watch-poll --watch-signal --on-exit --on-ready --on-errored --notify --autostart --scope --stdin --group --owner --tag --ttl --until-pid --after --restart-with-dependency --settle --wait --if-not-running --force --any-owner --fetch --after-timeout' && return 1 ;;
     esac
 }
 
@@ -61,6 +62,7 @@ _bgo_values() {
         --concurrency) values='any' ;;
         --config) values='any' ;;
         --cwd) values='folder' ;;
+        --driver) values='raw_exec exec' ;;
         --env) values='any' ;;
         --env-file) values='any' ;;
         --file) values='any' ;;
@@ -76,6 +78,7 @@ _bgo_values() {
         --health-threshold) values='any' ;;
         --health-timeout) values='any' ;;
         --health-url) values='any' ;;
+        --image) values='any' ;;
         --interval) values='any' ;;
         --level) values='error warn info debug' ;;
         --limit-nofile) values='any' ;;
@@ -96,6 +99,7 @@ _bgo_values() {
         --on-fast-crash) values='backoff stop retry' ;;
         --on-ready) values='any' ;;
         --on-ready-timeout) values='fail keep' ;;
+        --out-dir) values='folder' ;;
         --output) values='auto inline artifact' ;;
         --owner) values='any' ;;
         --ready-timeout) values='any' ;;
@@ -125,7 +129,7 @@ _bgo_values() {
         --timeout) values='any' ;;
         --ttl) values='any' ;;
         --umask) values='any' ;;
-        --unset) values='stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user env-file config-env allocate-port log-max-size log-keep log-compress stdout stderr merge-logs after restart-with-dependency oneshot watch-files watch-ignore watch-poll watch-signal on-exit on-ready on-errored notify autostart stdin group owner tags ttl until-pid scope' ;;
+        --unset) values='stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user env-file config-env allocate-port log-max-size log-keep log-compress stdout stderr merge-logs after restart-with-dependency oneshot watch-files watch-ignore watch-poll watch-signal on-exit on-ready on-errored notify autostart scope stdin group owner tags ttl until-pid' ;;
         --until-pid) values='any' ;;
         --user) values='any' ;;
         --watch-ignore) values='any' ;;
@@ -133,6 +137,7 @@ _bgo_values() {
         --watchdog) values='any' ;;
         -e) values='any' ;;
         -n) values='any' ;;
+        -o) values='folder' ;;
         *) return 1 ;;
     esac
 }
@@ -241,7 +246,7 @@ _bgo() {
     elif [[ $cur == -* ]]; then
         _bgo_offer '' < <(printf '%s\n' $flags)
     elif [[ $verb == first || $verb == direct ]]; then
-        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect autostart status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill man completions)
+        [[ $verb == direct ]] || _bgo_offer '' < <(printf '%s\n' start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect autostart status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor export capabilities schema examples skill man completions)
         _bgo_offer '' < <(_bgo_names)
         ((${#COMPREPLY[@]})) || _bgo_command "$last"
     elif [[ $takes == names || $takes == name* && -z $given ]]; then

@@ -24,8 +24,8 @@ function __bgo_line
             test $verb = first; and not string match -q -- '--color*' $word; and set verb direct
             # The last of several short flags may take a value; in -n5 it is there already.
             set -l flag (string replace -r -- '^-[^-].*(.)$' '-$1' $word)
-            contains -- $flag --after --after-timeout --allocate-port --autostart --backoff --backoff-jitter --backoff-max --color --concurrency --config --cwd --env --env-file --file --for --from --grep --group --head --health-cmd --health-grace --health-interval --health-port --health-threshold --health-timeout --health-url --interval --level --limit-nofile --lines --log-keep --log-max-size --max-bytes --max-fast-crashes --max-rss --max-runtime --method --min-uptime --name --new --nice --on-errored --on-exit --on-fast-crash --on-ready --on-ready-timeout --output --owner --ready-timeout --ready-when --ready-when-cmd --ready-when-file --ready-when-port --ready-when-regex --ready-when-url --restart --restart-every --restart-limit --run --settle --shell --signal --since --since-cursor --spec --stderr --stdout --stop-signal --stop-timeout --stream --success-exit --tag --timeout --ttl --umask --unset --until-pid --user --watch-ignore --watch-signal --watchdog -e -n; and not contains -- "$verb:$flag" resurrect:-n logs:--stdout logs:--stderr follow:--stdout tail:--stdout follow:--stderr tail:--stderr events:--stream reap:-n; and set pending yes
-        else if test $verb = first; and contains -- $word start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect autostart status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill man completions
+            contains -- $flag --after --after-timeout --allocate-port --autostart --backoff --backoff-jitter --backoff-max --color --concurrency --config --cwd --driver --env --env-file --file --for --from --grep --group --head --health-cmd --health-grace --health-interval --health-port --health-threshold --health-timeout --health-url --image --interval --level --limit-nofile --lines --log-keep --log-max-size --max-bytes --max-fast-crashes --max-rss --max-runtime --method --min-uptime --name --new --nice --on-errored --on-exit --on-fast-crash --on-ready --on-ready-timeout --out-dir --output --owner --ready-timeout --ready-when --ready-when-cmd --ready-when-file --ready-when-port --ready-when-regex --ready-when-url --restart --restart-every --restart-limit --run --settle --shell --signal --since --since-cursor --spec --stderr --stdout --stop-signal --stop-timeout --stream --success-exit --tag --timeout --ttl --umask --unset --until-pid --user --watch-ignore --watch-signal --watchdog -e -n -o; and not contains -- "$verb:$flag" resurrect:-n logs:--stdout logs:--stderr follow:--stdout tail:--stdout follow:--stderr tail:--stderr events:--stream reap:-n; and set pending yes
+        else if test $verb = first; and contains -- $word start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect autostart status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor export capabilities schema examples skill man completions
             set verb $word
         else
             test $verb = first; and set verb direct
@@ -77,7 +77,7 @@ end
 function __bgo_programs
     set -l word (commandline -ct)
     set -l known (__bgo_names)
-    __bgo_is first; and set -a known start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect autostart status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor capabilities schema examples skill man completions
+    __bgo_is first; and set -a known start open run wait up run-group down check stop kill signal send free-port restart restart-stopped restart-last resurrect autostart status ls list env logs follow tail events expect watch unwatch set pause resume delete rm clean reap doctor export capabilities schema examples skill man completions
     string match -q -- "$word*" - $known; or complete --do-complete="$word"
 end
 
@@ -125,6 +125,7 @@ complete -c bgo -n '__bgo_is first' -a rm -d 'Stop a process and forget it, logs
 complete -c bgo -n '__bgo_is first' -a clean -d 'Forget every process that is not running, logs included'
 complete -c bgo -n '__bgo_is first' -a reap -d 'End what has outlived its lease: --ttl is over, or the process of --until-pid has ended'
 complete -c bgo -n '__bgo_is first' -a doctor -d 'Check everything that bgo keeps and stands on, and mend it'
+complete -c bgo -n '__bgo_is first' -a export -d 'Take jobs elsewhere: print them as systemd units, a Compose file, a Nomad job or the like'
 complete -c bgo -n '__bgo_is first' -a capabilities -d 'Print what bgo can do, as JSON: commands, effects, errors, states'
 complete -c bgo -n '__bgo_is first' -a schema -d 'Print the JSON Schema of an answer or of a file'
 complete -c bgo -n '__bgo_is first' -a examples -d 'Print commands to try, each of them tested'
@@ -195,13 +196,13 @@ complete -c bgo -n '__bgo_is start open' -l on-ready -x -d 'Shell command to run
 complete -c bgo -n '__bgo_is start open' -l on-errored -x -d 'Shell command to run when it is given up'
 complete -c bgo -n '__bgo_is start open' -l notify -d 'Tell the desktop when it fails, and when it is well again [default of a start: $BGO_NOTIFY]'
 complete -c bgo -n '__bgo_is start open' -l autostart -xa 'always unless-stopped never' -d 'Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]'
+complete -c bgo -n '__bgo_is start open' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is start open' -l stdin -d 'Give it a pipe as standard input, which bgo send writes to [default: /dev/null]'
 complete -c bgo -n '__bgo_is start open' -l group -x -d 'Group it belongs to [default of a start: $BGO_GROUP]'
 complete -c bgo -n '__bgo_is start open' -l owner -x -d 'Who it belongs to [default of a start: $BGO_OWNER]'
 complete -c bgo -n '__bgo_is start open' -l tag -x -d 'A word to find it by; may be given several times'
 complete -c bgo -n '__bgo_is start open' -l ttl -x -d 'Stop it this long after its start, restarts included'
 complete -c bgo -n '__bgo_is start open' -l until-pid -x -d 'Stop it when this process ends'
-complete -c bgo -n '__bgo_is start open' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is start open' -l after -x -d 'Start it only when NAME is ready; several: once for each, or with commas'
 complete -c bgo -n '__bgo_is start open' -l restart-with-dependency -d 'Restart it with those'
 complete -c bgo -n '__bgo_is start open' -l settle -x -d 'Report a failure if it ends badly within this time; 0 to not wait'
@@ -274,13 +275,13 @@ complete -c bgo -n '__bgo_is run' -l on-ready -x -d 'Shell command to run each t
 complete -c bgo -n '__bgo_is run' -l on-errored -x -d 'Shell command to run when it is given up'
 complete -c bgo -n '__bgo_is run' -l notify -d 'Tell the desktop when it fails, and when it is well again [default of a start: $BGO_NOTIFY]'
 complete -c bgo -n '__bgo_is run' -l autostart -xa 'always unless-stopped never' -d 'Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]'
+complete -c bgo -n '__bgo_is run' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is run' -l stdin -d 'Give it a pipe as standard input, which bgo send writes to [default: /dev/null]'
 complete -c bgo -n '__bgo_is run' -l group -x -d 'Group it belongs to [default of a start: $BGO_GROUP]'
 complete -c bgo -n '__bgo_is run' -l owner -x -d 'Who it belongs to [default of a start: $BGO_OWNER]'
 complete -c bgo -n '__bgo_is run' -l tag -x -d 'A word to find it by; may be given several times'
 complete -c bgo -n '__bgo_is run' -l ttl -x -d 'Stop it this long after its start, restarts included'
 complete -c bgo -n '__bgo_is run' -l until-pid -x -d 'Stop it when this process ends'
-complete -c bgo -n '__bgo_is run' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is run' -l after -x -d 'Start it only when NAME is ready; several: once for each, or with commas'
 complete -c bgo -n '__bgo_is run' -l restart-with-dependency -d 'Restart it with those'
 complete -c bgo -n '__bgo_is run' -l any-owner -d 'Also those that belong to another owner than $BGO_OWNER'
@@ -607,16 +608,16 @@ complete -c bgo -n '__bgo_is set' -l on-ready -x -d 'Shell command to run each t
 complete -c bgo -n '__bgo_is set' -l on-errored -x -d 'Shell command to run when it is given up'
 complete -c bgo -n '__bgo_is set' -l notify -d 'Tell the desktop when it fails, and when it is well again [default of a start: $BGO_NOTIFY]'
 complete -c bgo -n '__bgo_is set' -l autostart -xa 'always unless-stopped never' -d 'Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]'
+complete -c bgo -n '__bgo_is set' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is set' -l stdin -d 'Give it a pipe as standard input, which bgo send writes to [default: /dev/null]'
 complete -c bgo -n '__bgo_is set' -l group -x -d 'Group it belongs to [default of a start: $BGO_GROUP]'
 complete -c bgo -n '__bgo_is set' -l owner -x -d 'Who it belongs to [default of a start: $BGO_OWNER]'
 complete -c bgo -n '__bgo_is set' -l tag -x -d 'A word to find it by; may be given several times'
 complete -c bgo -n '__bgo_is set' -l ttl -x -d 'Stop it this long after its start, restarts included'
 complete -c bgo -n '__bgo_is set' -l until-pid -x -d 'Stop it when this process ends'
-complete -c bgo -n '__bgo_is set' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is set' -l after -x -d 'Start it only when NAME is ready; several: once for each, or with commas'
 complete -c bgo -n '__bgo_is set' -l restart-with-dependency -d 'Restart it with those'
-complete -c bgo -n '__bgo_is set' -l unset -xa 'stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user env-file config-env allocate-port log-max-size log-keep log-compress stdout stderr merge-logs after restart-with-dependency oneshot watch-files watch-ignore watch-poll watch-signal on-exit on-ready on-errored notify autostart stdin group owner tags ttl until-pid scope' -d 'Give a setting its default again: max-rss, health-url …'
+complete -c bgo -n '__bgo_is set' -l unset -xa 'stop-signal stop-timeout restart-on success-exit backoff backoff-max backoff-jitter max-fast-crashes restart-limit restart-every ready-when ready-when-regex ready-when-port ready-when-url ready-when-file ready-when-cmd ready-when-notify ready-timeout on-ready-timeout health-url health-port health-cmd health-interval health-timeout health-threshold health-grace watchdog max-rss max-runtime nice limit-nofile umask user env-file config-env allocate-port log-max-size log-keep log-compress stdout stderr merge-logs after restart-with-dependency oneshot watch-files watch-ignore watch-poll watch-signal on-exit on-ready on-errored notify autostart scope stdin group owner tags ttl until-pid' -d 'Give a setting its default again: max-rss, health-url …'
 complete -c bgo -n '__bgo_is set' -l any-owner -d 'Also those that belong to another owner than $BGO_OWNER'
 complete -c bgo -n '__bgo_is set' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is pause' -a '(__bgo_names)'
@@ -673,6 +674,24 @@ complete -c bgo -n '__bgo_is doctor' -l config -x -d 'Project file [default: the
 complete -c bgo -n '__bgo_is doctor' -l json -d 'Answer in JSON'
 complete -c bgo -n '__bgo_is doctor' -l fix -d 'Mend what is safe to mend: modes, leftovers, dead sidecars, removed records; nothing that runs is ended'
 complete -c bgo -n '__bgo_is doctor' -s h -l help -d 'Print help'
+complete -c bgo -n '__bgo_is export' -a 'systemd launchd compose nomad k8s'
+complete -c bgo -n '__bgo_is export' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
+complete -c bgo -n '__bgo_is export' -l config -x -d 'Project file [default: the nearest bgo.toml]'
+complete -c bgo -n '__bgo_is export' -l json -d 'Answer in JSON'
+complete -c bgo -n '__bgo_is export' -l group -x -d 'All processes of this group'
+complete -c bgo -n '__bgo_is export' -l project -d 'All processes of the project of this folder: that of the nearest bgo.toml'
+complete -c bgo -n '__bgo_is export' -l tag -x -d 'All processes with this tag; several: with each of them'
+complete -c bgo -n '__bgo_is export' -l owner -x -d 'All processes of this owner'
+complete -c bgo -n '__bgo_is export' -l mine -d 'Your own: those of $BGO_OWNER; without that, those that this shell or what started it has started'
+complete -c bgo -n '__bgo_is export' -l cwd -xa '(__bgo_folders)' -d 'All processes that run in this folder or below'
+complete -c bgo -n '__bgo_is export' -s a -l all -d 'All that are registered'
+complete -c bgo -n '__bgo_is export' -s o -l out-dir -xa '(__bgo_folders)' -d 'Write each file into this folder'
+complete -c bgo -n '__bgo_is export' -l force -d 'Replace files that are there'
+complete -c bgo -n '__bgo_is export' -l image -x -d 'Image of the containers, or of that of NAME (compose, k8s); may be given several times'
+complete -c bgo -n '__bgo_is export' -l system -d 'For the whole machine instead of one user (systemd, launchd)'
+complete -c bgo -n '__bgo_is export' -l driver -xa 'raw_exec exec' -d 'Task driver: raw_exec, exec (nomad) [default: raw_exec]'
+complete -c bgo -n '__bgo_is export' -l with-env -d 'Take the whole environment along, not only what -e has set'
+complete -c bgo -n '__bgo_is export' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is capabilities' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is capabilities' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is capabilities' -l json -d 'Answer in JSON'
@@ -764,13 +783,13 @@ complete -c bgo -n '__bgo_is first direct' -l on-ready -x -d 'Shell command to r
 complete -c bgo -n '__bgo_is first direct' -l on-errored -x -d 'Shell command to run when it is given up'
 complete -c bgo -n '__bgo_is first direct' -l notify -d 'Tell the desktop when it fails, and when it is well again [default of a start: $BGO_NOTIFY]'
 complete -c bgo -n '__bgo_is first direct' -l autostart -xa 'always unless-stopped never' -d 'Whether resurrect starts it: always, unless-stopped or never [default: unless-stopped]'
+complete -c bgo -n '__bgo_is first direct' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is first direct' -l stdin -d 'Give it a pipe as standard input, which bgo send writes to [default: /dev/null]'
 complete -c bgo -n '__bgo_is first direct' -l group -x -d 'Group it belongs to [default of a start: $BGO_GROUP]'
 complete -c bgo -n '__bgo_is first direct' -l owner -x -d 'Who it belongs to [default of a start: $BGO_OWNER]'
 complete -c bgo -n '__bgo_is first direct' -l tag -x -d 'A word to find it by; may be given several times'
 complete -c bgo -n '__bgo_is first direct' -l ttl -x -d 'Stop it this long after its start, restarts included'
 complete -c bgo -n '__bgo_is first direct' -l until-pid -x -d 'Stop it when this process ends'
-complete -c bgo -n '__bgo_is first direct' -l scope -d 'Put it into a systemd scope of its own, which the end of a login session leaves alone'
 complete -c bgo -n '__bgo_is first direct' -l after -x -d 'Start it only when NAME is ready; several: once for each, or with commas'
 complete -c bgo -n '__bgo_is first direct' -l restart-with-dependency -d 'Restart it with those'
 complete -c bgo -n '__bgo_is first direct' -l settle -x -d 'Report a failure if it ends badly within this time; 0 to not wait'

@@ -13,7 +13,7 @@ bgo export [OPTIONS] <FORMAT> <NAME>...
 /// What is said below the help of `export`.
 pub const NOTES: &str = "\
 What has no counterpart there is a comment in the file and a line on standard error. Variables that look like secrets \
-are left out. Several files on standard output have their names above them: with --output each is a file of its own.";
+are left out. Several files on standard output have their names above them: with --out-dir each is a file of its own.";
 
 // `export`
 #[derive(Debug, Args)]
@@ -30,9 +30,9 @@ pub struct ExportArgs {
     pub all: bool,
     /// Write each file into this folder
     #[arg(short, long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
+    pub out_dir: Option<PathBuf>,
     /// Replace files that are there
-    #[arg(long, requires = "output")]
+    #[arg(long, requires = "out_dir")]
     pub force: bool,
     /// Image of the containers, or of that of NAME (compose, k8s); may be given several times
     #[arg(long, value_name = "[NAME=]IMAGE", value_parser = image)]

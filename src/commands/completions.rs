@@ -139,9 +139,15 @@ fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set())
 }
 
-/// What completes the words behind a verb; nothing does where nobody can know them (a port, a new folder).
+/// What completes the words behind a verb; nothing does where nobody can know them (a port, a new folder), or behind one of
+/// a few words.
 fn takes(verb: &Command) -> Vec<String> {
-    verb.get_positionals().filter_map(values).filter(|takes| !["any", "folder"].contains(&takes.as_str())).collect()
+    let mut takes: Vec<_> = verb.get_positionals().filter_map(values).collect();
+    takes.retain(|takes| !["any", "folder"].contains(&takes.as_str()));
+    if takes.first().is_some_and(|first| first.contains(' ')) {
+        takes.truncate(1);
+    }
+    takes
 }
 
 fn is_repeated(arg: &Arg) -> bool {
@@ -321,6 +327,8 @@ mod tests {
             "READER",
             "REGEX",
             "SETTING",
+            "FORMAT",
+            "[NAME=]IMAGE",
             "NAME… POLICY",
             "SHELL",
             "SIGNAL",

@@ -17,7 +17,7 @@ pub fn run(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<ExitCode> {
     let processes = processes(bgo, args, out)?;
     let exported = export(format, &processes, &options(bgo, args)?)?;
     let texts: Vec<(String, String)> = exported.files.iter().map(|file| (file.name.clone(), render(file))).collect();
-    let written = match &args.output {
+    let written = match &args.out_dir {
         Some(folder) => write_exported(folder, &texts, args.force)?,
         None => Vec::new(),
     };
@@ -29,7 +29,7 @@ pub fn run(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<ExitCode> {
     for note in &exported.notes {
         out.note(&format!("bgo: note: \"{}\": {}", note.process, note.text()));
     }
-    if args.output.is_some() {
+    if args.out_dir.is_some() {
         paths.iter().for_each(|path| out.say(&format!("wrote {path}")));
     } else {
         out.print(&render_all(&texts));

@@ -31,7 +31,7 @@ struct ExportedFile<'a> {
     name: &'a str,
     /// The processes that are in it.
     processes: &'a [String],
-    /// Where it was written; null without --output.
+    /// Where it was written; null without --out-dir.
     path: Option<String>,
     /// What is in it.
     text: &'a str,

@@ -143,12 +143,12 @@ fn project(env: &TestEnv, jobs: &[(&str, &[&str], &str)]) {
     fs::write(env.work().join("bgo.toml"), jobs.iter().map(job).collect::<String>()).unwrap();
 }
 
-/// `export FORMAT ARGS… --output FORMAT`, and the folder.
+/// `export FORMAT ARGS… --out-dir FORMAT`, and the folder.
 #[track_caller]
 fn export(env: &TestEnv, format: &str, args: &[&str]) -> (Outcome, PathBuf) {
     let folder = env.work().join(format);
     let image = if matches!(format, "compose" | "k8s") { vec!["--image", "python:3"] } else { Vec::new() };
-    let output = ["--output", folder.to_str().unwrap()];
+    let output = ["--out-dir", folder.to_str().unwrap()];
     (env.bgo(&[&["export", format], args, &output, &image].concat()).ok(), folder)
 }
 
@@ -397,7 +397,7 @@ fn files_that_are_there_are_not_overwritten_unasked() {
     env.start("web", &["sleep", "300"]);
     env.start("db", &["sleep", "300"]);
     let wrote = "wrote units/db.service\nwrote units/web.service\n";
-    let export = ["export", "systemd", "--all", "--output", "units"];
+    let export = ["export", "systemd", "--all", "--out-dir", "units"];
     env.bgo(&export).ok().says(wrote, "");
     let path = env.work().join("units/web.service");
     let text = fs::read_to_string(&path).unwrap();
@@ -421,7 +421,7 @@ fn files_that_are_there_are_not_overwritten_unasked() {
     assert_eq!((fs::read_to_string(&path).unwrap(), fs::read_to_string(&target).unwrap()), (text, "target".to_owned()));
     let left: Vec<_> = fs::read_dir(env.work().join("units")).unwrap().collect();
     assert_eq!(left.len(), 2, "no temporary file is left");
-    env.bgo(&["export", "systemd", "--all", "--output", "target"]).code(1);
+    env.bgo(&["export", "systemd", "--all", "--out-dir", "target"]).code(1);
 }
 
 #[test]

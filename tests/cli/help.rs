@@ -3,7 +3,7 @@
 use crate::env::TestEnv;
 
 /// Every verb and what it is also called.
-const VERBS: [(&str, &[&str]); 37] = [
+const VERBS: [(&str, &[&str]); 38] = [
     ("start", &["open"]),
     ("run", &[]),
     ("wait", &[]),
@@ -18,6 +18,7 @@ const VERBS: [(&str, &[&str]); 37] = [
     ("follow", &["tail"]),
     ("watch", &[]),
     ("unwatch", &[]),
+    ("export", &[]),
     ("autostart", &[]),
     ("man", &[]),
     ("expect", &[]),
@@ -83,6 +84,7 @@ Commands:
   clean            Forget every process that is not running, logs included
   reap             End what has outlived its lease: --ttl is over, or the process of --until-pid has ended
   doctor           Check everything that bgo keeps and stands on, and mend it
+  export           Take jobs elsewhere: print them as systemd units, a Compose file, a Nomad job or the like
   capabilities     Print what bgo can do, as JSON: commands, effects, errors, states
   schema           Print the JSON Schema of an answer or of a file
   examples         Print commands to try, each of them tested

@@ -87,7 +87,7 @@ bgo autostart uninstall >/dev/null && systemctl --user is-enabled bgo 2>/dev/nul
     let Some(said) = said else { return };
     assert_eq!(
         said,
-        "enabled\ndown: stopped, stopped\nfailed: failed\nup: running in bgo.service, stopped\nactive\n\
+        "enabled\ndown: exited, exited\nfailed: failed\nup: running in bgo.service, exited\nactive\n\
          after a stop: running, running\nnot installed\nthe same processes\n"
     );
 }
