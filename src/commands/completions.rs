@@ -327,6 +327,7 @@ mod tests {
             "READER",
             "REGEX",
             "SETTING",
+            "DRIVER",
             "FORMAT",
             "[NAME=]IMAGE",
             "NAME… POLICY",
