@@ -50,7 +50,8 @@ pub(super) fn processes(patient: &Patient<'_>, found: &mut Found) -> String {
         };
         found.add(Finding::new(CHECK, Severity::Warning, message, hint).of(name));
     }
-    for (name, record) in patient.known() {
+    // Only of these nobody may be able to tell; to look for all would read all of /proc once for each.
+    for (name, record) in patient.known().filter(|(_, record)| record.schema == 0) {
         if let Ok(Orphan::Unproven(pid)) = end::find(record, &patient.bgo.store.logs(name)) {
             let message = format!("pid {pid} may or may not be it: its record, of bgo-cli 0.2.0, proves nothing");
             let hint = format!("if `ps -p {pid}` shows that it is, kill {pid}; then bgo restart {}", name.shell());
