@@ -31,13 +31,13 @@ pub fn owner_of_environment() -> Result<Option<String>> {
 /// Whether `$BGO_NOTIFY` asks for notifications; `false` if it is not set.
 ///
 /// # Errors
-/// It says neither yes (`1`, `true`) nor no (`0`, `false`, nothing).
+/// It says neither yes (`1`, `yes`, `true`, `on`) nor no (`0`, `no`, `false`, `off`, nothing).
 pub(super) fn notify_of_environment() -> Result<bool> {
     let Some(text) = std::env::var_os("BGO_NOTIFY") else { return Ok(false) };
     match text.to_str() {
-        Some("1" | "true") => Ok(true),
-        Some("" | "0" | "false") => Ok(false),
-        _ => Err(Error::new(ErrorKind::Usage, format!("BGO_NOTIFY={:?} is neither 1 nor 0", text.to_string_lossy()))
+        Some("1" | "yes" | "true" | "on") => Ok(true),
+        Some("" | "0" | "no" | "false" | "off") => Ok(false),
+        _ => Err(Error::new(ErrorKind::Usage, format!("BGO_NOTIFY={:?} is neither on nor off", text.to_string_lossy()))
             .hint("unset BGO_NOTIFY, or set it to 1 to hear of failures on the desktop")),
     }
 }

@@ -108,7 +108,7 @@ fn an_end_that_nobody_asked_for_is_told_and_a_good_one_or_a_stop_is_not() {
     let said = env.cmd(&["start", "web", "--", "true"]).var("BGO_NOTIFY", "loud").run();
     said.code(2).says(
         "",
-        "bgo: BGO_NOTIFY=\"loud\" is neither 1 nor 0\nhint: unset BGO_NOTIFY, or set it to 1 to hear of failures on the desktop\n",
+        "bgo: BGO_NOTIFY=\"loud\" is neither on nor off\nhint: unset BGO_NOTIFY, or set it to 1 to hear of failures on the desktop\n",
     );
 }
 
