@@ -38,7 +38,8 @@ pub fn run(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<ExitCode> {
 }
 
 fn options(bgo: &Bgo, args: &ExportArgs) -> Result<Options> {
-    let mut options = Options { system: args.system, images: args.image.clone(), ..Options::default() };
+    let user = ops::invoking_user();
+    let mut options = Options { system: args.system, user, images: args.image.clone(), ..Options::default() };
     if args.driver == Some(NomadDriver::Exec) {
         options.driver = "exec".to_owned();
     }

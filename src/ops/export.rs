@@ -5,6 +5,7 @@
 
 use super::jobs::ProjectFile;
 use super::preflight::{not_runnable, resolve};
+use super::systemd;
 use super::{Bgo, StartRequest};
 use crate::domain::export::Process;
 use crate::domain::jobs::Job;
@@ -30,6 +31,11 @@ pub struct ExportOf {
 
 /// Variables of a shell's own, which say nothing about what it starts.
 const SHELLS_OWN: [&str; 4] = ["_", "OLDPWD", "PWD", "SHLVL"];
+
+/// What the calling user is called, unless it is root.
+pub fn invoking_user() -> Option<String> {
+    (!systemd::is_system()).then(systemd::user)
+}
 
 /// The registered process `name`. Those of the project at `root` go by the names of their jobs.
 ///

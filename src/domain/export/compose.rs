@@ -5,8 +5,12 @@
 
 use super::super::settings::{Autostart, HealthCheck, ReadyWhen, RestartOn, Settings};
 use super::super::signal::Signal;
-use super::job::{Job, Need, Probe, number, span};
+use super::Span;
+use super::job::{Job, KERNEL_LIMIT, Need, Probe, number, span};
 use super::node::{Document, Entry, Fields, File, Node, Syntax, fields, texts};
+
+/// What `--ready-timeout 0` comes to: a year. No period at all would be none.
+const ANY_TIME: Span = Span::secs(8760 * 3600);
 
 /// The file of all `jobs`.
 pub fn file(jobs: &mut [Job<'_>]) -> File {
@@ -31,6 +35,8 @@ fn service(job: &mut Job<'_>) -> Fields {
     let settings = job.settings();
     let mut service = Fields::default();
     service.put("image", plain(&job.image));
+    // Else it would be process 1, which SIGTERM does not end unless it says so, and which has to reap all others.
+    service.put("init", true);
     let mut argv = job.argv.iter().map(|word| plain(word));
     service.put("entrypoint", Node::List(argv.by_ref().take(1).collect()));
     service.put("command", Node::List(argv.collect()));
@@ -51,7 +57,10 @@ fn service(job: &mut Job<'_>) -> Fields {
         service.put("stop_signal", settings.stop_signal.to_string());
     }
     service.put("stop_grace_period", span(settings.stop_timeout));
-    service.put_some("mem_limit", settings.max_rss.map(|size| number(size.0)));
+    if let Some(size) = settings.max_rss {
+        service.put("mem_limit", number(size.0));
+        job.differs("max_rss", KERNEL_LIMIT);
+    }
     if let Some(files) = settings.limit_nofile {
         service.put("ulimits", fields([("nofile", number(files))]));
     }
@@ -113,6 +122,7 @@ fn needs(job: &mut Job<'_>, service: &mut Fields) {
             job.differs("after", why);
         }
         needs.put(&need.id, one);
+        job.differs("after", format!("in a container it is not on localhost: reach it as {}", need.id));
     }
     service.put_full("depends_on", needs);
 }
@@ -150,16 +160,17 @@ fn health(job: &mut Job<'_>, service: &mut Fields) {
         }
     };
     let mut check = fields([("test", test)]);
+    let is_endless = settings.ready_when().is_some() && settings.ready_timeout.0.is_zero();
     if is_health {
         check.put("interval", span(settings.health_interval));
         check.put("retries", i64::from(settings.health_threshold));
-        check.put("start_period", span(settings.health_grace));
+        check.put("start_period", span(if is_endless { ANY_TIME } else { job.grace() }));
         if job.of.restarts {
             job.differs(setting, "Docker tells who is unhealthy, and does not restart it");
         }
     } else {
         check.put("interval", "1s");
-        check.put("start_period", span(settings.ready_timeout));
+        check.put("start_period", span(if is_endless { ANY_TIME } else { settings.ready_timeout }));
     }
     check.put("timeout", span(settings.health_timeout));
     service.put("healthcheck", check);
@@ -190,7 +201,12 @@ fn restart(job: &mut Job<'_>) -> String {
     }
     let tries = |restart: &str| {
         let is_limited = job.of.on_fast_crash == super::FastCrash::Backoff;
-        if is_limited { format!("{restart}:{}", settings.max_fast_crashes) } else { restart.to_owned() }
+        match settings.max_fast_crashes.saturating_sub(1) {
+            _ if !is_limited => restart.to_owned(),
+            // Not `on-failure:0`, which is for ever.
+            0 => "no".to_owned(),
+            retries => format!("{restart}:{retries}"),
+        }
     };
     match job.restart() {
         None => "no".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::super::settings::{NAMES, Settings};
 use super::fates::{FATES, Fate, fate};
+use super::job::KERNEL_LIMIT;
 use super::*;
 use serde_json::{Map as Json, Value, json};
 
@@ -164,8 +165,14 @@ fn nothing_is_dropped_in_silence() {
 
 #[test]
 fn what_is_as_it_always_is_needs_no_note() {
-    for format in [Format::Systemd, Format::Nomad] {
-        assert_eq!(exported(format, process(json!({}))).notes, [], "{}", format.word());
+    // The start limit, the driver and what comes up at login differ for everybody.
+    for (format, differing) in [
+        (Format::Systemd, &["max_fast_crashes", "autostart"][..]),
+        (Format::Nomad, &["command"]),
+        (Format::Launchd, &["stdout"]),
+    ] {
+        let notes = exported(format, process(json!({}))).notes;
+        assert_eq!(notes.iter().map(|note| note.setting).collect::<Vec<_>>(), differing, "{}", format.word());
     }
 }
 
@@ -216,4 +223,156 @@ fn what_ends_by_itself_and_is_needed_by_nobody_is_a_batch_of_nomad() {
     let files = export(Format::Nomad, &[task, process(json!({}))], &Options::default()).unwrap().files;
     let names: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.processes.join(" "))).collect();
     assert_eq!(names, [("bgo.nomad.hcl", "web".to_owned()), ("bgo-batch.nomad.hcl", "task".to_owned())]);
+}
+
+/// What the only file of `exported` says at `path`: keys, or labels of blocks.
+fn at<'e>(exported: &'e Exported, path: &str) -> Option<&'e Node> {
+    let map = &exported.files.first()?.documents.first()?.map;
+    let (mut map, mut found): (&Map, Option<&Node>) = (map, None);
+    for part in path.split('/') {
+        if let Some(Node::Map(inner)) = found {
+            map = inner;
+        }
+        let is_it = |entry: &&Entry| entry.label.as_deref().unwrap_or(&entry.key) == part;
+        found = Some(&map.iter().find(is_it)?.value);
+    }
+    found
+}
+
+fn text(exported: &Exported, path: &str) -> String {
+    match at(exported, path) {
+        None => String::new(),
+        Some(Node::Text(text)) => text.clone(),
+        Some(Node::Number(number)) => number.to_string(),
+        Some(other) => format!("{other:?}"),
+    }
+}
+
+fn why(exported: &Exported, setting: &str) -> Vec<String> {
+    exported.notes.iter().filter(|note| note.setting == setting).map(|note| note.why.clone()).collect()
+}
+
+/// What Nomad refuses a job for: `Task.Validate` and `RestartPolicy.Validate`.
+#[test]
+fn nomad_takes_the_numbers_of_logs_and_restarts() {
+    for settings in [
+        json!({}),
+        json!({"log_max_size": "1G", "log_keep": 9}),
+        json!({"log_max_size": 0}),
+        json!({"restart_limit": "10/1m", "backoff": 10}),
+        json!({"restart_limit": "1000/1s", "backoff": 3600}),
+        json!({"max_fast_crashes": 1}),
+    ] {
+        for on_fast_crash in [FastCrash::Backoff, FastCrash::Retry, FastCrash::Stop] {
+            let web = Process { on_fast_crash, ..process(settings.clone()) };
+            let exported =
+                export(Format::Nomad, &[web, named("db", process(json!({"after": ["web"]})))], &Options::default());
+            let exported = exported.unwrap();
+            let said = |path: &str| text(&exported, &format!("bgo/db/{path}"));
+            let number = |path: &str| said(path).parse::<u64>().ok();
+            let millis = |path: &str| said(path).parse::<Span>().unwrap().0.as_millis();
+            let logs = |task: &str| {
+                let files = number(&format!("{task}/logs/max_files"));
+                // By its own defaults ten files of 10 MiB.
+                files.map_or(100, |files| files * number(&format!("{task}/logs/max_file_size")).unwrap())
+            };
+            let size = number("ephemeral_disk/size").unwrap();
+            assert!(size > logs("web") + logs("db"), "{settings}: {size}");
+            let attempts = number("web/restart/attempts").unwrap();
+            let interval = millis("web/restart/interval");
+            assert!(u128::from(attempts) * millis("web/restart/delay") <= interval && interval >= 5000, "{settings}");
+            let mode = said("web/restart/mode");
+            assert!(mode == "fail" || attempts > 0, "{settings}: {mode} {attempts}");
+        }
+    }
+}
+
+#[test]
+fn what_is_to_end_is_never_the_main_task_of_what_stays() {
+    let steps = |all: &[(&str, bool, &[&str])]| -> String {
+        let one = |(name, oneshot, after): &(&str, bool, &[&str])| Process {
+            restarts: false,
+            ..named(name, process(json!({"oneshot": oneshot, "after": after})))
+        };
+        let all: Vec<Process> = all.iter().map(one).collect();
+        let exported = export(Format::Nomad, &all, &Options::default()).unwrap();
+        assert_eq!(exported.files.len(), 1);
+        let group = &all[all.len() - 1].name;
+        let root = exported.files[0].documents[0].map[0].label.clone().unwrap();
+        let hook = |process: &Process| match text(&exported, &format!("{root}/{group}/{}/lifecycle/hook", process.name))
+        {
+            hook if hook.is_empty() => "main".to_owned(),
+            hook => hook,
+        };
+        format!("{root}: {}", all.iter().map(hook).collect::<Vec<_>>().join(" "))
+    };
+    let (stays, ends) = (false, true);
+    assert_eq!(steps(&[("db", stays, &[]), ("migrate", ends, &["db"])]), "bgo: main poststart");
+    assert_eq!(
+        steps(&[("db", stays, &[]), ("migrate", ends, &["db"]), ("web", stays, &["db", "migrate"])]),
+        "bgo: prestart prestart main"
+    );
+    assert_eq!(
+        steps(&[("db", stays, &[]), ("web", stays, &["db"]), ("seed", ends, &["db"])]),
+        "bgo: prestart main poststart"
+    );
+    assert_eq!(steps(&[("a", stays, &[]), ("b", ends, &["a"]), ("c", ends, &["b"])]), "bgo: main poststart poststart");
+    assert_eq!(steps(&[("a", ends, &[]), ("b", ends, &["a"])]), "bgo-batch: prestart main");
+    // Records can need each other.
+    steps(&[("a", ends, &["b"]), ("b", ends, &["a"])]);
+}
+
+#[test]
+fn a_start_limit_ends_what_crashes_and_not_what_runs_long_enough() {
+    let unit = exported(Format::Systemd, process(json!({})));
+    assert_eq!(text(&unit, "Unit/StartLimitIntervalSec"), "16s");
+    assert_eq!(
+        (text(&unit, "Unit/StartLimitBurst"), text(&unit, "Service/RestartSec")),
+        ("4".to_owned(), "2s".to_owned())
+    );
+    assert_eq!(text(&unit, "Service/RestartSteps"), "", "growing waits would get past the limit");
+    let forever = exported(Format::Systemd, Process { on_fast_crash: FastCrash::Retry, ..process(json!({})) });
+    assert_eq!(text(&forever, "Service/RestartSteps"), "2");
+    let limited = exported(Format::Systemd, process(json!({"restart_limit": "10/1m"})));
+    assert_eq!(text(&limited, "Unit/StartLimitBurst"), "11");
+    for (crashes, restart) in [(4, "on-failure:3"), (1, "no")] {
+        let settings = json!({"restart_on": "on-failure", "max_fast_crashes": crashes});
+        assert_eq!(text(&exported(Format::Compose, process(settings)), "services/web/restart"), restart);
+    }
+}
+
+#[test]
+fn checks_of_health_wait_until_it_has_to_be_ready() {
+    let both = json!({"ready_when_cmd": "true", "health_port": 80, "ready_timeout": 30, "health_grace": 5});
+    let (compose, nomad) = ("services/web/healthcheck/start_period", "bgo/web/web/service/check/check_restart/grace");
+    assert_eq!(text(&exported(Format::Compose, process(both.clone())), compose), "35s");
+    assert_eq!(text(&exported(Format::Nomad, process(both.clone())), nomad), "35s");
+    let pod = format!("{:?}", exported(Format::K8s, process(both)).files);
+    assert!(pod.contains("startupProbe") && pod.contains("Number(30)"), "{pod}");
+    let any_time = process(json!({"ready_when_cmd": "true", "ready_timeout": 0}));
+    assert_eq!(text(&exported(Format::Compose, any_time), compose), "31536000s");
+    let unwatched = Process { restarts: false, ..process(json!({"health_port": 80})) };
+    assert_eq!(text(&exported(Format::Nomad, unwatched), nomad), "", "a check would end it");
+}
+
+#[test]
+fn nobody_becomes_root_unasked() {
+    let system = Options { system: true, user: Some("ada".to_owned()), ..Options::default() };
+    for (format, path) in
+        [(Format::Systemd, "Service/User"), (Format::Launchd, "UserName"), (Format::Nomad, "bgo/web/web/user")]
+    {
+        let user =
+            |settings: Value, options: &Options| text(&export(format, &[process(settings)], options).unwrap(), path);
+        assert_eq!(user(json!({}), &system), "ada");
+        assert_eq!(user(json!({"user": "bob"}), &system), "bob");
+        assert_eq!(user(json!({}), &Options { user: None, ..system.clone() }), "");
+    }
+}
+
+#[test]
+fn what_a_limit_of_memory_does_is_said() {
+    let limited = json!({"max_rss": "500M"});
+    assert_eq!(why(&exported(Format::Systemd, process(limited.clone())), "max_rss"), [KERNEL_LIMIT]);
+    let raw = why(&exported(Format::Nomad, process(limited)), "max_rss");
+    assert_eq!(raw, ["raw_exec only reserves it; --driver exec limits it"]);
 }

@@ -28,7 +28,6 @@ const WATCHER: &str = "a tool such as watchexec in front of the command does it"
 const RANDOM: &str = "the waits between its attempts have no random part";
 const EVERY_END: &str = "it waits after every end, however long it ran";
 const NOTHING_POLLED: &str = "nothing is polled";
-const TIMER: &str = "a timer unit that calls systemctl restart does it";
 const CRON: &str = "a timer of its own (cron, a scheduled job) has to do it";
 const OWN_WAITS: &str = "it has waits of its own between restarts";
 const NO_END: &str = "it never gives up";
@@ -44,6 +43,7 @@ const HOOK: &str = "a script around the command can do it";
 const TELLS: &str = "what watches over the whole (alerts, a monitor) has to tell";
 const DESKTOP: &str = "nothing there tells the desktop";
 const LEASE: &str = "nothing there runs on a lease: remove it when it has done its work";
+const LEASE_TIMER: &str = "RuntimeMaxSec= ends it (without Restart=), or a timer that calls systemctl stop";
 const WORDS: &str = "it has no words to find it by";
 const JOURNAL: &str = "the journal is limited as a whole, in journald.conf; files need logrotate";
 const NEWSYSLOG: &str = "newsyslog rotates files";
@@ -70,7 +70,7 @@ pub const FATES: &[Row] = &[
     ("restart_on", [M, M, M, D, D]),
     ("success_exit", [D, D, D, D, D]),
     ("backoff", [M, M, L(OWN_WAITS), M, L(OWN_WAITS)]),
-    ("backoff_max", [M, L(OWN_WAITS), L(OWN_WAITS), L("the wait stays the same"), L(OWN_WAITS)]),
+    ("backoff_max", [D, L(OWN_WAITS), L(OWN_WAITS), L("the wait stays the same"), L(OWN_WAITS)]),
     (
         "backoff_jitter",
         [L(RANDOM), L(RANDOM), L(RANDOM), L("it has a quarter of the wait as its random part"), L(RANDOM)],
@@ -93,7 +93,7 @@ pub const FATES: &[Row] = &[
             L(NO_READY),
             L("what is not healthy in time just stays so"),
             L("what is not healthy in time just stays so"),
-            L("what is not ready in time gets no requests, and runs on"),
+            D,
         ],
     ),
     ("health_url", [L(NO_CHECK), L(NO_HEALTH), M, D, M]),
@@ -175,7 +175,7 @@ pub const FATES: &[Row] = &[
     ("group", [M, L(WORDS), M, M, M]),
     ("owner", [M, L(WORDS), M, M, M]),
     ("tags", [M, L(WORDS), M, M, M]),
-    ("ttl", [L(TIMER), L(LEASE), L(LEASE), L(LEASE), L(LEASE)]),
+    ("ttl", [L(LEASE_TIMER), L(LEASE), L(LEASE), L(LEASE), L(LEASE)]),
     ("until_pid", all(LEASE)),
     ("interval", all(NOTHING_POLLED)),
     ("min_uptime", [D, L(EVERY_END), L(OWN_WAITS), D, L(OWN_WAITS)]),

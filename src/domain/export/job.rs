@@ -15,6 +15,9 @@ use super::{Format, Node, Note, Options, Process};
 use crate::error::{Error, ErrorKind, Result};
 use std::path::Path;
 
+/// What differs where the kernel limits memory.
+pub const KERNEL_LIMIT: &str = "the kernel ends what gets above it, by SIGKILL, and counts caches and buffers, too";
+
 /// A process and its place in an export.
 #[derive(Debug)]
 pub struct Job<'a> {
@@ -32,8 +35,6 @@ pub struct Job<'a> {
     pub secrets: Vec<String>,
     /// What it needs of what is exported with it.
     pub needs: Vec<Need>,
-    /// Whether something exported needs it.
-    pub is_needed: bool,
     /// The image of its container.
     pub image: String,
     /// What is not as in bgo.
@@ -79,7 +80,6 @@ pub fn prepare<'a>(format: Format, processes: &'a [Process], options: &Options) 
     for (process, id) in processes.iter().zip(&ids) {
         let mut job = one(format, process, id, options)?;
         job.needs = needs(format, process, processes, &ids, &mut job.notes);
-        job.is_needed = processes.iter().any(|other| other.settings.after.contains(&process.name));
         jobs.push(job);
     }
     Ok(jobs)
@@ -104,7 +104,6 @@ fn one<'a>(format: Format, process: &'a Process, id: &str, options: &Options) ->
         env: Vec::new(),
         secrets: Vec::new(),
         needs: Vec::new(),
-        is_needed: false,
         image: image(format, process, options)?,
         notes: Vec::new(),
     };
@@ -288,6 +287,13 @@ impl<'a> Job<'a> {
     pub fn health(&self) -> Option<Probe> {
         let settings = self.settings();
         probe(settings.health_port, settings.health_url.as_deref(), settings.health_cmd.as_deref())
+    }
+
+    /// How long after its start a check of health may fail: until it has to be ready, and its own grace.
+    pub fn grace(&self) -> Span {
+        let settings = self.settings();
+        let ready = settings.ready_when().map_or(Span::secs(0), |_| settings.ready_timeout);
+        Span(ready.0.saturating_add(settings.health_grace.0))
     }
 
     /// The ports that it listens on, as far as its checks tell.

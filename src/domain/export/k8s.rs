@@ -3,8 +3,8 @@
 //! Why it exists: see the parent. Invariants: what is to end is a Job, all else a Deployment of one pod, of which there are
 //! never two at once; a `$` is what it is, never the beginning of a variable; no secret is in a manifest.
 
-use super::super::settings::{Autostart, Settings};
-use super::job::{Job, Probe, is_local, number, secs};
+use super::super::settings::{Autostart, OnReadyTimeout, Settings};
+use super::job::{Job, KERNEL_LIMIT, Probe, is_local, number, secs};
 use super::node::{Document, Fields, File, Node, Syntax, fields};
 
 /// The manifests of `job`.
@@ -13,6 +13,8 @@ pub fn file(job: &mut Job<'_>) -> File {
     if job.settings().oneshot {
         pod.put("restartPolicy", if job.of.restarts { "OnFailure" } else { "Never" });
     }
+    // The variables would be such as API_PORT, which the program may take for its own.
+    pod.put("enableServiceLinks", false);
     let container = container(job);
     pod.put("containers", Node::List(vec![container.into()]));
     order(job);
@@ -58,7 +60,8 @@ impl From<Vec<Node>> for Node {
 fn to_stay(job: &mut Job<'_>, template: Fields) -> Fields {
     let settings = job.settings();
     if !job.of.restarts {
-        job.differs("restart", "a Deployment restarts what ends, in any case");
+        let what = if job.health().is_some() { ", and what is not well" } else { "" };
+        job.differs("restart", format!("a Deployment restarts what ends{what}, in any case"));
     } else if settings.restart_on != Settings::default().restart_on {
         job.differs("restart_on", "a Deployment restarts what ends, in any case");
     }
@@ -78,12 +81,6 @@ fn to_stay(job: &mut Job<'_>, template: Fields) -> Fields {
     let selector = fields([("matchLabels", fields([("app", job.id.as_str().into())]).into())]);
     let mut spec = fields([("replicas", i64::from(is_started).into()), ("selector", selector.into())]);
     spec.put("strategy", fields([("type", "Recreate".into())]));
-    if job.ready().is_some() && !settings.ready_timeout.0.is_zero() {
-        spec.put("progressDeadlineSeconds", secs(settings.ready_timeout).max(1));
-    }
-    if settings.ready_timeout != Settings::default().ready_timeout {
-        job.differs("ready_timeout", "a roll-out that takes longer has failed, and goes on");
-    }
     spec.put("template", template);
     spec
 }
@@ -111,6 +108,8 @@ fn order(job: &mut Job<'_>) {
     if !job.needs.is_empty() {
         let why = "all are started at once: an init container that waits for what it needs can hold it back";
         job.lost("after", why);
+        let needs: Vec<&str> = job.needs.iter().map(|need| need.id.as_str()).collect();
+        job.differs("after", format!("in a pod it is not on localhost: reach it by its Service: {}", needs.join(", ")));
     }
 }
 
@@ -139,7 +138,18 @@ fn container(job: &mut Job<'_>) -> Fields {
         let mut check = check(&probe);
         check.put("periodSeconds", 1_i64);
         check.put("timeoutSeconds", secs(settings.health_timeout).max(1));
+        // No other check begins before the first success of this one.
+        let is_kept = settings.on_ready_timeout == OnReadyTimeout::Keep || settings.ready_timeout.0.is_zero();
+        let tries = if is_kept { i64::from(i32::MAX) } else { secs(settings.ready_timeout).max(1) };
+        let mut first = check.clone();
+        first.put("failureThreshold", tries);
+        container.put("startupProbe", first);
         container.put("readinessProbe", check);
+        if !is_kept && settings.ready_timeout != Settings::default().ready_timeout {
+            job.differs("ready_timeout", "what is not ready by then is ended and started again");
+        }
+    } else if settings.ready_when().is_some() && settings.ready_timeout != Settings::default().ready_timeout {
+        job.lost("ready_timeout", "the check that it is for has none");
     }
     if let Some(probe) = job.health() {
         let mut check = check(&probe);
@@ -150,6 +160,7 @@ fn container(job: &mut Job<'_>) -> Fields {
         container.put("livenessProbe", check);
     }
     if let Some(size) = settings.max_rss {
+        job.differs("max_rss", KERNEL_LIMIT);
         let limits = fields([("limits", fields([("memory", size.0.to_string().into())]).into())]);
         container.put("resources", limits);
     }

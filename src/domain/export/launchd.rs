@@ -17,7 +17,7 @@ pub fn file(job: &mut Job<'_>, options: &Options) -> File {
     match &settings.user {
         Some(user) if options.system => list.put("UserName", user.as_str()),
         Some(_) => job.lost("user", "agents of a user run as that user: --system makes daemons with UserName"),
-        None if options.system => job.differs("user", "it runs as root: add UserName"),
+        None if options.system => list.put_some("UserName", options.user.as_deref()),
         None => {}
     }
     list.put("ProgramArguments", texts(job.argv.iter().cloned()));
@@ -66,9 +66,13 @@ fn keep_alive(job: &mut Job<'_>, is_started: bool, list: &mut Fields) {
     let Some(ends) = job.restart() else { return };
     match ends {
         RestartOn::Always if is_started => list.put("KeepAlive", true),
-        // By itself `true` would start it, too.
+        // By themselves `true` and SuccessfulExit would start it, too.
         RestartOn::Always => list.put("KeepAlive", fields([("AfterInitialDemand", true.into())])),
-        RestartOn::OnFailure => list.put("KeepAlive", fields([("SuccessfulExit", false.into())])),
+        RestartOn::OnFailure => {
+            let mut when = fields([("SuccessfulExit", false.into())]);
+            when.put_some("AfterInitialDemand", (!is_started).then_some(true));
+            list.put("KeepAlive", when);
+        }
     }
     if job.settings().success_exit.0 != [0] {
         job.lost("success_exit", "0 alone is success");

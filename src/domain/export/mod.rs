@@ -126,6 +126,8 @@ impl Process {
 pub struct Options {
     /// For the whole machine instead of one user (systemd, launchd).
     pub system: bool,
+    /// As whom what names no user is to run where the other side runs as root; nobody if that is root itself.
+    pub user: Option<String>,
     /// What all of them together are called. Default `bgo`.
     pub name: String,
     /// The task driver of Nomad. Default `raw_exec`.
@@ -136,7 +138,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { system: false, name: "bgo".to_owned(), driver: "raw_exec".to_owned(), images: Vec::new() }
+        let (name, driver) = ("bgo".to_owned(), "raw_exec".to_owned());
+        Options { system: false, user: None, name, driver, images: Vec::new() }
     }
 }
 

@@ -2,23 +2,32 @@
 //!
 //! Why it exists: see the parent. Invariants: what runs on stays in one job of type service, what is to end and nobody
 //! needs in another of type batch, as the type is that of a job; what belongs together by `after` is one group, so that
-//! it is on one machine, as it was.
+//! it is on one machine, as it was. A group has a main task, and none of them is to end: with its main tasks a group ends.
 //!
 //! A task's folder, mask and priority are set by a shell in front of the command: not all versions and drivers know them.
 
-use super::super::settings::{Autostart, RestartOn};
+use super::super::settings::{Autostart, RestartOn, Settings};
 use super::super::signal::Signal;
 use super::super::spec::FastCrash;
-use super::job::{Job, Probe, is_local, number, span};
+use super::job::{Job, KERNEL_LIMIT, Probe, is_local, number, span};
 use super::names::names;
 use super::node::{Document, Entry, Fields, File, Map, Syntax, fields, texts};
 use super::{Format, Options, Span};
 use std::time::Duration;
 
+const REPLACED: &str = "Nomad replaces a ${…} that is the name of a variable of the task or of the node when it runs";
+
 /// The files of all `jobs`.
 pub fn files(jobs: &mut [Job<'_>], options: &Options) -> Vec<File> {
+    if options.driver == "raw_exec"
+        && let Some(first) = jobs.first_mut()
+    {
+        let why =
+            "raw_exec is off unless the client's configuration has plugin \"raw_exec\" { config { enabled = true } }";
+        first.differs("command", why);
+    }
     let groups = groups(jobs);
-    let is_batch = |jobs: &[Job<'_>], group: &Vec<usize>| group.len() == 1 && jobs[group[0]].settings().oneshot;
+    let is_batch = |jobs: &[Job<'_>], group: &Vec<usize>| group.iter().all(|&index| jobs[index].settings().oneshot);
     let name = names(Format::Nomad, &[&options.name]).concat();
     let mut files = Vec::new();
     for (name, kind, wants_batch) in [(name.clone(), "service", false), (format!("{name}-batch"), "batch", true)] {
@@ -69,6 +78,9 @@ fn group(jobs: &mut [Job<'_>], members: &[usize], options: &Options) -> Fields {
     let mut ports: Vec<u16> = members.iter().flat_map(|&index| jobs[index].ports()).collect();
     ports.sort_unstable();
     ports.dedup();
+    // Nomad refuses a task whose logs may fill the disk of the group.
+    let disk = members.iter().map(|&index| log_mib(jobs[index].settings())).fold(100, u64::saturating_add);
+    group.put("ephemeral_disk", fields([("size", number(disk))]));
     if !ports.is_empty() {
         let mut network = Fields::default();
         for port in ports {
@@ -76,26 +88,82 @@ fn group(jobs: &mut [Job<'_>], members: &[usize], options: &Options) -> Fields {
         }
         group.put("network", network);
     }
+    let staying = staying(jobs, members);
     for &index in members {
+        let step = match is_needed(jobs, &staying, &jobs[index]) {
+            true => Step::First,
+            false if staying.contains(&index) => Step::Main,
+            false => Step::Last,
+        };
         let job = &mut jobs[index];
-        let task = task(job, options);
+        if members.len() > 1 && job.restart().is_none() {
+            let end = if job.settings().oneshot { "failure" } else { "end" };
+            job.differs("restart", format!("its {end} ends the whole group"));
+        }
+        let task = task(job, step, options);
         group.block("task", &job.id, job.comments(), task);
     }
     group
 }
 
-fn task(job: &mut Job<'_>, options: &Options) -> Fields {
+/// When a task runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Before those that need it.
+    First,
+    /// The group lives as long as it.
+    Main,
+    /// When the main tasks have started.
+    Last,
+}
+
+/// Those of `members` that stay, and what they need, by whatever is between them; if all are to end, all of them.
+fn staying(jobs: &[Job<'_>], members: &[usize]) -> Vec<usize> {
+    let mut staying: Vec<usize> = members.iter().copied().filter(|&index| !jobs[index].settings().oneshot).collect();
+    if staying.is_empty() {
+        return members.to_vec();
+    }
+    while let Some(&more) =
+        members.iter().find(|index| !staying.contains(index) && is_needed(jobs, &staying, &jobs[**index]))
+    {
+        staying.push(more);
+    }
+    staying
+}
+
+fn is_needed(jobs: &[Job<'_>], by: &[usize], job: &Job<'_>) -> bool {
+    by.iter().any(|&other| jobs[other].needs.iter().any(|need| need.id == job.id))
+}
+
+/// How much the logs of a task may take, in MiB, by those limits that are written or Nomad's own.
+fn log_mib(settings: &Settings) -> u64 {
+    match settings.log_max_size.0 {
+        0 => 100,
+        size => size.div_ceil(1 << 20).saturating_mul(u64::from(settings.log_keep) + 1),
+    }
+}
+
+fn task(job: &mut Job<'_>, step: Step, options: &Options) -> Fields {
     let settings = job.settings();
     let mut task = fields([("driver", options.driver.as_str().into())]);
-    task.put_some("user", settings.user.clone());
-    lifecycle(job, &mut task);
+    // As whom the agent runs (mostly root) is no matter of the process.
+    let is_raw = options.driver == "raw_exec";
+    task.put_some("user", settings.user.clone().or_else(|| options.user.clone().filter(|_| is_raw)));
+    lifecycle(job, step, &mut task);
     task.put("config", command(job));
     variables(job, &mut task);
     if let Some(size) = settings.max_rss {
         task.put("resources", fields([("memory", number(size.0.div_ceil(1 << 20).max(10)))]));
+        job.differs(
+            "max_rss",
+            if is_raw { "raw_exec only reserves it; --driver exec limits it" } else { KERNEL_LIMIT },
+        );
     }
     task.put("restart", restart(job));
     task.put("kill_timeout", span(settings.stop_timeout));
+    if settings.stop_timeout > Span::secs(30) {
+        job.differs("stop_timeout", "the client caps it at its max_kill_timeout, which is 30s unless it is configured");
+    }
     if settings.stop_signal != Signal::TERM {
         task.put("kill_signal", settings.stop_signal.to_string());
     }
@@ -114,16 +182,18 @@ fn task(job: &mut Job<'_>, options: &Options) -> Fields {
     task
 }
 
-fn lifecycle(job: &mut Job<'_>, task: &mut Fields) {
-    if job.is_needed {
+fn lifecycle(job: &mut Job<'_>, step: Step, task: &mut Fields) {
+    let hook = match step {
+        Step::First => Some("prestart"),
+        Step::Main => None,
+        Step::Last => Some("poststart"),
+    };
+    if let Some(hook) = hook {
         let is_long = !job.settings().oneshot;
-        task.put("lifecycle", fields([("hook", "prestart".into()), ("sidecar", is_long.into())]));
-        if !job.needs.is_empty() {
-            job.differs(
-                "after",
-                "what is needed starts at once with what that needs: tasks have one step before others",
-            );
-        }
+        task.put("lifecycle", fields([("hook", hook.into()), ("sidecar", is_long.into())]));
+    }
+    if step == Step::First && !job.needs.is_empty() {
+        job.differs("after", "what is needed starts at once with what that needs: tasks have one step before others");
     } else if job.needs.iter().any(|need| !need.is_oneshot) {
         job.differs("after", "it starts when what it needs has started, ready or not");
     }
@@ -145,8 +215,8 @@ fn command(job: &mut Job<'_>) -> Fields {
     script.push_str("\"$@\"");
     let arguments = ["-c", &script, &job.cwd].into_iter().chain(job.argv.iter().map(String::as_str));
     let config = fields([("command", "/bin/sh".into()), ("args", texts(arguments))]);
-    if job.argv.iter().any(|word| word.contains("${")) {
-        job.differs("command", "Nomad replaces a ${…} that is the name of a variable of the task or of the node");
+    if job.argv.iter().chain([&job.cwd]).any(|word| word.contains("${")) {
+        job.differs("command", REPLACED);
     }
     config
 }
@@ -157,6 +227,9 @@ fn variables(job: &mut Job<'_>, task: &mut Fields) {
         if name.contains('.') || name.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
             job.lost("env", format!("{name}: left out, as it is no name in HCL"));
         } else {
+            if value.contains("${") {
+                job.differs("env", REPLACED);
+            }
             variables.put(&name, value);
         }
     }
@@ -191,7 +264,9 @@ fn restart(job: &mut Job<'_>) -> Fields {
         (None, _) => {
             let crashes = settings.max_fast_crashes;
             let each = settings.backoff.0.saturating_add(job.of.min_uptime.0);
-            (crashes.saturating_sub(1), Span(each.saturating_mul(crashes)))
+            // Nomad refuses to go on for ever by attempts of none.
+            let least = u32::from(job.of.on_fast_crash == FastCrash::Retry);
+            (crashes.saturating_sub(1).max(least), Span(each.saturating_mul(crashes)))
         }
     };
     if job.of.on_fast_crash == FastCrash::Stop && settings.restart_limit.is_none() {
@@ -200,7 +275,12 @@ fn restart(job: &mut Job<'_>) -> Fields {
     // Nomad takes no interval of less than five seconds.
     let within = within.max(Span::secs(5));
     let for_ever = settings.restart_limit.is_none() && job.of.on_fast_crash == FastCrash::Retry;
-    let wait = settings.backoff.max(Span(Duration::from_millis(1)));
+    // Nor as many attempts as do not fit into the interval with their waits.
+    let longest = Span(within.0 / attempts.max(1));
+    if settings.backoff > longest {
+        job.differs("backoff", format!("its waits have to fit into the interval: {}", span(longest)));
+    }
+    let wait = settings.backoff.min(longest).max(Span(Duration::from_millis(1)));
     fields([
         ("attempts", i64::from(attempts).into()),
         ("interval", span(within).into()),
@@ -231,9 +311,9 @@ fn services(job: &mut Job<'_>, task: &mut Fields) {
         // Nomad takes no interval of less than a second.
         check.put("interval", span(interval.max(Span::secs(1))));
         check.put("timeout", span(settings.health_timeout.max(Span::secs(1))));
-        if name == "health" {
-            let limits =
-                [("limit", i64::from(settings.health_threshold).into()), ("grace", span(settings.health_grace).into())];
+        // It ends what is not well, which bgo does only where that is restarted.
+        if name == "health" && job.of.restarts {
+            let limits = [("limit", i64::from(settings.health_threshold).into()), ("grace", span(job.grace()).into())];
             check.put("check_restart", fields(limits));
         }
         if let Some((_, checks)) = by_port.iter_mut().find(|(of, _)| *of == port) {

@@ -6,14 +6,20 @@
 use super::super::settings::{Autostart, RestartOn, Settings};
 use super::super::signal::Signal;
 use super::super::spec::FastCrash;
-use super::job::{Job, Probe, number, shell, span};
+use super::job::{Job, KERNEL_LIMIT, Probe, number, shell, span};
 use super::node::{Document, Fields, File, Node, Syntax, texts};
 use super::{Options, Span};
 use crate::error::{Error, ErrorKind, Result};
-use std::time::Duration;
 
-/// Tries `$0` until it succeeds. A unit that comes after this one waits for that: it is not started before.
-const UNTIL: &str = "until sh -c \"$0\"; do sleep 0.2; done";
+/// Tries `$0` until it succeeds. A unit that comes after this one waits for that: it is not started before. systemd waits
+/// for it even when the process is dead, so it has to look; not by kill -0, which other users' processes refuse.
+const UNTIL: &str = "until sh -c \"$0\"; do test -d /proc/\"$MAINPID\" || exit 1; sleep 0.2; done";
+
+/// The same for the URL `$0`, each try as long as `$1`, in seconds.
+const UNTIL_ANSWERED: &str = "until curl -fsS -o /dev/null --max-time \"$1\" \"$0\"; \
+                              do test -d /proc/\"$MAINPID\" || exit 1; sleep 0.2; done";
+
+const BY_HAND: &str = "restarts by systemctl count, too; systemctl reset-failed forgets them";
 
 /// The signals that systemd takes for a good end unless it is told otherwise.
 const GOOD_SIGNALS: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE];
@@ -27,6 +33,7 @@ pub fn file(job: &mut Job<'_>, options: &Options) -> Result<File> {
     let mut service = Fields::default();
     kind(job, &mut service);
     surroundings(job, options, &mut service);
+    gate(job, options, &mut service);
     service.put("ExecStart", command(job)?);
     readiness(job, &mut service);
     if let Some(hook) = &job.settings().on_exit {
@@ -49,7 +56,7 @@ pub fn file(job: &mut Job<'_>, options: &Options) -> Result<File> {
         install.put("WantedBy", target);
         map.push(("Install", install));
     }
-    if job.settings().autostart == Autostart::Always {
+    if job.settings().autostart == Autostart::UnlessStopped {
         job.differs("autostart", "what is enabled starts with each boot or login; what was stopped, too");
     }
     let mut sections = Fields::default();
@@ -66,12 +73,12 @@ fn unit(job: &mut Job<'_>) -> Fields {
     if !units.is_empty() {
         let units = units.join(" ");
         unit.put("After", units.as_str());
-        unit.put("Requires", units.as_str());
         if job.settings().restart_with_dependency {
+            unit.put("Requires", units.as_str());
             unit.put("PartOf", units);
         } else {
-            let why = "by Requires= it is also stopped and restarted with what it needs; Wants= would start it without";
-            job.differs("after", why);
+            // Requires= would stop and restart it with what it needs.
+            unit.put("Wants", units);
         }
     }
     if let Some((interval, burst)) = start_limit(job) {
@@ -83,25 +90,44 @@ fn unit(job: &mut Job<'_>) -> Fields {
     unit
 }
 
+/// Not before all that it needs is there: by Wants= and After= alone it would be started, too, when that has failed.
+fn gate(job: &Job<'_>, options: &Options, service: &mut Fields) {
+    if job.settings().restart_with_dependency {
+        return;
+    }
+    let manager = if options.system { "" } else { " --user" };
+    let script = format!("exec systemctl{manager} is-active --quiet \"$0\"");
+    for need in &job.needs {
+        // One line for each: of several it would be enough for is-active that one is.
+        service.put("ExecStartPre", shell(&script, &[format!("{}.service", need.id).as_str()]));
+    }
+}
+
 /// Within which time how many starts are allowed, so that it is given up where bgo would.
 fn start_limit(job: &mut Job<'_>) -> Option<(String, Option<u32>)> {
     job.restart()?;
     let (settings, process) = (job.settings(), job.of);
     if let Some(limit) = settings.restart_limit {
-        return Some((span(limit.within), Some(limit.count)));
+        if process.on_fast_crash == FastCrash::Backoff {
+            job.differs("max_fast_crashes", "--restart-limit is the only limit there: there is one for both");
+        }
+        job.differs("restart_limit", BY_HAND);
+        // The first start is counted, too.
+        return Some((span(limit.within), Some(limit.count.saturating_add(1))));
     }
     match process.on_fast_crash {
         FastCrash::Retry => Some(("0".to_owned(), None)),
         // Whoever is back within this time has crashed fast.
         FastCrash::Stop => Some((span(process.min_uptime), Some(1))),
         FastCrash::Backoff => {
+            job.differs("max_fast_crashes", BY_HAND);
+            if settings.backoff_max != Settings::default().backoff_max {
+                job.lost("backoff_max", "growing waits would get past the start limit; --on-fast-crash retry has none");
+            }
+            // Exactly this long take as many starts of what runs just long enough, as the wait stays the same.
             let crashes = settings.max_fast_crashes;
-            let wait = |n: u32| settings.backoff.0.saturating_mul(1 << n.min(31)).min(settings.backoff_max.0);
-            // Beyond a hundred they are all the longest.
-            let waits: Duration = (0..crashes.min(100)).map(wait).sum();
-            let rest = settings.backoff_max.0.saturating_mul(crashes.saturating_sub(100));
-            let runs = process.min_uptime.0.saturating_mul(crashes);
-            Some((span(Span(waits.saturating_add(rest).saturating_add(runs))), Some(crashes)))
+            let each = settings.backoff.0.saturating_add(process.min_uptime.0);
+            Some((span(Span(each.saturating_mul(crashes))), Some(crashes)))
         }
     }
 }
@@ -128,7 +154,7 @@ fn surroundings(job: &mut Job<'_>, options: &Options, service: &mut Fields) {
     match &settings.user {
         Some(user) if options.system => service.put("User", user.as_str()),
         Some(_) => job.lost("user", "units of a user run as that user: --system makes units with User="),
-        None if options.system => job.differs("user", "it runs as root: add User="),
+        None if options.system => service.put_some("User", options.user.as_deref()),
         None => {}
     }
     service.put("WorkingDirectory", path(&job.cwd));
@@ -144,6 +170,12 @@ fn surroundings(job: &mut Job<'_>, options: &Options, service: &mut Fields) {
     if !files.is_empty() && !job.env.is_empty() {
         job.differs("env_file", "there the files are stronger than -e");
     }
+    if !files.is_empty() {
+        job.differs(
+            "env_file",
+            "lines with export, and comments behind values, are read otherwise there: look it over",
+        );
+    }
     for file in files {
         // The name is a pattern.
         let plain = |c: char| if "*?[\\".contains(c) { format!("\\{c}") } else { c.to_string() };
@@ -152,7 +184,10 @@ fn surroundings(job: &mut Job<'_>, options: &Options, service: &mut Fields) {
     service.put_some("UMask", settings.umask.map(|mask| format!("{:04o}", mask.0)));
     service.put_some("Nice", settings.nice.map(|nice| Node::Number(nice.into())));
     service.put_some("LimitNOFILE", settings.limit_nofile.map(number));
-    service.put_some("MemoryMax", settings.max_rss.map(|size| number(size.0)));
+    if let Some(size) = settings.max_rss {
+        service.put("MemoryMax", number(size.0));
+        job.differs("max_rss", KERNEL_LIMIT);
+    }
 }
 
 /// A path as a line takes it: what ends in a blank or a backslash would be read as less, or as more.
@@ -182,8 +217,7 @@ fn readiness(job: &mut Job<'_>, service: &mut Fields) {
         Some(Probe::Cmd(cmd)) => Some(shell(UNTIL, &[cmd.as_str()])),
         Some(Probe::Url(_, url)) => {
             job.differs("ready_when_url", "it is looked at by curl, which has to be there");
-            let get = "until curl -fsS -o /dev/null --max-time \"$1\" \"$0\"; do sleep 0.2; done";
-            Some(shell(get, &[url.as_str(), longest.trim_end_matches(|c: char| !c.is_ascii_digit())]))
+            Some(shell(UNTIL_ANSWERED, &[url.as_str(), longest.trim_end_matches(|c: char| !c.is_ascii_digit())]))
         }
         Some(Probe::Port(port)) => {
             job.differs("ready_when_port", "it is looked at by bash, whoever listens there");
@@ -223,7 +257,8 @@ fn restarts(job: &mut Job<'_>, service: &mut Fields) {
         } else {
             service.put("RestartSec", span(settings.backoff));
             let doublings = doublings(settings);
-            if doublings > 0 {
+            let is_steady = job.of.on_fast_crash == FastCrash::Backoff && settings.restart_limit.is_none();
+            if doublings > 0 && !is_steady {
                 service.put("RestartSteps", doublings);
                 service.put("RestartMaxDelaySec", span(settings.backoff_max));
             }
