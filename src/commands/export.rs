@@ -6,8 +6,8 @@ use crate::cli::{ExportArgs, NomadDriver};
 use crate::domain::export::{Format, Options, Process, export};
 use crate::domain::name::Name;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
-use crate::ops::{self, Bgo, ExportOf, job_to_export, jobs_to_export, process_to_export, write_exported};
-use crate::view::export::{render, render_all};
+use crate::ops::{self, Bgo, ExportOf, ToWrite, job_to_export, jobs_to_export, process_to_export, write_exported};
+use crate::view::export::{next_step, render, render_all};
 use crate::view::json_export;
 
 /// Prints or writes processes as another supervisor describes them.
@@ -16,11 +16,14 @@ pub fn run(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<ExitCode> {
     check(args, format)?;
     let processes = processes(bgo, args, out)?;
     let exported = export(format, &processes, &options(bgo, args)?)?;
-    let texts: Vec<(String, String)> = exported.files.iter().map(|file| (file.name.clone(), render(file))).collect();
+    let files = exported.files.iter();
+    let files = files.map(|file| ToWrite { name: file.name.clone(), text: render(file), is_private: file.is_private });
+    let files: Vec<ToWrite> = files.collect();
     let written = match &args.out_dir {
-        Some(folder) => write_exported(folder, &texts, args.force)?,
+        Some(folder) => write_exported(folder, &files, args.force)?,
         None => Vec::new(),
     };
+    let texts: Vec<(String, String)> = files.into_iter().map(|file| (file.name, file.text)).collect();
     let paths: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
     if out.is_json() {
         out.document(json_export::exported(format, &exported, &texts, &paths));
@@ -29,8 +32,9 @@ pub fn run(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<ExitCode> {
     for note in &exported.notes {
         out.note(&format!("bgo: note: \"{}\": {}", note.process, note.text()));
     }
-    if args.out_dir.is_some() {
+    if let Some(folder) = &args.out_dir {
         paths.iter().for_each(|path| out.say(&format!("wrote {path}")));
+        out.note(&format!("hint: {}", next_step(format, args.system, &folder.display().to_string(), &paths)));
     } else {
         out.print(&render_all(&texts));
     }
@@ -39,7 +43,9 @@ pub fn run(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<ExitCode> {
 
 fn options(bgo: &Bgo, args: &ExportArgs) -> Result<Options> {
     let user = ops::invoking_user();
-    let mut options = Options { system: args.system, user, images: args.image.clone(), ..Options::default() };
+    let is_systemd = args.format.format() == Format::Systemd;
+    let units = if is_systemd { ops::distribution_units(args.system) } else { Vec::new() };
+    let mut options = Options { system: args.system, user, units, images: args.image.clone(), ..Options::default() };
     if args.driver == Some(NomadDriver::Exec) {
         options.driver = "exec".to_owned();
     }

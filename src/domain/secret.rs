@@ -1,4 +1,4 @@
-//! Which values of an environment are secrets.
+//! Which values of an environment, and what of a command, are secrets.
 //!
 //! Why it exists: an environment is looked at on shared screens and pasted into issues. Invariant: what looks like a
 //! secret is taken for one; a name that is hidden without need costs a `--show`, one that is shown costs a password.
@@ -52,6 +52,38 @@ pub fn masked(name: &Raw, value: &Raw) -> Option<Raw> {
     }
     let shown = without_passwords(text);
     (shown != text).then(|| Raw::from(shown))
+}
+
+/// Whether there is what looks like a secret in what was typed: the words of a command, a line of a shell, a URL.
+pub fn is_typed<'t>(texts: impl IntoIterator<Item = &'t str>) -> bool {
+    // Whether the word before is the name of a secret, whose value is the next: `--password x`, `Authorization: x`.
+    let mut is_named = false;
+    for text in texts {
+        let bytes = text.as_bytes();
+        if bytes.windows(PEM.len()).any(|part| part == PEM) || without_passwords(bytes) != bytes {
+            return true;
+        }
+        let words = text.split(|c: char| c.is_whitespace() || "\"'`?&;(){},".contains(c));
+        for word in words.filter(|word| !word.is_empty()) {
+            let is_scheme = ["Basic", "Bearer"].iter().any(|scheme| scheme.eq_ignore_ascii_case(word));
+            if is_named && is_scheme {
+                continue;
+            }
+            let (name, value) = word.split_once(['=', ':']).unwrap_or((word, ""));
+            let is_secret =
+                name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) && is_secret_name(name);
+            if is_named && is_value(word) || is_secret && is_value(value) {
+                return true;
+            }
+            is_named = is_secret && value.is_empty() && (word.starts_with('-') || word.len() > name.len());
+        }
+    }
+    false
+}
+
+/// Not a flag, a variable, or a file.
+fn is_value(word: &str) -> bool {
+    !word.is_empty() && !word.starts_with(['-', '$', '/', '~', '<', '>', '|', '=', ':'])
 }
 
 const PEM: &[u8] = b"PRIVATE KEY-----";
@@ -129,6 +161,35 @@ mod tests {
             assert_eq!(masked(&name.into(), &"x".into()), None, "{name}");
         }
         assert_eq!(masked(&"TOKEN".into(), &"".into()), None, "there is nothing to hide");
+    }
+
+    #[test]
+    fn what_is_typed_tells_secrets() {
+        for words in [
+            &["--password=hunter2"][..],
+            &["--password", "hunter2"],
+            &["-Dapi.key=x"],
+            &["psql", "postgres://u:p@h/db"],
+            &["curl -H 'Authorization: Bearer abc' http://h"],
+            &["curl -H X-Api-Key:abc http://h"],
+            &["http://h/health?a=1&token=abc"],
+            &["PGPASSWORD=x pg_isready"],
+            &["-----BEGIN PRIVATE KEY-----"],
+        ] {
+            assert!(is_typed(words.iter().copied()), "{words:?}");
+        }
+        for words in [
+            &["python3", "-m", "http.server", "8080"][..],
+            &["--password=$PASSWORD", "--token"],
+            &["--password", "--verbose"],
+            &["curl -H \"Authorization: Bearer $TOKEN\" http://h/x?a=1"],
+            &["--tls-key=/etc/tls.pem", "--key", "/etc/tls.pem", "--password-file", "~/x"],
+            &["token", "list"],
+            &["sh", "-c", "echo $A; exec sleep 60"],
+            &[],
+        ] {
+            assert!(!is_typed(words.iter().copied()), "{words:?}");
+        }
     }
 
     #[test]

@@ -13,11 +13,13 @@ use crate::domain::name::Name;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Record, Watch};
 use crate::domain::settings::{Restart, Settings};
+use crate::domain::state::State;
 use crate::error::{Error, ErrorKind, Result, describe};
 use crate::store::{Environment, temporary_path};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// What of a process is to go along.
@@ -35,6 +37,14 @@ const SHELLS_OWN: [&str; 4] = ["_", "OLDPWD", "PWD", "SHLVL"];
 /// What the calling user is called, unless it is root.
 pub fn invoking_user() -> Option<String> {
     (!systemd::is_system()).then(systemd::user)
+}
+
+/// The units of systemd that come with the machine, of the system or of its users.
+pub fn distribution_units(system: bool) -> Vec<String> {
+    let kind = if system { "system" } else { "user" };
+    let folders = ["/usr/lib/systemd", "/lib/systemd"].map(|folder| Path::new(folder).join(kind));
+    let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// The registered process `name`. Those of the project at `root` go by the names of their jobs.
@@ -64,6 +74,7 @@ pub fn process_to_export(bgo: &Bgo, name: &Name, root: Option<&Path>, of: Export
         on_fast_crash: watch.on_fast_crash,
         interval: watch.interval,
         allocated_port: record.allocated_port,
+        is_detached: record.state == State::Detached,
         ..Process::new(&own, record.command, record.cwd, record.spec)
     })
 }
@@ -136,23 +147,40 @@ fn variables(captured: Vec<(Raw, Raw)>, set: Vec<(Raw, Raw)>) -> Vec<(Raw, Raw)>
     captured.chain(set).collect()
 }
 
-/// Writes files (name and text) into `folder`, which is made if it is not there. What is there as it should be stays.
+/// A file to write.
+#[derive(Clone, Debug)]
+pub struct ToWrite {
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+    /// Whether it is for the eyes of its owner alone.
+    pub is_private: bool,
+}
+
+/// Writes files into `folder`, which is made if it is not there. What is there as it should be stays.
 ///
 /// # Errors
 /// One is there, with another content, and `force` is not given; a file cannot be written.
-pub fn write_exported(folder: &Path, files: &[(String, String)], force: bool) -> Result<Vec<PathBuf>> {
+pub fn write_exported(folder: &Path, files: &[ToWrite], force: bool) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).map_err(|e| cannot(folder, &e))?;
-    let paths: Vec<PathBuf> = files.iter().map(|(name, _)| folder.join(name)).collect();
+    let paths: Vec<PathBuf> = files.iter().map(|file| folder.join(&file.name)).collect();
     let is_same = |path: &Path, text: &str| {
         fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() == text.len() as u64)
             && fs::read(path).is_ok_and(|bytes| bytes == text.as_bytes())
     };
     let in_the_way = |path: &PathBuf, text: &str| path.symlink_metadata().is_ok() && !is_same(path, text);
-    if !force && let Some((path, _)) = paths.iter().zip(files).find(|(path, (_, text))| in_the_way(path, text)) {
+    if !force && let Some((path, _)) = paths.iter().zip(files).find(|(path, file)| in_the_way(path, &file.text)) {
         return Err(exists(path));
     }
-    for (path, (_, text)) in paths.iter().zip(files).filter(|(path, (_, text))| !is_same(path, text)) {
-        write(path, text, force).map_err(|e| match e.kind() {
+    for (path, file) in paths.iter().zip(files) {
+        let is_same = is_same(path, &file.text);
+        if is_same && !(file.is_private && is_open(path)) {
+            continue;
+        }
+        // The same again, for fewer eyes, is no conflict.
+        let force = force || is_same;
+        write(path, file, force).map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists if !force => exists(path),
             _ => cannot(path, &e),
         })?;
@@ -160,12 +188,18 @@ pub fn write_exported(folder: &Path, files: &[(String, String)], force: bool) ->
     Ok(paths)
 }
 
+/// Whether others than its owner may read the file.
+fn is_open(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|there| there.permissions().mode() & 0o077 != 0)
+}
+
 /// At once, so that there is never half a file. A link that is there is replaced, not followed.
-fn write(path: &Path, text: &str, force: bool) -> io::Result<()> {
+fn write(path: &Path, file: &ToWrite, force: bool) -> io::Result<()> {
     let temporary = temporary_path(path);
     let _ = fs::remove_file(&temporary);
-    let mut file = File::options().write(true).create_new(true).open(&temporary)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let mode = if file.is_private { 0o600 } else { 0o666 };
+    let mut opened = File::options().write(true).create_new(true).mode(mode).open(&temporary)?;
+    let written = opened.write_all(file.text.as_bytes()).and_then(|()| opened.sync_all());
     let placed = written.and_then(|()| match fs::hard_link(&temporary, path) {
         // Unlike a rename a link never replaces what somebody has put there meanwhile; some file systems have none.
         Err(e) if force || e.kind() != io::ErrorKind::AlreadyExists => fs::rename(&temporary, path),

@@ -59,7 +59,10 @@ pub use dependencies::{
     AFTER_TIMEOUT, await_dependencies, check_after, needed_first, restart_order, running_dependents, stop_order,
 };
 pub use environment::{CapturedEnvironment, ProcessEnvironment, captured_environment, environment};
-pub use export::{ExportOf, invoking_user, job_to_export, jobs_to_export, process_to_export, write_exported};
+pub use export::{
+    ExportOf, ToWrite, distribution_units, invoking_user, job_to_export, jobs_to_export, process_to_export,
+    write_exported,
+};
 pub use fetch::{Fetched, fetch};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
 pub use lease::{ReapRequest, Reaped, ReapedBy, reap};

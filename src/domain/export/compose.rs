@@ -23,7 +23,7 @@ pub fn file(jobs: &mut [Job<'_>]) -> File {
     let mut map = Fields::default();
     map.put("services", Node::Map(services));
     let documents = vec![Document { comments: Vec::new(), map: map.0 }];
-    File { name: "compose.yaml".to_owned(), syntax: Syntax::Yaml, processes, documents }
+    File { name: "compose.yaml".to_owned(), syntax: Syntax::Yaml, processes, is_private: false, documents }
 }
 
 /// A text in which nothing is a variable of Compose's.

@@ -5,7 +5,7 @@
 
 use super::super::duration::Span;
 use super::super::raw::Raw;
-use super::super::secret::masked;
+use super::super::secret::{is_typed, masked};
 use super::super::settings::{RestartOn, Settings};
 use super::super::url::Url;
 use super::fates::{Fate, fate, given};
@@ -35,6 +35,10 @@ pub struct Job<'a> {
     pub secrets: Vec<String>,
     /// What it needs of what is exported with it.
     pub needs: Vec<Need>,
+    /// What it needs and is not exported, as it would be called.
+    pub missing: Vec<String>,
+    /// Whether what is written of it holds what looks like a secret.
+    pub is_private: bool,
     /// The image of its container.
     pub image: String,
     /// What is not as in bgo.
@@ -79,7 +83,7 @@ pub fn prepare<'a>(format: Format, processes: &'a [Process], options: &Options) 
     let mut jobs = Vec::new();
     for (process, id) in processes.iter().zip(&ids) {
         let mut job = one(format, process, id, options)?;
-        job.needs = needs(format, process, processes, &ids, &mut job.notes);
+        find_needs(&mut job, processes, &ids);
         jobs.push(job);
     }
     Ok(jobs)
@@ -104,10 +108,19 @@ fn one<'a>(format: Format, process: &'a Process, id: &str, options: &Options) ->
         env: Vec::new(),
         secrets: Vec::new(),
         needs: Vec::new(),
+        missing: Vec::new(),
+        is_private: false,
         image: image(format, process, options)?,
         notes: Vec::new(),
     };
     job.take_variables();
+    job.look_for_secrets();
+    if process.is_detached {
+        job.differs(
+            "command",
+            "it goes on in the background: there its supervisor takes it for ended; keep it in front",
+        );
+    }
     for path in
         [&process.settings.stdout, &process.settings.stderr].into_iter().flatten().chain(&process.settings.env_file)
     {
@@ -167,24 +180,23 @@ fn is_no_xml(c: char) -> bool {
     matches!(c, '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}') && !matches!(c, '\t' | '\n' | '\r')
 }
 
-/// What `process` needs of what is exported.
-fn needs(format: Format, process: &Process, all: &[Process], ids: &[String], notes: &mut Vec<Note>) -> Vec<Need> {
-    let mut needs = Vec::new();
-    for name in &process.settings.after {
+/// What the process of `job` needs.
+fn find_needs(job: &mut Job<'_>, all: &[Process], ids: &[String]) {
+    let format = job.format;
+    for name in &job.of.settings.after {
         let Some(index) = all.iter().position(|other| other.name == *name) else {
             if !matches!(fate(format, "after"), Fate::Lost(_)) {
-                let why = format!("\"{name}\" is not exported with it: name it, too");
-                notes.push(Note { process: process.name.clone(), setting: "after", is_mapped: false, why });
+                job.note("after", format == Format::Systemd, format!("\"{name}\" is left out: name it, too"));
             }
+            job.missing.extend(names(format, &[name]));
             continue;
         };
         let settings = &all[index].settings;
         let checks = [&settings.ready_when_url, &settings.ready_when_cmd, &settings.health_url, &settings.health_cmd];
         let is_checked =
             checks.into_iter().any(Option::is_some) || settings.ready_when_port.or(settings.health_port).is_some();
-        needs.push(Need { id: ids[index].clone(), is_oneshot: settings.oneshot, is_checked });
+        job.needs.push(Need { id: ids[index].clone(), is_oneshot: settings.oneshot, is_checked });
     }
-    needs
 }
 
 impl<'a> Job<'a> {
@@ -251,6 +263,35 @@ impl<'a> Job<'a> {
                 (None, Ok(text)) => self.env.push((name, text.to_owned())),
                 (None, Err(_)) => self.lost("env", format!("{name}: left out, as its value is not UTF-8")),
             }
+        }
+    }
+
+    /// Secrets that are no variables cannot be left out.
+    fn look_for_secrets(&mut self) {
+        let settings = self.settings();
+        let texts = [
+            ("on_exit", &settings.on_exit),
+            ("on_ready", &settings.on_ready),
+            ("ready_when_cmd", &settings.ready_when_cmd),
+            ("ready_when_url", &settings.ready_when_url),
+            ("health_cmd", &settings.health_cmd),
+            ("health_url", &settings.health_url),
+        ];
+        let is_written = |setting: &str| !matches!(fate(self.format, setting), Fate::Lost(_));
+        let typed = texts.into_iter().filter(|(setting, _)| is_written(setting));
+        let mut found: Vec<&'static str> = typed
+            .filter(|(_, text)| text.as_deref().is_some_and(|text| is_typed([text])))
+            .map(|(setting, _)| setting)
+            .collect();
+        if is_typed(self.argv.iter().map(String::as_str)) {
+            found.insert(0, "command");
+        }
+        self.is_private = !found.is_empty();
+        for setting in found {
+            self.differs(
+                setting,
+                "there is what looks like a secret in it: the file is for its owner alone (mode 600)",
+            );
         }
     }
 

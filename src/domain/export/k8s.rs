@@ -47,7 +47,7 @@ pub fn file(job: &mut Job<'_>) -> File {
         documents.push(Document { comments: Vec::new(), map: head("v1", "Service", metadata, fields(spec)) });
     }
     let name = format!("{}.yaml", job.id);
-    File { name, syntax: Syntax::Yaml, processes: vec![job.of.name.clone()], documents }
+    File { name, syntax: Syntax::Yaml, processes: vec![job.of.name.clone()], is_private: false, documents }
 }
 
 impl From<Vec<Node>> for Node {

@@ -49,7 +49,13 @@ pub fn file(job: &mut Job<'_>, options: &Options) -> File {
     }
     let document = Document { comments: job.comments(), map: list.0 };
     let name = format!("{label}.plist");
-    File { name, syntax: Syntax::Plist, processes: vec![job.of.name.clone()], documents: vec![document] }
+    File {
+        name,
+        syntax: Syntax::Plist,
+        processes: vec![job.of.name.clone()],
+        is_private: false,
+        documents: vec![document],
+    }
 }
 
 fn variables(job: &mut Job<'_>, list: &mut Fields) {

@@ -97,6 +97,8 @@ pub struct Process {
     pub interval: Span,
     /// The port that it was given.
     pub allocated_port: Option<u16>,
+    /// Whether its command has ended, and what it has started goes on.
+    pub is_detached: bool,
     /// How it is supervised.
     pub settings: Settings,
 }
@@ -116,6 +118,7 @@ impl Process {
             on_fast_crash: FastCrash::default(),
             interval: INTERVAL,
             allocated_port: None,
+            is_detached: false,
             settings,
         }
     }
@@ -128,6 +131,8 @@ pub struct Options {
     pub system: bool,
     /// As whom what names no user is to run where the other side runs as root; nobody if that is root itself.
     pub user: Option<String>,
+    /// Names of units that the distribution has (systemd).
+    pub units: Vec<String>,
     /// What all of them together are called. Default `bgo`.
     pub name: String,
     /// The task driver of Nomad. Default `raw_exec`.
@@ -139,7 +144,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         let (name, driver) = ("bgo".to_owned(), "raw_exec".to_owned());
-        Options { system: false, user: None, name, driver, images: Vec::new() }
+        Options { system: false, user: None, units: Vec::new(), name, driver, images: Vec::new() }
     }
 }
 
@@ -184,13 +189,17 @@ pub struct Exported {
 /// Something of a process cannot be written down in this format; an image is missing.
 pub fn export(format: Format, processes: &[Process], options: &Options) -> Result<Exported> {
     let mut jobs = job::prepare(format, processes, options)?;
-    let files = match format {
+    let mut files: Vec<File> = match format {
         Format::Systemd => jobs.iter_mut().map(|job| systemd::file(job, options)).collect::<Result<_>>()?,
         Format::Launchd => jobs.iter_mut().map(|job| launchd::file(job, options)).collect(),
         Format::K8s => jobs.iter_mut().map(k8s::file).collect(),
         Format::Compose => vec![compose::file(&mut jobs)],
         Format::Nomad => nomad::files(&mut jobs, options),
     };
+    for file in &mut files {
+        let is_in = |job: &Job<'_>| job.is_private && file.processes.contains(&job.of.name);
+        file.is_private = jobs.iter().any(is_in);
+    }
     let notes = jobs.into_iter().flat_map(|job: Job<'_>| job.notes).collect();
     Ok(Exported { files, notes })
 }

@@ -67,6 +67,8 @@ pub struct File {
     pub syntax: Syntax,
     /// The processes in it.
     pub processes: Vec<String>,
+    /// Whether it is for the eyes of its owner alone.
+    pub is_private: bool,
     /// What is in it.
     pub documents: Vec<Document>,
 }

@@ -46,7 +46,13 @@ pub fn files(jobs: &mut [Job<'_>], options: &Options) -> Vec<File> {
         let mut map = Fields::default();
         map.block("job", &name, Vec::new(), job);
         let documents = vec![Document { comments: Vec::new(), map: map.0 }];
-        files.push(File { name: format!("{name}.nomad.hcl"), syntax: Syntax::Hcl, processes, documents });
+        files.push(File {
+            name: format!("{name}.nomad.hcl"),
+            syntax: Syntax::Hcl,
+            processes,
+            is_private: false,
+            documents,
+        });
     }
     files
 }

@@ -29,6 +29,10 @@ const GOOD_SIGNALS: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc:
 /// # Errors
 /// There is no way to write its program down.
 pub fn file(job: &mut Job<'_>, options: &Options) -> Result<File> {
+    let name = format!("{}.service", job.id);
+    if options.units.contains(&name) {
+        job.differs("name", format!("this machine has another {name}, which this one would replace"));
+    }
     let unit = unit(job);
     let mut service = Fields::default();
     kind(job, &mut service);
@@ -61,18 +65,27 @@ pub fn file(job: &mut Job<'_>, options: &Options) -> Result<File> {
     }
     let mut sections = Fields::default();
     map.into_iter().for_each(|(name, fields)| sections.put(name, fields));
-    let name = format!("{}.service", job.id);
     let document = Document { comments: job.comments(), map: sections.0 };
-    Ok(File { name, syntax: Syntax::Unit, processes: vec![job.of.name.clone()], documents: vec![document] })
+    Ok(File {
+        name,
+        syntax: Syntax::Unit,
+        processes: vec![job.of.name.clone()],
+        is_private: false,
+        documents: vec![document],
+    })
 }
 
 fn unit(job: &mut Job<'_>) -> Fields {
     let mut unit = Fields::default();
     unit.put("Description", job.of.name.as_str());
-    let units: Vec<String> = job.needs.iter().map(|need| format!("{}.service", need.id)).collect();
+    let unit_of = |id: &String| format!("{id}.service");
+    let units: Vec<String> = job.needs.iter().map(|need| unit_of(&need.id)).collect();
+    let all: Vec<String> = units.iter().cloned().chain(job.missing.iter().map(unit_of)).collect();
+    if !all.is_empty() {
+        unit.put("After", all.join(" "));
+    }
     if !units.is_empty() {
         let units = units.join(" ");
-        unit.put("After", units.as_str());
         if job.settings().restart_with_dependency {
             unit.put("Requires", units.as_str());
             unit.put("PartOf", units);

@@ -8,7 +8,8 @@ mod plist;
 mod unit;
 mod yaml;
 
-use crate::domain::export::{Document, File, Syntax};
+use super::text::quote;
+use crate::domain::export::{Document, File, Format, Syntax};
 
 /// The text of a file.
 pub fn render(file: &File) -> String {
@@ -38,6 +39,35 @@ pub fn render_all(files: &[(String, String)]) -> String {
         }
     });
     headed.collect::<Vec<_>>().join("\n")
+}
+
+/// What to type once the files at `paths` are in `folder`.
+pub fn next_step(format: Format, system: bool, folder: &str, paths: &[String]) -> String {
+    let each = |before: &str| paths.iter().map(|path| format!("{before}{}", quote(path))).collect::<Vec<_>>();
+    let all = each("").join(" ");
+    match format {
+        Format::Systemd => {
+            let (made, sudo, user, to) = match system {
+                true => ("", "sudo ", "", "/etc/systemd/system"),
+                false => ("mkdir -p ~/.config/systemd/user && ", "", " --user", "~/.config/systemd/user"),
+            };
+            let names: Vec<String> =
+                paths.iter().filter_map(|path| Some(quote(path.rsplit('/').next()?).into_owned())).collect();
+            let names = names.join(" ");
+            let ctl = format!("{sudo}systemctl{user}");
+            format!("{made}{sudo}cp {all} {to} && {ctl} daemon-reload && {ctl} enable --now {names}")
+        }
+        Format::Launchd => {
+            let (sudo, to, domain) = match system {
+                true => ("sudo ", "/Library/LaunchDaemons", "system"),
+                false => ("", "~/Library/LaunchAgents", "gui/$(id -u)"),
+            };
+            format!("{sudo}cp {all} {to}, and for each: {sudo}launchctl bootstrap {domain} FILE")
+        }
+        Format::Compose => format!("docker compose -f {all} up --wait"),
+        Format::Nomad => each("nomad job run ").join(" && "),
+        Format::K8s => format!("kubectl apply -f {}", quote(folder)),
+    }
 }
 
 /// Comments as lines that begin with `#`, at some depth.
