@@ -61,6 +61,11 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example("status", "all processes as JSON, one object each", &["bgo start web -- sleep 60", "bgo status --json"]),
     example(
+        "export",
+        "describe a process as a unit of systemd",
+        &["bgo start web -- sleep 60", "bgo export systemd web", "bgo export systemd web --out-dir units"],
+    ),
+    example(
         "logs",
         "the last lines of the output",
         &["bgo run --name job -- sh -c 'echo one; echo two'", "bgo logs job -n 1"],

@@ -84,7 +84,7 @@ fn processes(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<Vec<Process>>
         let names = ops::names(bgo)?;
         if names.is_empty() {
             return Err(Error::new(ErrorKind::NotFound, "nothing is registered")
-                .hint("bgo export --project takes the jobs of a bgo.toml, started or not"));
+                .hint("bgo export --project takes the jobs of a bgo.toml, started or not; NAME takes one of them"));
         }
         return listed(names);
     }

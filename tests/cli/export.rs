@@ -8,6 +8,7 @@ use crate::json::Known;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -194,7 +195,13 @@ fn odd_programs_folders_and_names_are_written_so_that_they_are_found() {
     let (_, out) = export(&env, "systemd", &["--project"]);
     let (complaints, said) = verify(&env, &out, "--user");
     assert_eq!(complaints, [""; 0]);
-    assert_eq!(commands(&said)[1], ["/bin/sh", "-c", "exec \"$0\" \"$@\"", program, "$a"]);
+    let run = commands(&said);
+    for expected in [
+        &["/bin/sh", "-c", "exec \"$0\" \"$@\"", program, "$a"][..],
+        &["/bin/sh", "-c", "exec systemctl --user is-active --quiet \"$0\"", "my\\x20app\\x401.service"],
+    ] {
+        assert!(run.iter().any(|command| command == expected), "{expected:?}: {run:?}");
+    }
     assert!(said.contains(&format!("WorkingDirectory: {cwd}\n")), "{said}");
     assert!(said.contains(&format!("{cwd}/out %n \n")) || said.contains("out %n"), "{said}");
     let units: Vec<String> =
@@ -260,12 +267,13 @@ fn systemd_takes_the_units_of_a_project_that_never_ran() {
         let (complaints, said) = verify(&env, &folder, manager);
         assert_eq!(complaints, [""; 0]);
         assert!(said.contains("Requires: db.service") && said.contains("PartOf: task.service"), "{said}");
+        assert!(said.contains("Wants: db.service") && said.contains(" is-active --quiet "), "{said}");
         assert!(done.stderr.contains("bgo: note: \"web\": --health-url has no counterpart: "), "{}", done.stderr);
         let web = fs::read_to_string(folder.join("web.service")).unwrap();
         let words = [
             "After=db.service task.service",
             "StartLimitIntervalSec=60s",
-            "StartLimitBurst=5",
+            "StartLimitBurst=6",
             "Type=exec",
             "Restart=on-failure",
             "KillSignal=SIGINT",
@@ -313,7 +321,7 @@ fn the_other_formats_are_as_their_schemas_say() {
     assert_eq!(web["depends_on"]["db"], json!({"condition": "service_healthy", "restart": true}));
     assert_eq!(web["depends_on"]["task"]["condition"], "service_completed_successfully");
     assert_eq!(web["healthcheck"]["test"], json!(["CMD", "curl", "-fsS", "http://localhost:8080/health?x=1"]));
-    assert_eq!((&web["restart"], &web["stop_signal"]), (&json!("on-failure:4"), &json!("SIGINT")));
+    assert_eq!((&web["restart"], &web["stop_signal"]), (&json!("on-failure:3"), &json!("SIGINT")));
     assert_eq!((&web["stop_grace_period"], &web["ulimits"]["nofile"]), (&json!("1500ms"), &json!(4096)));
     assert_eq!(compose["db"]["env"], json!({"A": "1", "DB_PASSWORD": null}));
     assert_eq!(compose["db"]["whole"]["mem_limit"], 500 << 20);
@@ -398,11 +406,15 @@ fn files_that_are_there_are_not_overwritten_unasked() {
     env.start("db", &["sleep", "300"]);
     let wrote = "wrote units/db.service\nwrote units/web.service\n";
     let export = ["export", "systemd", "--all", "--out-dir", "units"];
-    env.bgo(&export).ok().says(wrote, "");
+    let done = env.bgo(&export).ok();
+    assert_eq!(done.stdout, wrote);
+    let next = "hint: mkdir -p ~/.config/systemd/user && cp units/db.service units/web.service ~/.config/systemd/user && \
+                systemctl --user daemon-reload && systemctl --user enable --now db.service web.service\n";
+    assert!(done.stderr.ends_with(next), "{}", done.stderr);
     let path = env.work().join("units/web.service");
     let text = fs::read_to_string(&path).unwrap();
     // The same again is no conflict.
-    env.bgo(&export).ok().says(wrote, "");
+    assert_eq!(env.bgo(&export).ok().stdout, wrote);
     fs::write(&path, "mine").unwrap();
     fs::remove_file(env.work().join("units/db.service")).unwrap();
     let refused = "bgo: units/web.service is there already: it says something else; nothing was written\n\
@@ -422,6 +434,27 @@ fn files_that_are_there_are_not_overwritten_unasked() {
     let left: Vec<_> = fs::read_dir(env.work().join("units")).unwrap().collect();
     assert_eq!(left.len(), 2, "no temporary file is left");
     env.bgo(&["export", "systemd", "--all", "--out-dir", "target"]).code(1);
+}
+
+#[test]
+fn files_with_secrets_are_for_their_owner_alone() {
+    let env = TestEnv::new();
+    env.bgo(&["start", "db", "--", "sleep", "300"]).ok();
+    let hook = "curl -H 'Authorization: Bearer geheim' http://localhost/";
+    env.bgo(&["start", "web", "--on-exit", hook, "--", "sh", "-c", "exec sleep 300", "--password=geheim"]).ok();
+    let export = ["export", "systemd", "--all", "--out-dir", "units"];
+    let mode = |name: &str| fs::metadata(env.work().join("units").join(name)).unwrap().permissions().mode() & 0o777;
+    let done = env.bgo(&export).ok();
+    let notes = "bgo: note: \"web\": command: there is what looks like a secret in it: the file is for its owner alone (mode 600)\n\
+                 bgo: note: \"web\": --on-exit: there is what";
+    assert!(done.stderr.contains(notes) && !done.stderr.contains("geheim"), "{}", done.stderr);
+    assert_eq!((mode("web.service"), mode("db.service") & 0o400), (0o600, 0o400));
+    assert_ne!(mode("db.service"), 0o600);
+    // As it was written by an older bgo.
+    let path = env.work().join("units/web.service");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    env.bgo(&export).ok();
+    assert_eq!(mode("web.service"), 0o600);
 }
 
 #[test]

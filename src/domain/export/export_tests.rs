@@ -376,3 +376,24 @@ fn what_a_limit_of_memory_does_is_said() {
     let raw = why(&exported(Format::Nomad, process(limited)), "max_rss");
     assert_eq!(raw, ["raw_exec only reserves it; --driver exec limits it"]);
 }
+
+#[test]
+fn what_is_in_the_way_of_a_unit_is_said() {
+    let detached = Process { is_detached: true, ..process(json!({"after": ["db", "my cache"]})) };
+    let options = Options { units: vec!["web.service".to_owned()], ..Options::default() };
+    let unit = export(Format::Systemd, &[detached], &options).unwrap();
+    assert_eq!(text(&unit, "Unit/After"), "db.service my\\x20cache.service");
+    assert_eq!((text(&unit, "Unit/Wants"), text(&unit, "Service/ExecStartPre")), (String::new(), String::new()));
+    assert_eq!(why(&unit, "after")[0], "\"db\" is left out: name it, too");
+    assert!(why(&unit, "command")[0].starts_with("it goes on in the background"));
+    assert_eq!(why(&unit, "name"), ["this machine has another web.service, which this one would replace"]);
+}
+
+#[test]
+fn launchd_starts_nothing_that_is_not_to_start() {
+    let never = json!({"autostart": "never", "restart_on": "on-failure"});
+    let list = exported(Format::Launchd, process(never));
+    assert_eq!(at(&list, "KeepAlive/AfterInitialDemand"), Some(&Node::Yes(true)));
+    assert_eq!(at(&list, "KeepAlive/SuccessfulExit"), Some(&Node::Yes(false)));
+    assert_eq!(at(&list, "RunAtLoad"), Some(&Node::Yes(false)));
+}
