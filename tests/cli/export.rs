@@ -445,7 +445,7 @@ fn files_with_secrets_are_for_their_owner_alone() {
     let export = ["export", "systemd", "--all", "--out-dir", "units"];
     let mode = |name: &str| fs::metadata(env.work().join("units").join(name)).unwrap().permissions().mode() & 0o777;
     let done = env.bgo(&export).ok();
-    let notes = "bgo: note: \"web\": command: there is what looks like a secret in it: the file is for its owner alone (mode 600)\n\
+    let notes = "bgo: note: \"web\": command: there is what looks like a secret in it: --out-dir writes a file for its owner alone (mode 600)\n\
                  bgo: note: \"web\": --on-exit: there is what";
     assert!(done.stderr.contains(notes) && !done.stderr.contains("geheim"), "{}", done.stderr);
     assert_eq!((mode("web.service"), mode("db.service") & 0o400), (0o600, 0o400));

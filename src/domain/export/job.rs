@@ -290,7 +290,7 @@ impl<'a> Job<'a> {
         for setting in found {
             self.differs(
                 setting,
-                "there is what looks like a secret in it: the file is for its owner alone (mode 600)",
+                "there is what looks like a secret in it: --out-dir writes a file for its owner alone (mode 600)",
             );
         }
     }

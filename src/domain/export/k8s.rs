@@ -109,7 +109,7 @@ fn order(job: &mut Job<'_>) {
         let why = "all are started at once: an init container that waits for what it needs can hold it back";
         job.lost("after", why);
         let needs: Vec<&str> = job.needs.iter().map(|need| need.id.as_str()).collect();
-        job.differs("after", format!("in a pod it is not on localhost: reach it by its Service: {}", needs.join(", ")));
+        job.differs("after", format!("in a pod it is not on localhost: reach it by a Service: {}", needs.join(", ")));
     }
 }
 

@@ -131,7 +131,10 @@ fn start_limit(job: &mut Job<'_>) -> Option<(String, Option<u32>)> {
     match process.on_fast_crash {
         FastCrash::Retry => Some(("0".to_owned(), None)),
         // Whoever is back within this time has crashed fast.
-        FastCrash::Stop => Some((span(process.min_uptime), Some(1))),
+        FastCrash::Stop => {
+            job.differs("on_fast_crash", BY_HAND);
+            Some((span(process.min_uptime), Some(1)))
+        }
         FastCrash::Backoff => {
             job.differs("max_fast_crashes", BY_HAND);
             if settings.backoff_max != Settings::default().backoff_max {
