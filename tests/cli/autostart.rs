@@ -254,7 +254,8 @@ fn where_systemd_cannot_be_reached_it_is_told_why_and_cron_does_it() {
     let said = cmd(&["install"]).code(1);
     assert!(said.stderr.contains("there is nothing here that could run bgo at login: "), "{}", said.stderr);
     assert!(
-        said.stderr.contains("crontab: it is not on PATH; and no desktop\nhint: put `bgo resurrect`"),
+        said.stderr.contains("crontab: it is not on PATH; and no desktop\nhint: ")
+            && said.stderr.contains("; or put `bgo resurrect`"),
         "{}",
         said.stderr
     );
@@ -293,6 +294,10 @@ fn of_a_crontab_only_our_line_is_touched() {
     assert_eq!((user.told().contains("crontab -\n"), fs::read(&tab).unwrap() == line), (false, true));
     user.run(&["uninstall"]).ok().says("removed the line of bgo from your crontab\n", "");
     assert!(!tab.exists(), "there was none before");
+    // One of somebody's own that does the same is told of.
+    user.put(&tab, "@reboot /opt/bgo resurrect\n");
+    let said = user.run(&["install"]).ok();
+    assert!(said.stderr.contains("note: your crontab has another: `@reboot /opt/bgo resurrect`"), "{}", said.stderr);
     let others = b"MAILTO=me\n\n# caf\xe9 % \\%\n0 5 * * *\tbackup\r\n".to_vec();
     user.put(&tab, &others);
     user.run(&["install"]).ok();
@@ -393,13 +398,15 @@ fn what_cannot_be_looked_at_is_not_taken_for_nothing() {
     fake("echo 'crontab: Permission denied' >&2; exit 1;");
     let said = user.run(&["status"]).code(1).stdout;
     assert!(
-        said.contains("cron     unknown: crontab\nwarning: cannot read your crontab: crontab: Permission denied; "),
+        said.contains(
+            "cron     unknown: crontab\nwarning: whether crontab runs bgo cannot be told: cannot read your crontab: "
+        ),
         "{said}"
     );
     assert_eq!(user.run(&["status", "--json"]).code(1).json()["places"][0]["state"], "unknown");
     user.told();
     let doctor = user.bgo(&["doctor"]).run().ok().stdout;
-    assert!(doctor.contains("warning autostart\n    cannot read your crontab"), "{doctor}");
+    assert!(doctor.contains("warning autostart\n    whether crontab runs bgo cannot be told: "), "{doctor}");
     assert_eq!(user.told().matches("crontab -l").count(), 1, "it is asked once");
     let said = user.run(&["uninstall"]).code(1);
     assert!(

@@ -293,7 +293,7 @@ fn what_cannot_be_brought_back_is_not_said_to_be() {
     let (cwd, env_file) = (folder.display().to_string(), file.display().to_string());
     env.start_with(&["--cwd", &cwd], "a", &["sleep", "300"]);
     env.start_with(&["--env-file", &env_file], "b", &["sleep", "300"]);
-    env.start_with(&["--autostart", "never"], "c", &["sleep", "300"]);
+    env.start_with(&["-w", "--autostart", "never"], "c", &["sleep", "300"]);
     env.start("d", &["sleep", "300"]);
     env.start("e", &["sleep", "300"]);
     for name in ["a", "b", "c", "d", "e"] {
@@ -301,8 +301,13 @@ fn what_cannot_be_brought_back_is_not_said_to_be() {
         kill9(sidecar);
         kill9(pid);
         wait_until("it to be gone", || !alive(pid) && !alive(sidecar));
-        env.edit_record(name, |record| record["identity"]["boot_id"] = json!("another"));
+        env.edit_record(name, |record| {
+            record["identity"]["boot_id"] = json!("another");
+            record["sidecar"]["boot_id"] = json!("another");
+        });
     }
+    let status = env.bgo(&["status"]).stdout;
+    assert!(!status.contains("dead"), "{status}");
     fs::remove_dir(&folder).unwrap();
     fs::remove_file(&file).unwrap();
     let seen = found(&env, &[], "processes");

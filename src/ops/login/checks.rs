@@ -102,7 +102,7 @@ fn wrong(entry: &Entry, right: Option<&str>, runs: bool) -> Option<Finding> {
     match &entry.state {
         EntryState::Nothing => None,
         EntryState::Unknown(why) => {
-            let message = format!("{why}; whether it runs bgo cannot be told");
+            let message = format!("whether {target} runs bgo cannot be told: {why}");
             add(Severity::Warning, message, String::new())
         }
         EntryState::Foreign => add(Severity::Warning, format!("{target} is not ours"), "look at it".to_owned()),

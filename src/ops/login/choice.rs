@@ -82,12 +82,13 @@ fn choose() -> Result<(Method, String)> {
     if cfg!(target_os = "macos") {
         return Ok((Method::Launchd, "this is macOS".to_owned()));
     }
-    let why_not = match reach_systemd() {
+    let (why_not, hint) = match reach_systemd() {
         Ok(_) if systemd::is_system() => return Ok((Method::Systemd, "systemd runs this machine".to_owned())),
         Ok(_) => return Ok((Method::Systemd, "your systemd manager runs here".to_owned())),
-        Err(_) if systemd::obstacle().is_none() && !systemd::is_booted() => "it did not start this machine".to_owned(),
-        Err(e) if e.hint.is_empty() => e.message(),
-        Err(e) => format!("{} ({})", e.message(), e.hint),
+        Err(_) if systemd::obstacle().is_none() && !systemd::is_booted() => {
+            ("it did not start this machine".to_owned(), String::new())
+        }
+        Err(e) => (e.message(), if e.hint.is_empty() { e.hint } else { format!("{}; or ", e.hint) }),
     };
     let why_not_cron = match Tool::need("crontab").and_then(|tool| crontab(&tool)) {
         Ok(_) => return Ok((Method::Cron, format!("there is a crontab, and systemd is no way: {why_not}"))),
@@ -99,8 +100,8 @@ fn choose() -> Result<(Method, String)> {
         return Ok((Method::Xdg, why));
     }
     Err(Error::new(ErrorKind::Io, "there is nothing here that could run bgo at login")
-        .because(format!("{why_not}; {why_not_cron}; and no desktop"))
-        .hint("put `bgo resurrect` into ~/.profile, or choose one with --method"))
+        .because(format!("systemd: {why_not}; {why_not_cron}; and no desktop"))
+        .hint(format!("{hint}put `bgo resurrect` into ~/.profile, or choose one with --method")))
 }
 
 /// The path of this binary to be written down: the one by which it is found on PATH, for that is a link or a file that

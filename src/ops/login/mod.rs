@@ -75,6 +75,10 @@ pub fn install(plan: &Plan, force: bool) -> Result<Installed> {
             if !force && before.is_edited() {
                 return Err(sealed::not_ours("the line of bgo in your crontab", "written"));
             }
+            notes.extend(before.other().map(|line| {
+                let message = format!("your crontab has another: `{line}`");
+                Finding::new(CHECK, Severity::Note, message, "crontab -e removes it: one is enough")
+            }));
             let after = before.with(&plan.text);
             if after != before {
                 set_crontab(&tool, &after)?;
