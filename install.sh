@@ -347,8 +347,10 @@ install_manual() {
   cause=$("$dest" man "$data/man/man1" 2>&1 </dev/null) || warn "no manual pages in $data/man/man1: $cause"
 }
 
-# Asks only on a terminal, and only who installs for himself: autostart belongs to a user, not to a machine.
+# Asks only on a terminal, and only who installs for himself: autostart belongs to a user, not to a machine. Nothing is
+# said where bgo is run at login already.
 offer_autostart() {
+  if [ "$autostart" != yes ] && "$dest" autostart status >/dev/null 2>&1 </dev/null; then return 0; fi
   if [ "$autostart" = ask ] && [ "$place" = local ] && [ -t 0 ] && [ -t 1 ]; then
     printf 'Bring processes back when you log in or the machine comes up? [y/N] '
     autostart=no
@@ -412,10 +414,15 @@ remove_manual() {
   done
 }
 
-# While there is still a bgo that knows what it has put where. What is not installed is nothing to speak of.
+# While there is still a bgo that knows what it has put where. What is not installed is nothing to speak of. With a
+# prefix only if this binary is the one that is run: another user's bgo is not ours to remove.
 remove_autostart() {
-  [ "$place" = local ] && version_of "$dest" >/dev/null || return 0
-  "$dest" autostart uninstall </dev/null || warn "what 'bgo autostart install' has put in place is still there"
+  [ "$place" != system ] && version_of "$dest" >/dev/null || return 0
+  if [ "$place" = prefix ] && ! "$dest" autostart status >/dev/null 2>&1 </dev/null; then return 0; fi
+  "$dest" autostart uninstall </dev/null || {
+    warn "what 'bgo autostart install' has put in place is still there, and the bgo that it runs will not be"
+    warn "remove it by hand: crontab -e, or rm the file that is named above"
+  }
 }
 
 uninstall_all() {

@@ -136,7 +136,9 @@ impl Checkout {
         let text = format!(
             "#!/bin/sh\ncase $1 in\n--version) echo 'bgo {version}' ;;\n\
              man) [ -e \"$2/bgo.1\" ] || {{ mkdir -p \"$2\" && printf '\\n\\n.TH BGO \"bgo manual\"\\n' >\"$2/bgo.1\"; }} ;;\n\
-             autostart) echo \"autostart $2\" ;;\n\
+             autostart) echo \"autostart $2\"; case $2 in\n\
+             install) >\"$HOME/on\" ;;\n uninstall) [ ! -e \"$HOME/edited\" ] && rm -f \"$HOME/on\" ;;\n\
+             status) [ -e \"$HOME/on\" ] ;;\n esac ;;\n\
              serve) echo ready; read -r line; echo \"{version} got $line\" ;;\n*) exit 2 ;;\nesac\n"
         );
         program(&self.path("fake bgo"), &text)
@@ -397,10 +399,29 @@ fn autostart_is_set_up_only_for_who_asks_for_it() {
     let ran = checkout.run(&["--local"]).ok().says("at login: ").says("autostart install\n");
     assert!(!ran.stdout.contains("\nautostart install"), "{}", ran.stdout);
     checkout.run(&["--local", "--autostart"]).ok().says("\nautostart install\n");
+    // From then on there is nothing to say.
+    let ran = checkout.run(&["--local", "--no-autostart"]).ok();
+    assert!(!ran.stdout.contains("autostart") && !ran.stdout.contains("at login"), "{}", ran.stdout);
+    let on_again = checkout.run(&["--local", "--autostart"]).ok();
+    on_again.says("\nautostart install\n");
     checkout.run(&["--local", "--uninstall", "--autostart"]).failed(2).warns("exclude each other");
     run(checkout.script_command(&["--autostart"]).env("SUDO_USER", "me")).failed(2).warns("bgo autostart install");
-    checkout.run(&["--local", "--uninstall"]).ok().says("autostart uninstall\n");
+    let edited = checkout.home().join("edited");
+    fs::write(&edited, "").unwrap();
+    let ran = checkout.run(&["--local", "--uninstall"]).ok().says("autostart uninstall\n");
+    ran.warns("crontab -e");
+    for left in ["edited", "on"] {
+        fs::remove_file(checkout.home().join(left)).unwrap();
+    }
     assert_files(&checkout.home(), &[]);
+    // Below a prefix, too, unless another bgo is what is run.
+    let prefix = checkout.path("prefix").display().to_string();
+    checkout.run(&["--prefix", &prefix]).ok();
+    let ran = checkout.run(&["--prefix", &prefix, "--uninstall"]).ok();
+    assert!(!ran.stdout.contains("autostart uninstall"), "{}", ran.stdout);
+    checkout.run(&["--prefix", &prefix, "--autostart"]).ok();
+    checkout.run(&["--prefix", &prefix, "--uninstall"]).ok().says("autostart uninstall\n");
+    assert!(!checkout.home().join("on").exists());
 }
 
 /// On a terminal it is asked for, and only Enter is no.
@@ -417,8 +438,8 @@ fn on_a_terminal_autostart_is_asked_for() {
         Ran::from(child.wait_with_output().unwrap()).ok().says("machine comes up? [y/N]").stdout
     };
     let hint = "to bring processes back at login: ";
-    assert!(!asked("y\n").contains(hint));
     assert!(asked("\n").contains(hint));
+    assert!(!asked("y\n").contains(hint));
 }
 
 // ---- over an existing installation -------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ install chooses a unit of your systemd manager (of the system's for root), an ag
 crontab, or a file for your desktop, in this order; --method chooses another. Nothing is started by it, except that \
 launchd runs an agent when it loads it. status exits with 0 if bgo will be run, else with 1.
 
+Your systemd manager is reached by XDG_RUNTIME_DIR, which su, cron and some ssh do not set; it starts with the machine, not \
+with your first login, if you linger: sudo loginctl enable-linger USER.
+
   bgo autostart set web never      leave \"web\" down after a reboot: always, unless-stopped or never";
 
 // `autostart`

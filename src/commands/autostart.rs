@@ -4,6 +4,7 @@ use super::output::Output;
 use super::watch;
 use crate::cli::{AutostartAction, AutostartArgs};
 use crate::domain::finding::{Finding, Severity};
+use crate::domain::login::Method;
 use crate::domain::settings::Change;
 use crate::domain::spec::Supervision;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
@@ -59,18 +60,20 @@ fn install_plan(bgo: &Bgo, plan: &Plan, force: bool, out: &Output) -> Result<Exi
         _ => (AutostartState::Installed, "installed"),
     };
     let status = look(bgo)?;
+    let code = if status.is_fine() { ExitCode::Done } else { ExitCode::Failed };
     let findings: Vec<Finding> = plan.doubts.iter().chain(&installed.notes).chain(&status.findings).cloned().collect();
     let enabled = status.entries.iter().find(|entry| entry.method == plan.method).and_then(|entry| entry.enabled);
     if out.is_json() {
         let places = vec![place(plan, state, enabled)];
         let reply = AutostartReply { ok: status.is_fine(), why: Some(plan.why.clone()), places, findings: &findings };
         out.document(reply.to_json());
-        return Ok(ExitCode::Done);
+        return Ok(code);
     }
-    let what = format!("{} ({}: {})", plan.target, plan.method, plan.why);
+    let target = if plan.method == Method::Cron { "the line of bgo in your crontab" } else { &plan.target };
+    let what = format!("{target} ({}: {})", plan.method, plan.why);
     out.say(&if installed.done == FileDone::Installed { format!("{done} {what}") } else { format!("{what} {done}") });
     findings.iter().for_each(|finding| note(finding, out));
-    Ok(ExitCode::Done)
+    Ok(code)
 }
 
 fn remove(args: &AutostartArgs, out: &Output) -> Result<ExitCode> {
@@ -80,6 +83,7 @@ fn remove(args: &AutostartArgs, out: &Output) -> Result<ExitCode> {
     for (entry, done) in &removed {
         let state = match done {
             Ok(_) => AutostartState::Removed,
+            Err(_) if matches!(entry.state, EntryState::Unknown(_)) => AutostartState::Unknown,
             Err(_) => AutostartState::Refused,
         };
         places.push(AutostartPlace { state, ..shown(entry, None) });
@@ -113,6 +117,7 @@ fn status(bgo: &Bgo, out: &Output) -> Result<ExitCode> {
         let state = match entry.state {
             EntryState::Ours(_) => "installed",
             EntryState::Edited => "edited",
+            EntryState::Unknown(_) => "unknown",
             _ => "not ours",
         };
         let enabled = match entry.enabled {
@@ -134,6 +139,7 @@ fn shown(entry: &Entry, enabled: Option<bool>) -> AutostartPlace {
         EntryState::Ours(_) | EntryState::Nothing => AutostartState::Installed,
         EntryState::Edited => AutostartState::Edited,
         EntryState::Foreign => AutostartState::Foreign,
+        EntryState::Unknown(_) => AutostartState::Unknown,
     };
     AutostartPlace { method: entry.method, target: entry.target.clone(), state, enabled, text: None }
 }

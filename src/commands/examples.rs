@@ -104,6 +104,12 @@ pub const EXAMPLES: &[Example] = &[
         &["bgo start web --owner agent-7 --ttl 2h --tag demo -- sleep 60", "bgo status --tag demo --json"],
     ),
     example("reap", "end what has outlived its lease", &["bgo start web --ttl 2h -- sleep 60", "bgo reap --json"]),
+    example("autostart", "what would be run at login", &["bgo autostart install --print --method cron"]),
+    example(
+        "autostart",
+        "leave one down after a reboot",
+        &["bgo start web -- sleep 60", "bgo autostart set web never"],
+    ),
     example("resurrect", "after a reboot: bring back what was up", &["bgo resurrect --json"]),
     example(
         "up",

@@ -11,6 +11,7 @@ use crate::domain::name::Name;
 use crate::domain::record::{Record, State, Status};
 use crate::domain::row::{Row, Usage};
 use crate::domain::settings::Settings;
+use crate::domain::values::Autostart;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, ProcStat};
 use std::time::{Duration, SystemTime};
@@ -164,6 +165,9 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
     let ended_seen = record.state.is_settled() || record.state.is_between_runs();
     let end = record.exits.last().filter(|_| ended_seen && !seen.online).cloned();
     let restarts_left = record.restarts_left(SystemTime::now());
+    // That it died with the machine is how it is meant to be where nothing is to be brought back.
+    let stays_down = record.spec.autostart == Autostart::Never;
+    let sidecar = record.sidecar.filter(|sidecar| !stays_down || sidecar.boot_id == machine.boot_id);
     Row {
         name: record.name,
         record_path: bgo.store.record_path(name),
@@ -181,7 +185,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         pids: tree.iter().map(|process| process.pid).collect(),
         ports: None,
         watch: record.watch,
-        sidecar: record.sidecar.map(|s| (s.pid, seen.sidecar_lives)).or(watcher),
+        sidecar: sidecar.map(|s| (s.pid, seen.sidecar_lives)).or(watcher),
         next_restart_at: record.next_restart_at.filter(|_| seen.state == State::Backoff),
         end,
         exits: record.exits,

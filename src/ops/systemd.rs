@@ -52,10 +52,15 @@ pub(super) fn obstacle() -> Option<Obstacle> {
     if is_named { None } else { obstacle_of(folder, Path::new(RUN_USER), uid, &user) }
 }
 
+/// Whether systemd has started this machine.
+pub(super) fn is_booted() -> bool {
+    Path::new(BOOTED).is_dir()
+}
+
 /// What to do when systemd refuses, where [`obstacle`] sees no reason.
 pub(super) fn advice() -> String {
     let status = if is_system() { "systemctl status" } else { "systemctl --user status" };
-    if Path::new(BOOTED).is_dir() {
+    if is_booted() {
         format!("{status} shows how it stands")
     } else {
         "systemd did not start this machine: do it without systemd".to_owned()

@@ -14,6 +14,7 @@ use super::run::Supervisor;
 use crate::domain::life::{End, Life};
 use crate::domain::notification::{Message, Occasion, occasion, well_from};
 use crate::domain::raw::Raw;
+use crate::domain::record::Record;
 use crate::domain::session;
 use crate::platform::{self, NOTIFIER};
 use crate::store::Durability;
@@ -52,6 +53,11 @@ impl Supervisor {
     /// Tells of the end of a process that is not supervised any more, now that it was no part of a shutdown.
     pub(super) fn tell_late(&mut self) {
         let Some((what, why)) = self.untold.take() else { return };
+        // Who has started it again meanwhile knows, or would take it for the end of what runs.
+        let is_last = |record: Option<Record>| record.is_some_and(|record| record.run_id == self.run_id);
+        if !self.store.lock(&self.name).and_then(|lock| lock.read()).is_ok_and(is_last) {
+            return;
+        }
         self.tell_trouble(what, &why);
         let notified = self.notifications.to_record(SystemTime::now(), platform::boot_clock());
         let written = self.store.lock(&self.name).and_then(|lock| match lock.read()? {

@@ -22,11 +22,13 @@ pub fn checked(check: &str, severity: Severity, findings: &[Finding], style: &St
         return format!("{mark} {title} {}\n", clean(message));
     }
     let mut text = format!("{mark} {check}\n");
-    for finding in findings {
+    for (index, finding) in findings.iter().enumerate() {
         let about = finding.name.as_ref().map(|name| format!("\"{name}\": ")).unwrap_or_default();
         let fixed = if finding.fixed { style.good("mended: ").to_string() } else { String::new() };
         text.push_str(&format!("    {fixed}{}\n", clean(&format!("{about}{}", finding.message))));
-        if let Some(hint) = finding.hint.as_ref().filter(|_| !finding.fixed) {
+        // Of many that the same mends it is told once, below the last.
+        let is_repeated = findings.get(index + 1).is_some_and(|next| next.hint == finding.hint && !next.fixed);
+        if let Some(hint) = finding.hint.as_ref().filter(|_| !finding.fixed && !is_repeated) {
             text.push_str(&format!("      hint: {}\n", clean(hint)));
         }
     }

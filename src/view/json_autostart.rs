@@ -63,6 +63,8 @@ pub enum AutostartState {
     Edited,
     /// It is somebody else's.
     Foreign,
+    /// It cannot be told what is there.
+    Unknown,
 }
 
 impl AutostartReply<'_> {

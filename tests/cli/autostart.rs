@@ -254,7 +254,8 @@ fn where_systemd_cannot_be_reached_it_is_told_why_and_cron_does_it() {
     let said = cmd(&["install"]).code(1);
     assert!(said.stderr.contains("there is nothing here that could run bgo at login: "), "{}", said.stderr);
     assert!(
-        said.stderr.contains("crontab: it is not on PATH; and no desktop\nhint: put `bgo resurrect`"),
+        said.stderr.contains("crontab: it is not on PATH; and no desktop\nhint: ")
+            && said.stderr.contains("; or put `bgo resurrect`"),
         "{}",
         said.stderr
     );
@@ -293,6 +294,10 @@ fn of_a_crontab_only_our_line_is_touched() {
     assert_eq!((user.told().contains("crontab -\n"), fs::read(&tab).unwrap() == line), (false, true));
     user.run(&["uninstall"]).ok().says("removed the line of bgo from your crontab\n", "");
     assert!(!tab.exists(), "there was none before");
+    // One of somebody's own that does the same is told of.
+    user.put(&tab, "@reboot /opt/bgo resurrect\n");
+    let said = user.run(&["install"]).ok();
+    assert!(said.stderr.contains("note: your crontab has another: `@reboot /opt/bgo resurrect`"), "{}", said.stderr);
     let others = b"MAILTO=me\n\n# caf\xe9 % \\%\n0 5 * * *\tbackup\r\n".to_vec();
     user.put(&tab, &others);
     user.run(&["install"]).ok();
@@ -316,7 +321,12 @@ fn of_a_crontab_only_our_line_is_touched() {
     assert!(said.stderr.contains("the line of bgo in your crontab is not written: it was not written by bgo"));
     user.run(&["uninstall"]).code(1);
     assert_eq!(fs::read(&tab).unwrap(), edited);
-    assert!(user.run(&["status"]).code(1).stdout.contains("crontab is not enabled"));
+    assert!(
+        user.run(&["status"])
+            .code(1)
+            .stdout
+            .contains("crontab was edited, and is not enabled\n  hint: bgo autostart install --method cron --force")
+    );
     user.run(&["install", "--force"]).ok();
     assert_eq!(fs::read(&tab).unwrap(), [&line[..], &others].concat());
     // Who may not have one is told, and so is who has none of it.
@@ -339,7 +349,12 @@ fn what_is_not_ours_is_left_alone() {
         assert_eq!(fs::read_to_string(&unit).unwrap(), theirs);
         let foreign = !theirs.contains("written by bgo");
         let said = user.run(&["status", "--json"]);
-        assert_eq!((said.code == 1, said.json()["places"][0]["state"] == "foreign"), (foreign, foreign));
+        let state = if foreign { "foreign" } else { "edited" };
+        // What an edited one runs cannot be told.
+        assert_eq!(
+            (said.code, &said.json()["places"][0]["state"], &said.json()["ok"]),
+            (1, &json!(state), &json!(false))
+        );
     }
     // Of all methods, what is somebody else's is passed over.
     user.run(&["uninstall"]).ok().says("nothing of bgo is run at login\n", "");
@@ -348,6 +363,10 @@ fn what_is_not_ours_is_left_alone() {
     // What another one has written is brought up to date.
     let moved = user.cmd(&["install"]).var("BGO_HOME", "/elsewhere").run().ok();
     assert!(moved.stdout.contains("was brought up to date"), "{}", moved.stdout);
+    let old = user.env.state();
+    let taken =
+        format!("/elsewhere is brought back in place of {}, which then is not brought back any more", old.display());
+    assert!(moved.stderr.contains(&taken), "{}", moved.stderr);
     let said = user.run(&["status"]).code(1).stdout;
     let right = format!("where `Environment=\"BGO_HOME={}\"` is right now", user.env.state().display());
     assert!(said.contains("has `Environment=\"BGO_HOME=/elsewhere\"`") && said.contains(&right), "{said}");
@@ -365,6 +384,89 @@ fn what_is_not_ours_is_left_alone() {
     symlink(&unit, wants.join("bgo.service")).unwrap();
     user.cmd(&["uninstall"]).var("XDG_RUNTIME_DIR", "").run().ok();
     assert!(!unit.exists() && !wants.join("bgo.service").is_symlink());
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_not_taken_for_nothing() {
+    let user = User::new();
+    let fake = |then: &str| {
+        user.fake("crontab", &format!("case \"$1\" in\n-l) {then} cat tab || {{ echo 'no crontab for me' >&2; exit 1; }};;\n-r) rm tab;;\n-) cat >tab;;\nesac"));
+    };
+    fake("");
+    user.run(&["install"]).ok();
+    let tab = user.env.root().join("tab");
+    fake("echo 'crontab: Permission denied' >&2; exit 1;");
+    let said = user.run(&["status"]).code(1).stdout;
+    assert!(
+        said.contains(
+            "cron     unknown: crontab\nwarning: whether crontab runs bgo cannot be told: cannot read your crontab: "
+        ),
+        "{said}"
+    );
+    assert_eq!(user.run(&["status", "--json"]).code(1).json()["places"][0]["state"], "unknown");
+    user.told();
+    let doctor = user.bgo(&["doctor"]).run().ok().stdout;
+    assert!(doctor.contains("warning autostart\n    whether crontab runs bgo cannot be told: "), "{doctor}");
+    assert_eq!(user.told().matches("crontab -l").count(), 1, "it is asked once");
+    let said = user.run(&["uninstall"]).code(1);
+    assert!(
+        said.stderr.contains("cannot tell whether crontab runs bgo: cannot read your crontab: "),
+        "{}",
+        said.stderr
+    );
+    assert!(tab.exists());
+    // Who may have no crontab has none.
+    fake("echo 'You (me) are not allowed to use this program (crontab)' >&2; exit 1;");
+    user.run(&["uninstall"]).ok().says("nothing of bgo is run at login\n", "");
+    // What is beside one that works is no error: a line that was commented out, and a file that cannot be read.
+    fake("");
+    user.run(&["install", "--method", "xdg"]).ok();
+    user.put(&tab, format!("#{}", fs::read_to_string(&tab).unwrap()));
+    let said = user.run(&["status"]).ok().stdout;
+    assert!(
+        said.contains("warning: crontab was edited, and is not enabled") && !said.contains("xdg is enough"),
+        "{said}"
+    );
+    assert!(!said.contains("uninstall --method xdg"), "{said}");
+}
+
+#[test]
+fn a_manager_that_does_not_say_is_not_taken_for_a_no() {
+    let user = User::with_systemd();
+    user.run(&["install"]).ok();
+    let unit = user.unit();
+    user.fake("systemctl", "echo 'Failed to connect to bus: Connection refused' >&2; exit 1");
+    let said = user.run(&["status"]).code(1).stdout;
+    assert!(said.contains("bgo.service is enabled cannot be told") && !said.contains("not enabled"), "{said}");
+    // The link tells, too.
+    let wants = unit.with_file_name("default.target.wants");
+    fs::create_dir(&wants).unwrap();
+    symlink(&unit, wants.join("bgo.service")).unwrap();
+    user.give(&wants);
+    let said = user.run(&["status"]).ok().stdout;
+    assert!(
+        said.contains("installed, enabled: ") && said.contains("warning: cannot reach your systemd manager"),
+        "{said}"
+    );
+    // What is beside the unit may have it run something else.
+    let beside = unit.with_file_name("bgo.service.d");
+    fs::create_dir(&beside).unwrap();
+    fs::write(beside.join("nice.conf"), "[Service]\nNice=5\n").unwrap();
+    user.run(&["status"]).ok();
+    fs::write(beside.join("override.conf"), "[Service]\nExecStart=\nExecStart=/bin/true\n").unwrap();
+    assert!(user.run(&["status"]).code(1).stdout.contains("override.conf changes what "));
+    // Without its unit the link leads nowhere.
+    fs::remove_file(&unit).unwrap();
+    user.run(&["uninstall"]).ok();
+    assert!(!wants.join("bgo.service").is_symlink());
+    // What systemd was not told is told the next time.
+    user.fake("systemctl", "case \"$*\" in *reload*) [ -e up ];; *NeedDaemon*) echo NeedDaemonReload=yes;; *is-enabled*) echo enabled;; esac");
+    fs::remove_dir_all(&beside).unwrap();
+    user.run(&["install"]).code(1);
+    user.put(&user.env.root().join("up"), "");
+    user.told();
+    user.run(&["install"]).ok();
+    assert!(user.told().contains("daemon-reload\n"));
 }
 
 #[test]
@@ -431,7 +533,20 @@ fn root_gets_a_unit_of_the_system() {
     let log = env.root().join("run.log");
     let body = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{}'\necho enabled\n", log.display());
     executable(&env.bin().join("systemctl"), &body);
-    let said = inside(&[BGO, "autostart", "install"]).ok();
+    // What others could replace root does not run.
+    let (others, bgo) = (env.work().join("others"), env.bin().join("bgo"));
+    fs::create_dir(&others).unwrap();
+    for path in [&others.join("bgo"), &bgo] {
+        fs::hard_link(BGO, path).or_else(|_| fs::copy(BGO, path).map(drop)).unwrap();
+    }
+    chown(&others, Some(65534), None).unwrap();
+    let (theirs, ours) = (others.join("bgo").display().to_string(), bgo.display().to_string());
+    fs::rename(&bgo, env.bin().join("aside")).unwrap();
+    let said = inside(&[&theirs, "autostart", "install"]).code(1);
+    assert!(said.stderr.contains("others, which others than root may change"), "{}", said.stderr);
+    assert_eq!(fs::read_dir(&units).unwrap().count(), 0);
+    fs::rename(env.bin().join("aside"), &bgo).unwrap();
+    let said = inside(&[&ours, "autostart", "install"]).ok();
     assert!(
         said.stdout.starts_with("installed /etc/systemd/system/bgo.service (systemd: systemd runs this machine)\n")
     );
@@ -439,7 +554,7 @@ fn root_gets_a_unit_of_the_system() {
     assert!(text.contains("\nWantedBy=multi-user.target\n"), "{text}");
     let told = fs::read_to_string(&log).unwrap();
     assert!(told.contains("\ndaemon-reload\nis-enabled bgo.service\n") && !told.contains("--user"), "{told}");
-    inside(&[BGO, "autostart", "uninstall"]).ok();
+    inside(&[&ours, "autostart", "uninstall"]).ok();
     assert_eq!(fs::read_dir(&units).unwrap().count(), 0);
 }
 

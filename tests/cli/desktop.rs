@@ -113,6 +113,21 @@ fn an_end_that_nobody_asked_for_is_told_and_a_good_one_or_a_stop_is_not() {
 }
 
 #[test]
+fn an_end_is_not_told_of_what_was_started_again_meanwhile() {
+    let env = TestEnv::new();
+    desktop(&env, "");
+    env.start_with(&["--notify"], "web", &["sh", "-c", FAILS]);
+    let sidecar = env.sidecar("web");
+    fs::write(env.work().join("fail"), "").unwrap();
+    env.wait_state("web", "exited");
+    env.bgo(&["restart", "web"]).ok();
+    wait_until("the first sidecar to leave", || !alive(sidecar));
+    assert_eq!(told(&env), "");
+    env.bgo(&["stop", "web"]).ok();
+    env.assert_all_gone();
+}
+
+#[test]
 fn a_shutdown_is_no_trouble() {
     let env = TestEnv::new();
     desktop(&env, "");

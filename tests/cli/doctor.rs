@@ -283,3 +283,47 @@ fn odd_things_in_the_state_folder_hang_and_break_nothing() {
     assert_eq!(seen.len(), 3, "{seen:#?}");
     assert_eq!(env.row("web")["state"], "running");
 }
+
+#[test]
+fn what_cannot_be_brought_back_is_not_said_to_be() {
+    let env = TestEnv::new();
+    let (folder, file) = (env.work().join("folder"), env.work().join("file"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(&file, "A=1\n").unwrap();
+    let (cwd, env_file) = (folder.display().to_string(), file.display().to_string());
+    env.start_with(&["--cwd", &cwd], "a", &["sleep", "300"]);
+    env.start_with(&["--env-file", &env_file], "b", &["sleep", "300"]);
+    env.start_with(&["-w", "--autostart", "never"], "c", &["sleep", "300"]);
+    env.start("d", &["sleep", "300"]);
+    env.start("e", &["sleep", "300"]);
+    for name in ["a", "b", "c", "d", "e"] {
+        let (sidecar, pid) = (env.sidecar(name), env.pid(name));
+        kill9(sidecar);
+        kill9(pid);
+        wait_until("it to be gone", || !alive(pid) && !alive(sidecar));
+        env.edit_record(name, |record| {
+            record["identity"]["boot_id"] = json!("another");
+            record["sidecar"]["boot_id"] = json!("another");
+        });
+    }
+    let status = env.bgo(&["status"]).stdout;
+    assert!(!status.contains("dead"), "{status}");
+    fs::remove_dir(&folder).unwrap();
+    fs::remove_file(&file).unwrap();
+    let seen = found(&env, &[], "processes");
+    let of = |index: usize| (text(&seen[index], "name"), text(&seen[index], "severity"), text(&seen[index], "hint"));
+    assert!(of(0).2.starts_with("bgo restart a, once what it lacks is there: chdir to "), "{seen:#?}");
+    assert!(
+        of(1).2.starts_with("bgo restart b, once what it lacks is there: ") && of(1).2.contains(&env_file),
+        "{seen:#?}"
+    );
+    assert_eq!(of(2), ("c", "note", "bgo restart c"));
+    assert_eq!(of(3), ("d", "warning", "bgo resurrect brings it back"));
+    let lacking = found(&env, &[], "environment");
+    let names: Vec<&str> = lacking.iter().map(|finding| text(finding, "name")).collect();
+    assert_eq!(names, ["a", "b"], "{lacking:#?}");
+    assert!(lacking.iter().all(|finding| text(finding, "message").starts_with("it cannot be started again: ")));
+    // What mends both is told once.
+    let shown = env.bgo(&["doctor"]).stdout;
+    assert_eq!(shown.matches("bgo resurrect brings it back").count(), 1, "{shown}");
+}

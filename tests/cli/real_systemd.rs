@@ -42,18 +42,28 @@ fn with_manager(script: &str) -> Option<String> {
     let mut copy = Command::new("sh");
     copy.args(["-c", "mkdir -p \"$2\" && cp \"$1\" \"$2\"", "sh", BGO]).arg(folder.path().join("home/.local/bin"));
     assert!(copy.status().unwrap().success());
-    let mut command = Command::new("unshare");
-    command.args(["--pid", "--fork", "--mount", "--cgroup", "--mount-proc", "--kill-child=KILL"]);
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--mount", "--cgroup", "--mount-proc", "--kill-child=KILL"]);
+        command
+    };
+    let skipped = || {
+        eprintln!("SKIPPED: no systemd --user can be run here");
+        None
+    };
+    if !unshare().arg("true").output().is_ok_and(|probe| probe.status.success()) {
+        return skipped();
+    }
+    let mut command = unshare();
     command
         // The first process has to be one that reaps what is orphaned.
         .args(["sh", "-c", "timeout 60 \"$@\"; exit $?", "sh", "sh", "-c", SURROUNDINGS, "sh"])
         .arg(format!("{PRELUDE}{script}"))
         .arg(folder.path());
-    let ran = command.stdin(Stdio::null()).output();
-    let Some(ran) = ran.ok().filter(|ran| !matches!(ran.status.code(), Some(1 | 77) if ran.stdout.is_empty())) else {
-        eprintln!("SKIPPED: no systemd --user can be run here");
-        return None;
-    };
+    let ran = command.stdin(Stdio::null()).output().unwrap();
+    if ran.status.code() == Some(77) && ran.stdout.is_empty() {
+        return skipped();
+    }
     let log = fs::read_to_string(folder.path().join("systemd.log")).unwrap_or_default();
     assert!(ran.status.success(), "{ran:?}\n{log}");
     Some(String::from_utf8(ran.stdout).unwrap())

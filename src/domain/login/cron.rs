@@ -41,6 +41,13 @@ impl Crontab {
         self.marked().iter().any(|line| !Method::Cron.is_ours(line))
     }
 
+    /// A line of somebody's own that does the same.
+    pub fn other(&self) -> Option<String> {
+        let text = |line: &[u8]| String::from_utf8_lossy(line).trim().to_owned();
+        let mut others = self.lines().filter(|line| !is_marked(line)).map(text);
+        others.find(|line| line.starts_with("@reboot") && line.contains("bgo") && line.contains("resurrect"))
+    }
+
     /// Without these.
     #[must_use]
     pub fn without(&self) -> Crontab {

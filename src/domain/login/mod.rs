@@ -61,6 +61,17 @@ impl Method {
         }
     }
 
+    /// The state folder that `text`, which is ours, names, quoted as it is there; `None`: the default.
+    pub fn home_in(self, text: &str) -> Option<&str> {
+        let (before, after) = match self {
+            Method::Systemd => ("Environment=\"BGO_HOME=", "\"\n"),
+            Method::Launchd => ("<key>BGO_HOME</key>\n\t\t<string>", "</string>\n"),
+            Method::Cron => ("@reboot /usr/bin/env BGO_HOME='", "' '/"),
+            Method::Xdg => ("\nExec=env \"BGO_HOME=", "\" \"/"),
+        };
+        Some(text.split_once(before)?.1.split_once(after)?.0)
+    }
+
     /// Whether `text`, of a file or a line for it, is as a bgo has written it.
     pub fn is_ours(self, text: &str) -> bool {
         is_sealed(text, self.close())
@@ -156,6 +167,9 @@ mod tests {
             for method in Method::ALL {
                 let text = job.text(method).unwrap();
                 assert!(method.is_ours(&text), "{text}");
+                assert_eq!(method.home_in(&text).is_some(), job.home.is_some(), "{text}");
+                let plain = Job { home: Some("/a b".to_owned()), ..job.clone() }.text(method).unwrap();
+                assert_eq!(method.home_in(&plain), Some("/a b"));
                 assert!(!method.is_ours(&text.replacen("resurrect", "status", 1)), "{text}");
             }
         }

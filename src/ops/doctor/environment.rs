@@ -4,6 +4,7 @@
 //! that an upgrade or a logout has taken away. Invariants: what can still do no harm is only counted; no value of a
 //! variable is told but folders of `PATH`.
 
+use super::processes::lacks;
 use super::{Finding, Found, Patient, count};
 use crate::domain::captured::{differences, folders};
 use crate::domain::finding::Severity;
@@ -82,7 +83,7 @@ impl One<'_> {
         let program = self.record.command.first().map_or(Path::new(""), Raw::as_path);
         // What may not be looked at may be there.
         if !matches!(program.try_exists(), Ok(false)) {
-            return;
+            return self.files(found);
         }
         let there = program.file_name().and_then(|file| self.find(file, path_of(self.now)));
         let there = there.map_or_else(String::new, |there| format!("; this shell finds {}", there.display()));
@@ -94,6 +95,13 @@ impl One<'_> {
             message,
             format!("bgo start {shell} --force -- COMMAND starts it by another"),
         );
+    }
+
+    /// So are its folder and its files of variables.
+    fn files(&self, found: &mut Found) {
+        let Some(cause) = lacks(self.name, self.record) else { return };
+        let hint = format!("put it back, or bgo start {} --force -- COMMAND starts it without", self.name.shell());
+        self.add(found, Severity::Warning, format!("it cannot be started again: {cause}"), hint);
     }
 
     /// What the captured `PATH` leads to is what this shell would take, and its folders are there.

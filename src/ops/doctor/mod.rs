@@ -144,13 +144,17 @@ type Look = (&'static str, String, Found);
 /// The records cannot be listed.
 pub fn doctor(bgo: &Bgo, fix: bool) -> Result<Vec<Checked>> {
     // All of it before anything is mended, which may change what the others see.
-    let mut looks = look(bgo)?;
+    let mut looks = look(bgo, |_| true)?;
     let may_pass = |(check, _, found): &Look| MAY_PASS.contains(check) && !found.0.is_empty();
     if looks.iter().any(may_pass) {
         // What another command is at work on looks like damage for a moment: that is what is still so after another.
         let _ = platform::wait(&[], Some(platform::boot_clock() + ANOTHER_LOOK_AFTER));
-        let again = look(bgo)?;
-        for (found, again) in looks.iter_mut().zip(&again).filter(|(found, _)| may_pass(found)) {
+        // Not the others: those may ask programs that take their time to answer.
+        let again = look(bgo, |check| MAY_PASS.contains(&check))?;
+        for (found, again) in looks.iter_mut().filter(|found| may_pass(found)).filter_map(|found| {
+            let again = again.iter().find(|again| again.0 == found.0)?;
+            Some((found, again))
+        }) {
             found.2.0.retain(|(finding, _)| again.2.0.iter().any(|(other, _)| other == finding));
         }
     }
@@ -167,7 +171,7 @@ pub fn doctor(bgo: &Bgo, fix: bool) -> Result<Vec<Checked>> {
     Ok(checked.collect())
 }
 
-fn look(bgo: &Bgo) -> Result<Vec<Look>> {
+fn look(bgo: &Bgo, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Look>> {
     let owner = Some(nix::unistd::geteuid().as_raw());
     let records = bgo.store.names()?.into_iter().filter_map(|name| {
         let record = bgo.store.look(&name, owner).transpose()?;
@@ -176,7 +180,7 @@ fn look(bgo: &Bgo) -> Result<Vec<Look>> {
     let boot_id = platform::boot_id().map_err(|e| Error::io("cannot read the boot id", &e))?;
     let held = platform::lock_holders(&bgo.store.root().join("run"));
     let patient = Patient { bgo, records: records.collect(), held, boot_id };
-    let looks = CHECKS.iter().map(|(check, look)| {
+    let looks = CHECKS.iter().filter(|(check, _)| is_wanted(check)).map(|(check, look)| {
         let mut found = Found::default();
         let fine = look(&patient, &mut found);
         (*check, fine, found)

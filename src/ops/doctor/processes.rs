@@ -8,7 +8,9 @@ use crate::domain::finding::Severity;
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::domain::resurrection::comes_back;
+use crate::domain::values::Autostart;
 use crate::ops::end::{self, Orphan};
+use crate::ops::preflight::{check_command, check_env_files};
 use crate::ops::{lease, recover, rescue};
 use crate::platform::{self, ProcStat};
 use std::collections::BTreeSet;
@@ -18,6 +20,14 @@ use std::os::unix::fs::MetadataExt;
 
 fn sidecar_lives(record: &Record) -> bool {
     record.sidecar.as_ref().is_some_and(|sidecar| platform::running(&sidecar.identity()).is_ok_and(|it| it.is_some()))
+}
+
+/// Why `record` cannot be started as it is: its folder, its program or a file of variables is gone.
+pub(super) fn lacks(name: &Name, record: &Record) -> Option<String> {
+    let settings = &record.spec;
+    let checked = check_command(name.as_str(), &record.command, &record.cwd)
+        .and_then(|()| check_env_files(name.as_str(), settings, record.cwd.as_path()).map(drop));
+    checked.err().map(|e| e.cause)
 }
 
 /// What a record says that runs does run.
@@ -37,7 +47,17 @@ pub(super) fn processes(patient: &Patient<'_>, found: &mut Found) -> String {
         }
         let shell = name.shell();
         let comes_back = now.as_ref().is_some_and(|now| comes_back(record, now));
-        let hint = if comes_back { "bgo resurrect brings it back".to_owned() } else { format!("bgo restart {shell}") };
+        let lacks = lacks(name, record);
+        let hint = match &lacks {
+            Some(cause) => format!("bgo restart {shell}, once what it lacks is there: {cause}"),
+            None if comes_back => "bgo resurrect brings it back".to_owned(),
+            None => format!("bgo restart {shell}"),
+        };
+        if identity.boot_id != patient.boot_id && record.spec.autostart == Autostart::Never {
+            let message = "it was up when the machine went down, and stays down, as its policy is never";
+            found.add(Finding::new(CHECK, Severity::Note, message, hint).of(name));
+            continue;
+        }
         if identity.boot_id != patient.boot_id {
             let message = "it was up when the machine went down, and has not been brought back";
             found.add(Finding::new(CHECK, Severity::Warning, message, hint).of(name));

@@ -5,7 +5,7 @@
 use super::files::bytes;
 use super::{Finding, Found, Patient};
 use crate::domain::finding::Severity;
-use crate::ops::login::{look, session_finding};
+use crate::ops::login::{EntryState, look, session_finding};
 use crate::platform;
 use std::fs;
 use std::path::Path;
@@ -71,12 +71,22 @@ pub(super) fn session(_: &Patient<'_>, found: &mut Found) -> String {
 /// What runs `resurrect` at login is right, if there is anything.
 pub(super) fn autostart(patient: &Patient<'_>, found: &mut Found) -> String {
     const NONE: &str = "nothing runs resurrect at login; bgo autostart install sees to it";
-    // That there is none is a choice; and a machine that cannot tell is told of by `autostart status`.
-    let Ok(status) = look(patient.bgo) else { return NONE.to_owned() };
-    if status.entries.iter().all(|entry| !entry.is_installed()) {
+    let status = match look(patient.bgo) {
+        Ok(status) => status,
+        Err(e) => {
+            found.add(Finding::new("autostart", Severity::Warning, e.message(), e.hint));
+            return NONE.to_owned();
+        }
+    };
+    let is_installed = status.entries.iter().any(|entry| entry.is_installed());
+    let is_unknown = status.entries.iter().any(|entry| matches!(entry.state, EntryState::Unknown(_)));
+    if !is_installed && !is_unknown {
         return NONE.to_owned();
     }
-    for finding in status.findings.into_iter().filter(|finding| finding.check != "session") {
+    // That there is none is a choice.
+    let is_told =
+        |finding: &Finding| finding.check != "session" && (is_installed || finding.severity < Severity::Error);
+    for finding in status.findings.into_iter().filter(is_told) {
         // What is kept and what runs is well.
         found.add(Finding { check: "autostart", severity: finding.severity.min(Severity::Warning), ..finding });
     }

@@ -14,6 +14,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+/// As many links as the kernel follows.
+const MOST_LINKS: usize = 40;
+
 /// What is to be installed.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -27,6 +30,8 @@ pub struct Plan {
     pub text: String,
     /// What is doubtful about it.
     pub doubts: Vec<Finding>,
+    /// Of root: why somebody else could choose what is run.
+    pub exposed: Option<String>,
 }
 
 /// How bgo would be run at login on this machine: by `method`, or by what suits it.
@@ -42,7 +47,30 @@ pub fn plan(bgo: &Bgo, method: Option<Method>) -> Result<Plan> {
     let refused = |why: String| Error::new(ErrorKind::Usage, format!("cannot have {method} run bgo")).because(why);
     let text = job.text(method).map_err(refused)?;
     let target = entry::file(method)?.display().to_string();
-    Ok(Plan { method, why, target, text, doubts: doubts(&program) })
+    let mut doubts = doubts(&program);
+    let exposed = if systemd::is_system() { exposed(&program) } else { None };
+    if let Some(why) = &exposed {
+        let hint = "install bgo as root into a folder of root's, such as /usr/local/bin";
+        doubts.push(Finding::new(CHECK, Severity::Warning, why.clone(), hint));
+    }
+    doubts.extend(taken_over(bgo, method, &text)?);
+    Ok(Plan { method, why, target, text, doubts, exposed })
+}
+
+/// That what is there brings back another state folder, which this takes the place of: there is one such text a user.
+fn taken_over(bgo: &Bgo, method: Method, text: &str) -> Result<Option<Finding>> {
+    let EntryState::Ours(there) = entry::of(method)?.state else { return Ok(None) };
+    let (before, now) = (method.home_in(&there), method.home_in(text));
+    if before == now {
+        return Ok(None);
+    }
+    let before = before.unwrap_or("~/.bgo");
+    let message = format!(
+        "{} is brought back in place of {before}, which then is not brought back any more",
+        bgo.store.root().display()
+    );
+    let hint = format!("run `BGO_HOME={before} bgo resurrect` at login by other means, such as ~/.profile");
+    Ok(Some(Finding::new(CHECK, Severity::Warning, message, hint)))
 }
 
 fn choose() -> Result<(Method, String)> {
@@ -54,11 +82,13 @@ fn choose() -> Result<(Method, String)> {
     if cfg!(target_os = "macos") {
         return Ok((Method::Launchd, "this is macOS".to_owned()));
     }
-    let why_not = match reach_systemd() {
+    let (why_not, hint) = match reach_systemd() {
         Ok(_) if systemd::is_system() => return Ok((Method::Systemd, "systemd runs this machine".to_owned())),
         Ok(_) => return Ok((Method::Systemd, "your systemd manager runs here".to_owned())),
-        Err(e) if e.hint.is_empty() => e.message(),
-        Err(e) => format!("{} ({})", e.message(), e.hint),
+        Err(_) if systemd::obstacle().is_none() && !systemd::is_booted() => {
+            ("it did not start this machine".to_owned(), String::new())
+        }
+        Err(e) => (e.message(), if e.hint.is_empty() { e.hint } else { format!("{}; or ", e.hint) }),
     };
     let why_not_cron = match Tool::need("crontab").and_then(|tool| crontab(&tool)) {
         Ok(_) => return Ok((Method::Cron, format!("there is a crontab, and systemd is no way: {why_not}"))),
@@ -70,8 +100,8 @@ fn choose() -> Result<(Method, String)> {
         return Ok((Method::Xdg, why));
     }
     Err(Error::new(ErrorKind::Io, "there is nothing here that could run bgo at login")
-        .because(format!("{why_not}; {why_not_cron}; and no desktop"))
-        .hint("put `bgo resurrect` into ~/.profile, or choose one with --method"))
+        .because(format!("systemd: {why_not}; {why_not_cron}; and no desktop"))
+        .hint(format!("{hint}put `bgo resurrect` into ~/.profile, or choose one with --method")))
 }
 
 /// The path of this binary to be written down: the one by which it is found on PATH, for that is a link or a file that
@@ -111,4 +141,34 @@ fn doubts(program: &Path) -> Vec<Finding> {
     let message = format!("{} is what will be run, and it is in {why}", program.display());
     let hint = "put bgo into a folder on PATH, such as ~/.local/bin, and install it from there";
     vec![Finding::new(CHECK, Severity::Warning, message, hint)]
+}
+
+/// Why somebody else than root could have another program run in place of `program`.
+fn exposed(program: &Path) -> Option<String> {
+    // Each link on the way, and where the folder of each really is.
+    let mut hops = vec![program.to_owned()];
+    while let Some(last) = hops.last()
+        && let Ok(to) = fs::read_link(last)
+        && hops.len() < MOST_LINKS
+    {
+        hops.push(last.parent().unwrap_or(Path::new("/")).join(to));
+    }
+    let real: Vec<PathBuf> = hops.iter().filter_map(|hop| hop.parent()?.canonicalize().ok()).collect();
+    let all = hops.iter().chain(&real).flat_map(|path| path.ancestors());
+    let open = all.filter(|path| !path.as_os_str().is_empty()).find(|path| is_open(path))?;
+    let what = if open.is_dir() { "is in" } else { "is" };
+    Some(format!(
+        "{} {what} {}, which others than root may change: they would choose what root runs",
+        program.display(),
+        open.display()
+    ))
+}
+
+/// Whether others than root may put something else there. In a folder such as /tmp what is root's stays.
+fn is_open(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| {
+        let is_sticky = there.is_dir() && there.mode() & 0o1000 != 0;
+        let by_others = there.mode() & 0o002 != 0 || (there.mode() & 0o020 != 0 && there.gid() != 0);
+        there.uid() != 0 || (by_others && !is_sticky)
+    })
 }

@@ -37,6 +37,8 @@ pub enum EntryState {
     Edited,
     /// Something else.
     Foreign,
+    /// It cannot be told: why.
+    Unknown(String),
 }
 
 impl Entry {
@@ -54,7 +56,11 @@ pub(super) fn all() -> Result<Vec<Entry>> {
     Method::ALL.into_iter().map(of).collect()
 }
 
-fn of(method: Method) -> Result<Entry> {
+/// What is in the place of `method`.
+///
+/// # Errors
+/// The place cannot be told.
+pub(super) fn of(method: Method) -> Result<Entry> {
     if method == Method::Cron {
         return Ok(line());
     }
@@ -67,27 +73,33 @@ fn of(method: Method) -> Result<Entry> {
             Ok(text) if text.contains("written by bgo autostart install, ") => EntryState::Edited,
             _ => EntryState::Foreign,
         },
-        Err(_) => EntryState::Foreign,
+        Err(e) => EntryState::Unknown(e.message()),
     };
     let is_there = matches!(state, EntryState::Ours(_) | EntryState::Edited);
     let enabled = match method {
         _ if !is_there => Some(false),
-        Method::Systemd => is_enabled(Tool::find("systemctl").filter(|_| systemd::obstacle().is_none()).as_ref()).ok(),
+        Method::Systemd => is_enabled(Tool::find("systemctl").filter(|_| systemd::obstacle().is_none()).as_ref())?,
         _ => Some(true),
     };
     Ok(Entry { method, target, state, enabled })
 }
 
 fn line() -> Entry {
-    let marked = Tool::find("crontab").and_then(|tool| crontab(&tool).ok()).map(|crontab| crontab.marked());
-    let marked = marked.unwrap_or_default();
+    let target = "crontab".to_owned();
+    let of = |state, enabled| Entry { method: Method::Cron, target, state, enabled };
+    let marked = match Tool::find("crontab").map(|tool| crontab(&tool)) {
+        None => Vec::new(),
+        Some(Ok(crontab)) => crontab.marked(),
+        // Who may have none (cron.allow) has put no line into it.
+        Some(Err(e)) if e.cause.contains("not allowed to use") => Vec::new(),
+        Some(Err(e)) => return of(EntryState::Unknown(e.message()), None),
+    };
     let state = match marked.as_slice() {
         [] => EntryState::Nothing,
         lines if lines.iter().all(|line| Method::Cron.is_ours(line)) => EntryState::Ours(lines[0].clone()),
         _ => EntryState::Edited,
     };
-    let enabled = Some(marked.iter().any(|line| !line.trim_start().starts_with('#')));
-    Entry { method: Method::Cron, target: "crontab".to_owned(), state, enabled }
+    of(state, Some(marked.iter().any(|line| !line.trim_start().starts_with('#'))))
 }
 
 /// Where the file for `method` is.
@@ -108,15 +120,36 @@ pub(super) fn file(method: Method) -> Result<PathBuf> {
     })
 }
 
-/// Whether the unit is started with its manager: as `tool` says, or, without it, as the link says.
+/// Whether the unit is started with its manager: as `tool` says, or, without it, as the link says; `None`: it cannot be
+/// told.
 ///
 /// # Errors
-/// The home folder cannot be told; it does not answer.
-pub(super) fn is_enabled(tool: Option<&Tool>) -> Result<bool> {
-    match tool {
-        Some(tool) => Ok(tool.run(&manager(&["is-enabled", UNIT]), b"", QUERY)?.text() == "enabled"),
-        None => Ok(link(&file(Method::Systemd)?).is_symlink()),
-    }
+/// The home folder cannot be told.
+pub(super) fn is_enabled(tool: Option<&Tool>) -> Result<Option<bool>> {
+    let is_linked = is_linked(&file(Method::Systemd)?);
+    let Some(tool) = tool else { return Ok(Some(is_linked)) };
+    let said = tool.run(&manager(&["is-enabled", UNIT]), b"", QUERY).map(|said| said.text()).unwrap_or_default();
+    // It ends badly for all but "enabled"; without a word it has not got as far as to look.
+    Ok(if said.is_empty() { is_linked.then_some(true) } else { Some(said == "enabled") })
+}
+
+/// Whether there is the link by which the unit `path` is enabled.
+pub(super) fn is_linked(path: &Path) -> bool {
+    link(path).is_symlink()
+}
+
+/// The file beside the unit `path` by which somebody changes what it runs, as `systemctl edit` writes it.
+pub(super) fn drop_in(path: &Path) -> Option<PathBuf> {
+    let folder = path.with_file_name(format!("{UNIT}.d"));
+    let mut files = std::fs::read_dir(folder).into_iter().flatten().filter_map(|file| Some(file.ok()?.path()));
+    let changes = |line: &str| {
+        let line = line.trim_start();
+        ["Exec", "Environment", "UnsetEnvironment", "Condition", "Assert"].iter().any(|key| line.starts_with(key))
+    };
+    files.find(|file| {
+        file.extension().is_some_and(|it| it == "conf")
+            && std::fs::read_to_string(file).is_ok_and(|text| text.lines().any(changes))
+    })
 }
 
 /// Removes the link by which the unit `path` is enabled, where systemctl cannot be asked to.

@@ -40,6 +40,13 @@ pub struct Installed {
 /// # Errors
 /// What is there is not ours; it cannot be written; the program that is to run it refuses.
 pub fn install(plan: &Plan, force: bool) -> Result<Installed> {
+    if let Some(exposed) = plan.exposed.as_ref().filter(|_| !force) {
+        return Err(Error::new(ErrorKind::NeedsAnswer, "nothing is installed for root")
+            .because(exposed.as_str())
+            .hint(
+                "install bgo as root into a folder of root's, such as /usr/local/bin; --force does it all the same",
+            ));
+    }
     let mut notes = Vec::new();
     let is_ours = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| plan.method.is_ours(text));
     let put = |path: &Path| sealed::put(path, &plan.text, &is_ours, force);
@@ -47,10 +54,10 @@ pub fn install(plan: &Plan, force: bool) -> Result<Installed> {
         Method::Systemd => {
             let tool = reach_systemd()?;
             let done = put(&entry::file(Method::Systemd)?)?;
-            if done != FileDone::Unchanged {
+            if done != FileDone::Unchanged || is_unread(&tool) {
                 systemctl(&tool, &["daemon-reload"])?;
             }
-            if !entry::is_enabled(Some(&tool))? {
+            if entry::is_enabled(Some(&tool))? != Some(true) {
                 systemctl(&tool, &["enable", UNIT])?;
             }
             done
@@ -68,6 +75,10 @@ pub fn install(plan: &Plan, force: bool) -> Result<Installed> {
             if !force && before.is_edited() {
                 return Err(sealed::not_ours("the line of bgo in your crontab", "written"));
             }
+            notes.extend(before.other().map(|line| {
+                let message = format!("your crontab has another: `{line}`");
+                Finding::new(CHECK, Severity::Note, message, "crontab -e removes it: one is enough")
+            }));
             let after = before.with(&plan.text);
             if after != before {
                 set_crontab(&tool, &after)?;
@@ -90,7 +101,7 @@ pub fn install(plan: &Plan, force: bool) -> Result<Installed> {
 pub fn uninstall(only: Option<Method>, force: bool) -> Result<Vec<(Entry, Result<FileDone>)>> {
     let entries = entry::all()?.into_iter().filter(|entry| only.is_none_or(|only| only == entry.method));
     let is_left = |entry: &Entry| match entry.state {
-        EntryState::Nothing => true,
+        EntryState::Nothing => !is_dangling(entry),
         // Whoever names the method means what is there.
         EntryState::Foreign => only.is_none(),
         _ => false,
@@ -99,8 +110,24 @@ pub fn uninstall(only: Option<Method>, force: bool) -> Result<Vec<(Entry, Result
     Ok(found.map(|entry| (entry.clone(), remove(&entry, force))).collect())
 }
 
+/// Whether somebody has removed the unit, and left the link by which it was enabled.
+fn is_dangling(entry: &Entry) -> bool {
+    entry.method == Method::Systemd && entry::is_linked(Path::new(&entry.target))
+}
+
 fn remove(entry: &Entry, force: bool) -> Result<FileDone> {
     let method = entry.method;
+    match &entry.state {
+        EntryState::Unknown(why) => {
+            let what = format!("cannot tell whether {} runs bgo", entry.target);
+            return Err(Error::new(ErrorKind::Io, what).because(why.as_str()));
+        }
+        EntryState::Nothing => return entry::unlink(Path::new(&entry.target)).map(|()| FileDone::Removed),
+        EntryState::Edited if !force && method == Method::Cron => {
+            return Err(sealed::not_ours("the line of bgo in your crontab", "removed"));
+        }
+        _ => {}
+    }
     if !force && !matches!(entry.state, EntryState::Ours(_)) {
         return Err(sealed::not_ours(&entry.target, "removed"));
     }
@@ -161,6 +188,13 @@ fn systemctl(tool: &Tool, arguments: &[&str]) -> Result<Said> {
     let said = tool.run(&line, b"", CHANGE)?;
     let failed = || Error::new(ErrorKind::Io, format!("systemctl {} failed", line.join(" "))).because(said.cause());
     if said.is_success() { Ok(said) } else { Err(failed().hint("bgo autostart status shows what is there")) }
+}
+
+/// Whether systemd does not know the unit as it is in its file, because it could not be told before.
+fn is_unread(tool: &Tool) -> bool {
+    let said = tool.run(&manager(&["show", UNIT, "--property=LoadState,NeedDaemonReload"]), b"", QUERY);
+    let text = said.map(|said| said.text()).unwrap_or_default();
+    text.contains("LoadState=not-found") || text.contains("NeedDaemonReload=yes")
 }
 
 /// What launchd knows the agent as.
