@@ -58,6 +58,19 @@ fn python() -> PathBuf {
     own.filter(|python| python.exists()).unwrap_or_else(|| "python3".into())
 }
 
+/// Whether those, and systemd's reader of units, are to be had. `.ci/run` installs them, and then nothing is passed over.
+fn has_readers() -> bool {
+    let must = std::env::var_os("BGO_TESTS_PASS_OVER_NOTHING").is_some();
+    let modules =
+        Command::new(python()).args(["-c", "import compose, hcl2, jsonschema, kubernetes_validate, yaml"]).output();
+    let has = modules.is_ok_and(|done| done.status.success())
+        && Command::new("systemd-analyze").arg("--version").output().is_ok();
+    if !has {
+        eprintln!("passed over: what reads such files is not installed; .ci/run installs it");
+    }
+    has || must
+}
+
 /// What the tool of `format` reads in the files of `folder`, which its schema allows.
 #[track_caller]
 fn read(format: &str, folder: &Path) -> BTreeMap<String, Value> {
@@ -155,6 +168,9 @@ fn export(env: &TestEnv, format: &str, args: &[&str]) -> (Outcome, PathBuf) {
 
 #[test]
 fn every_argument_and_variable_arrives_as_it_is() {
+    if !has_readers() {
+        return;
+    }
     let env = TestEnv::new();
     let command = [&["/bin/echo"][..], &NASTY].concat();
     let variables: BTreeMap<String, &str> =
@@ -184,6 +200,9 @@ fn every_argument_and_variable_arrives_as_it_is() {
 
 #[test]
 fn odd_programs_folders_and_names_are_written_so_that_they_are_found() {
+    if !has_readers() {
+        return;
+    }
     let env = TestEnv::new();
     let folder = env.work().join("a $b \"c\" %h\\ ");
     fs::create_dir(&folder).unwrap();
@@ -260,6 +279,9 @@ fn shop(env: &TestEnv) {
 
 #[test]
 fn systemd_takes_the_units_of_a_project_that_never_ran() {
+    if !has_readers() {
+        return;
+    }
     let env = TestEnv::new();
     shop(&env);
     for (manager, flags) in [("--user", &[][..]), ("--system", &["--system"])] {
@@ -313,6 +335,9 @@ fn systemd_takes_the_units_of_a_project_that_never_ran() {
 
 #[test]
 fn the_other_formats_are_as_their_schemas_say() {
+    if !has_readers() {
+        return;
+    }
     let env = TestEnv::new();
     shop(&env);
     let of = |format: &str| read(format, &export(&env, format, &["--project"]).1);
