@@ -442,7 +442,7 @@ fn notes(out: &mut String, rows: &[Row], style: &Style) {
         rows,
         style,
         &has_dead_watcher,
-        "sidecars are dead; bgo resurrect gives each process a sidecar again",
+        "sidecars are dead; bgo resurrect gives each process a new one, or starts it",
         &|row| {
             let (name, word) = (text::clean(&row.name), text::quote(&row.name));
             let help =
@@ -684,6 +684,20 @@ sidecar of \"it works\" is dead; bgo resurrect gives it a new one
 "
         );
         assert!(table.contains("corrupt      -") && table.contains("/h/procs/broken.json\n"));
+        let dead = |n| Row { sidecar: None, ..watched(&format!("w{n}")) };
+        let away = |n| Row { comes_back: true, watch: watched("a").watch, ..exited(&format!("a{n}")) };
+        let notes = |rows: &[Row]| {
+            let table = render(rows, &PLAIN);
+            table.lines().skip_while(|line| !line.starts_with("Total")).skip(1).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(notes(&[away(1)]), ["\"a1\" was ended by a logout or shutdown; bgo resurrect a1 brings it back"]);
+        assert_eq!(
+            notes(&[dead(1), dead(2), dead(3), dead(4), away(1), away(2), away(3), away(4)]),
+            [
+                "4 sidecars are dead; bgo resurrect gives each process a new one, or starts it",
+                "4 watched processes were ended by a logout or shutdown; bgo resurrect brings them back",
+            ]
+        );
         assert_eq!(render(&[], &PLAIN), "No processes. Start one: bgo NAME -- COMMAND\n");
     }
 

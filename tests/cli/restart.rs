@@ -107,7 +107,8 @@ fn a_restart_whose_command_has_vanished_leaves_the_running_one_alone() {
         ),
         (
             "folder",
-            "chdir to \"DIR/work/app\": No such file or directory\nhint: mkdir -p 'DIR/work/app' makes it; bgo start folder --cwd DIR -- COMMAND starts it in another\n",
+            "chdir to \"DIR/work/app\": No such file or directory\n\
+             hint: mkdir -p 'DIR/work/app' makes it; bgo start folder --cwd DIR -- COMMAND starts it in another\n",
         ),
     ] {
         let refused = env.bgo(&["restart", name]).code(1);

@@ -217,12 +217,13 @@ fn many_that_wait_keep_nobody_else_down() {
 #[test]
 fn a_oneshot_that_had_ended_well_is_not_run_again() {
     let env = TestEnv::new();
-    env.start_with(&["--oneshot", "--settle", "0"], "done", &["sh", "-c", "sleep 0.2"]);
-    env.start_with(&["--oneshot", "--settle", "0"], "failed", &["sh", "-c", "sleep 0.2; exit 3"]);
-    let sidecars = ["done", "failed"].map(|name| env.sidecar(name));
-    wait_until("their ends", || ["done", "failed"].iter().all(|name| env.record(name)["state"] == "exited"));
-    sidecars.iter().for_each(|sidecar| signal(*sidecar, Signal::SIGTERM));
-    wait_until("the sidecars to leave", || !sidecars.iter().any(|sidecar| alive(*sidecar)));
+    for (name, script) in [("done", "sleep 0.2"), ("failed", "sleep 0.2; exit 3")] {
+        env.start_with(&["--oneshot"], name, &["sh", "-c", script]);
+        let sidecar = env.sidecar(name);
+        wait_until("its end", || env.record(name)["state"] == "exited");
+        signal(sidecar, Signal::SIGTERM);
+        wait_until("the sidecar to leave", || !alive(sidecar));
+    }
     assert_told(
         &env.bgo(&["resurrect", "-n", "--json"]).ok(),
         &[("done", "left_down ended"), ("failed", "would_start was_ended")],
