@@ -13,6 +13,7 @@
 use super::dependencies::await_dependencies;
 use super::recover::{lost, recover};
 use super::resurrect::{Resurrected, glance, is_ending, one, with_needs};
+use super::turn::take_turn;
 use super::{Bgo, is_up};
 use crate::domain::duration::Span;
 use crate::domain::name::Name;
@@ -21,7 +22,6 @@ use crate::domain::resurrection::{Decision, Reason};
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, Interest, SignalQueue};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ pub fn resurrect(bgo: &Bgo, request: &ResurrectRequest, signals: &SignalQueue) -
     if request.dry_run {
         return preview(bgo, request);
     }
-    let _turn = take_turn(bgo, request, deadline, signals)?;
+    let _turn = take_turn(bgo, request.timeout, deadline, signals)?;
     let mut recovered = BTreeMap::new();
     match &request.names {
         None => recovered.extend(recover(bgo, None)),
@@ -128,37 +128,6 @@ fn told_apart(name: &Name, done: Resurrected) -> Result<Resurrected> {
     match done.decision {
         Decision::Leave(Reason::Unproven(pid)) => Err(super::stop::unproven(name, pid)),
         _ => Ok(done),
-    }
-}
-
-/// Waits until no other `resurrect` of this state folder is at work. The lock is on a folder, so it leaves no file
-/// behind and needs no room on the disk.
-fn take_turn(bgo: &Bgo, request: &ResurrectRequest, deadline: Duration, signals: &SignalQueue) -> Result<Option<File>> {
-    // Without records there is nothing to be done twice, and nothing is to be made for that.
-    let Some(folder) = bgo.store.turnstile() else { return Ok(None) };
-    match folder.try_lock() {
-        Ok(()) => return Ok(Some(folder)),
-        Err(std::fs::TryLockError::WouldBlock) => {}
-        // Where folders cannot be locked, the lock of each name still has each started once.
-        Err(std::fs::TryLockError::Error(_)) => return Ok(None),
-    }
-    let broken = |e: &io::Error| Error::io("cannot wait for another bgo resurrect", e);
-    // The same open file description: what the thread locks is locked for us. It ends with the process at the latest.
-    let same = folder.try_clone().map_err(|e| broken(&e))?;
-    let (locked, lock) = io::pipe().map_err(|e| broken(&e))?;
-    let wait = move || {
-        let _ = same.lock();
-        drop(lock);
-    };
-    std::thread::Builder::new().spawn(wait).map_err(|e| broken(&e))?;
-    let fds = [(signals.as_fd(), Interest::Readable), (locked.as_fd(), Interest::HangUp)];
-    let ready = platform::wait(&fds, Some(deadline)).map_err(|e| broken(&e))?;
-    match ready.as_slice() {
-        [true, _] => Err(Error::new(ErrorKind::Interrupted, "nothing was resurrected").because("interrupted")),
-        [_, true] => Ok(Some(folder)),
-        _ => Err(Error::new(ErrorKind::TimedOut, "nothing was resurrected")
-            .because(format!("another bgo resurrect has been at work for {}", Span(request.timeout)))
-            .hint("--timeout TIME waits longer")),
     }
 }
 
