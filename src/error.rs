@@ -115,7 +115,7 @@ listed! {
 impl ErrorKind {
     /// Whether the same command may succeed when simply tried again.
     pub fn is_retryable(self) -> bool {
-        matches!(self, ErrorKind::Conflict | ErrorKind::TimedOut)
+        matches!(self, ErrorKind::Conflict | ErrorKind::TimedOut | ErrorKind::Interrupted)
     }
 
     /// The exit status it leads to.

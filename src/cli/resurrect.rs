@@ -6,9 +6,10 @@ use clap::Args;
 
 /// What stands below its flags.
 pub const NOTES: &str = "\
-It brings back what was up when the machine or the session went down, each process after what it needs (--after), and
-gives a sidecar to what has lost its own. What was stopped, ended by itself or was given up stays down. A process may say
-otherwise: start or set NAME --autostart always, unless-stopped or never. With --timeout over it exits with 124.";
+It brings back what was up when the machine or the session went down, each process after what it needs (--after), and \
+gives a sidecar to what has lost its own. What is named takes along what it needs, if that was up. What was stopped, ended \
+by itself or was given up stays down. A process may say otherwise: start or set NAME --autostart always, unless-stopped or \
+never. With --timeout over it exits with 124.";
 
 // `resurrect`
 #[derive(Debug, Args)]

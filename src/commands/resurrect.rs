@@ -4,8 +4,8 @@ use super::output::{Output, known_name};
 use super::select::{Selected, select};
 use crate::cli::ResurrectArgs;
 use crate::domain::name::Name;
-use crate::domain::resurrection::Decision;
-use crate::error::{Error, ExitCode, Result};
+use crate::domain::resurrection::{Decision, Reason};
+use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, ResurrectRequest, Resurrected, Resurrection};
 use crate::platform::SignalQueue;
 use crate::view::batch::Batch;
@@ -25,6 +25,7 @@ pub fn run(bgo: &Bgo, args: &ResurrectArgs, out: &Output) -> Result<ExitCode> {
         Selected::Listed(names) => Some(names),
     };
     let is_one = args.selector.names.len() == 1;
+    let is_named = !args.selector.names.is_empty();
     let request = ResurrectRequest { names, dry_run: args.dry_run, timeout: args.timeout.0 };
     let signals = SignalQueue::new(&ENDING).map_err(|e| Error::io("cannot wait", &e))?;
     let mut done = out.awaiting("resurrecting", || ops::resurrect(bgo, &request, &signals))?;
@@ -36,7 +37,7 @@ pub fn run(bgo: &Bgo, args: &ResurrectArgs, out: &Output) -> Result<ExitCode> {
     }
     match out.is_json() {
         true => tell_json(out, &done, &unknown, args.dry_run, is_one),
-        false => tell(out, &done, &unknown, args),
+        false => tell(out, &done, &unknown, args, is_named),
     }
     let failed = !unknown.is_empty() || done.all.iter().any(|(_, done)| done.is_err());
     Ok(match (done.timed_out, done.interrupted, failed) {
@@ -60,17 +61,27 @@ fn known(bgo: &Bgo, typed: &[OsString], unknown: &mut Vec<(String, Error)>) -> R
     Ok(names)
 }
 
-fn tell(out: &Output, done: &Resurrection, unknown: &[(String, Error)], args: &ResurrectArgs) {
-    let mut told = 0;
+fn tell(out: &Output, done: &Resurrection, unknown: &[(String, Error)], args: &ResurrectArgs, is_named: bool) {
+    let (mut told, mut interrupted) = (0, Vec::new());
     for (name, done) in &done.all {
         match done {
             Ok(done) => {
-                let Some(line) = line(name, done, args) else { continue };
+                let Some(line) = line(name, done, args, is_named) else { continue };
                 out.say(&line);
             }
+            Err(error) if error.kind == ErrorKind::Interrupted => interrupted.push(error),
             Err(error) => out.error(error),
         }
         told += 1;
+    }
+    match interrupted.as_slice() {
+        [] => {}
+        [one] => out.error(one),
+        several => {
+            let what = format!("{} processes were not brought back", several.len());
+            let all = Error::new(ErrorKind::Interrupted, what).because("interrupted");
+            out.error(&all.hint("bgo resurrect tries again"));
+        }
     }
     unknown.iter().for_each(|(_, error)| out.error(error));
     if told == 0 && unknown.is_empty() {
@@ -79,15 +90,19 @@ fn tell(out: &Output, done: &Resurrection, unknown: &[(String, Error)], args: &R
 }
 
 /// What is said of one; `None`: nothing was done that need be told.
-fn line(name: &Name, done: &Resurrected, args: &ResurrectArgs) -> Option<String> {
+/// Of what was named the reason is told, too.
+fn line(name: &Name, done: &Resurrected, args: &ResurrectArgs, is_named: bool) -> Option<String> {
     let pid = done.pid.unwrap_or_default();
     Some(match (&done.decision, args.dry_run) {
         (Decision::Start(reason), false) => format!("resurrected \"{name}\" (pid {pid}): {reason}"),
         (Decision::Start(reason), true) => format!("would start \"{name}\": {reason}"),
+        (Decision::Attach(Reason::LeftBehind), false) => {
+            format!("\"{name}\" has ended unseen; what it left behind (pid {pid}) has a sidecar again")
+        }
         (Decision::Attach(_), false) => format!("\"{name}\" still runs (pid {pid}); it has a sidecar again"),
         (Decision::Attach(reason), true) => format!("would give \"{name}\" (pid {pid}) a sidecar: {reason}"),
         (Decision::Leave(reason), false) if done.is_news => format!("\"{name}\" was left down: {reason}"),
-        (Decision::Leave(_), false) if !args.verbose => return None,
+        (Decision::Leave(_), false) if !args.verbose && !is_named => return None,
         (Decision::Leave(reason), false) => format!("\"{name}\" was left as it is: {reason}"),
         (Decision::Leave(reason), true) => format!("would leave \"{name}\" as it is: {reason}"),
     })

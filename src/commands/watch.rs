@@ -81,7 +81,9 @@ pub fn change(
         let awaited = record.state == State::Starting;
         let is_later = |name: &&str| counts_from_next_start(name) && !(awaited && name.starts_with("ready-when"));
         let runs = !record.state.is_settled();
-        let later: Vec<&str> = names.iter().map(String::as_str).filter(|name| !runs || is_later(name)).collect();
+        // What becomes of it after a reboot is asked of what does not run, too.
+        let is_later = |name: &&str| *name != "autostart" && (!runs || is_later(name));
+        let later: Vec<&str> = names.iter().map(String::as_str).filter(is_later).collect();
         let note = match later.as_slice() {
             [] => String::new(),
             some if some.len() == names.len() => " from its next start on".to_owned(),

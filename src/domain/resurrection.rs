@@ -8,7 +8,8 @@
 //! ```text
 //!                                  never     unless-stopped   always
 //!   it runs, with a sidecar        leave     leave            leave
-//!   it runs without one            attach    attach           attach
+//!   it, or what it left behind,
+//!   runs without one               attach    attach           attach
 //!   it was up                      leave     start            start
 //!   stopped, ended, given up       leave     leave            leave; the first time after the machine came up: start
 //! ```
@@ -26,6 +27,8 @@ pub enum Presence {
     Supervised,
     /// Something of it runs without a sidecar.
     Orphaned,
+    /// It has ended, and something that it left behind runs without a sidecar.
+    LeftBehind,
     /// Another command is at work on it.
     Busy,
     /// This pid may or may not be it: its record, of bgo-cli 0.2.0, proves nothing.
@@ -58,6 +61,8 @@ pub enum Reason {
     Always,
     /// It runs without a sidecar.
     NoSidecar,
+    /// It has ended unseen, and what it left behind runs without a sidecar.
+    LeftBehind,
     /// It runs, and its record was removed.
     NoRecord,
     /// It runs.
@@ -89,6 +94,7 @@ impl Reason {
             Reason::WasEnded(_) => "was_ended",
             Reason::Always => "policy_always",
             Reason::NoSidecar => "no_sidecar",
+            Reason::LeftBehind => "left_behind",
             Reason::NoRecord => "no_record",
             Reason::Runs => "runs",
             Reason::BetweenRuns(_) => "between_runs",
@@ -116,6 +122,7 @@ impl fmt::Display for Reason {
             Reason::WasEnded(None) => f.write_str("it was up and was ended"),
             Reason::Always => f.write_str("its policy is always, and the machine has come up since"),
             Reason::NoSidecar => f.write_str("it runs without a sidecar"),
+            Reason::LeftBehind => f.write_str("it has ended unseen, and what it left behind runs without a sidecar"),
             Reason::NoRecord => f.write_str("it runs, and its record was removed"),
             Reason::Runs => f.write_str("it runs"),
             Reason::BetweenRuns(state) => write!(f, "its sidecar is to start it again ({state})"),
@@ -140,6 +147,7 @@ pub fn decide(record: &Record, presence: Presence, outlived: Option<String>, now
         }
         Presence::Supervised => return Decision::Leave(Reason::Runs),
         Presence::Orphaned => return Decision::Attach(Reason::NoSidecar),
+        Presence::LeftBehind => return Decision::Attach(Reason::LeftBehind),
         Presence::Busy => return Decision::Leave(Reason::Busy),
         Presence::Unproven(_) | Presence::Absent => record.down(now),
     };

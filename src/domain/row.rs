@@ -49,6 +49,8 @@ pub struct Row {
     pub ports: Option<Vec<u16>>,
     /// Watch mode as recorded.
     pub watch: Option<Watch>,
+    /// Whether it is down, was up until the session or machine ended it, and `resurrect` brings it back.
+    pub comes_back: bool,
     /// Its sidecar: pid, and whether it lives. `None`: none is registered.
     pub sidecar: Option<(u32, bool)>,
     /// When the next attempt comes, during a backoff.

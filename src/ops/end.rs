@@ -55,6 +55,13 @@ pub fn find(record: &Record, logs: &Logs) -> Result<Orphan> {
     Ok(if running.is_empty() { Orphan::None } else { Orphan::Running(running) })
 }
 
+/// Whether the process of `record` itself has ended, and nobody saw how, while `running`, which it has left behind, goes on.
+/// That these are of the session that it led proves that nothing was started in its place: that happens when nothing is left.
+pub fn has_ended_unseen(record: &Record, running: &[ProcStat]) -> bool {
+    let of_it = |pid: u32| running.iter().all(|p| p.pid != pid) && running.iter().any(|p| p.sid == pid);
+    record.schema > 0 && record.process().is_some_and(|process| of_it(process.pid))
+}
+
 /// Whether processes of this run may exist that the record does not name: its life was cut off in this boot.
 fn may_have_left_something(record: &Record) -> bool {
     // In a backoff too: a sidecar that dies between the next start and the writing of it leaves that state behind.
@@ -76,6 +83,7 @@ pub fn end(record: &Record, running: Vec<ProcStat>, grace: Grace) -> Result<Exit
             .hint(if e.raw_os_error() == Some(libc::EPERM) { "it became another user; try as root" } else { "" })
     };
     let open = |p: &ProcStat| ProcessHandle::open(&p.identity(&boot_id)).ok().flatten();
+    let unseen = has_ended_unseen(record, &running);
     let leader = running.first().and_then(open);
     let since = running.first().map(|p| platform::moment_of_start(p.start_time));
     let deadline = platform::boot_clock().saturating_add(grace.timeout);
@@ -114,8 +122,8 @@ pub fn end(record: &Record, running: Vec<ProcStat>, grace: Grace) -> Result<Exit
         wait_for(&left.iter().collect::<Vec<_>>(), until)?;
     }
     let uptime = since.map(|since| platform::boot_clock().saturating_sub(since));
-    let outcome = leader.map_or(Outcome::Unknown, |leader| leader.outcome());
-    Ok(Exit::new(Timestamp::of(SystemTime::now()), outcome, uptime))
+    let outcome = leader.filter(|_| !unseen).map_or(Outcome::Unknown, |leader| leader.outcome());
+    Ok(Exit::new(Timestamp::of(SystemTime::now()), outcome, uptime.filter(|_| !unseen)))
 }
 
 /// Ends `processes`: SIGTERM, the grace, SIGKILL, until all are gone.

@@ -49,6 +49,7 @@ mod snapshot;
 mod start;
 mod stop;
 mod systemd;
+mod turn;
 pub mod up;
 mod wait;
 mod watched;

@@ -76,7 +76,12 @@ pub fn check_cwd(name: &str, cwd: &Path) -> Result<()> {
 /// # Errors
 /// What a restart would fail with.
 pub fn check_command(name: &str, command: &[Raw], cwd: &Raw) -> Result<()> {
-    check_cwd(name, cwd.as_path())?;
+    check_cwd(name, cwd.as_path()).map_err(|e| {
+        let folder = cwd.lossy();
+        let make = if cwd.as_path().exists() { String::new() } else { format!("mkdir -p '{folder}' makes it; ") };
+        let name = if name.contains(' ') { format!("'{name}'") } else { name.to_owned() };
+        e.hint(format!("{make}bgo start {name} --cwd DIR -- COMMAND starts it in another"))
+    })?;
     let program = command.first().map_or(Path::new(""), Raw::as_path);
     check_program(name, program)
 }

@@ -6,19 +6,25 @@
 
 use super::end::{self, Orphan};
 use super::lease;
-use super::link::{Awaited, Link, own};
+use super::link::{Awaited, Link, a_moment, own};
+use super::output::RunOutput;
 use super::preflight::{check_command, check_env_files, check_logs};
-use super::{Bgo, legacy, run, scope};
+use super::start::{SETTLE, conclude};
+use super::{Bgo, Run, legacy, run, scope};
 use crate::domain::name::Name;
 use crate::domain::record::{Record, Status};
-use crate::domain::resurrection::{Decision, Presence, Reason, decide};
-use crate::error::{ErrorKind, Result};
+use crate::domain::resurrection::{Decision, Presence, Reason, comes_back, decide};
+use crate::domain::spec::FastCrash;
+use crate::error::{Error, ErrorKind, Result};
 use crate::platform;
 use crate::store::{Durability, Ownership};
 use std::time::Duration;
 
 /// How long a sidecar may take to write down an end.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long another command may be at work on what is to be up.
+const BUSY_FOR: Duration = Duration::from_secs(2);
 
 /// How often it is looked anew at one that changes meanwhile.
 const ATTEMPTS: u32 = 3;
@@ -45,13 +51,19 @@ impl Resurrected {
 /// # Errors
 /// Its record cannot be read, or it could not be started.
 pub(super) fn glance(bgo: &Bgo, name: &Name) -> Result<(Record, Resurrected)> {
-    let record = bgo.record(name)?;
-    let found = if Link::of(&record).lives() { None } else { Some(end::find(&record, &bgo.store.logs(name))?) };
-    let presence = found.as_ref().map_or(Presence::Supervised, presence);
-    let decision = decide(&record, presence, lease::outlived(&record)?, &lease::now()?);
-    if matches!(decision, Decision::Start(_)) {
+    let (record, looked) = look(bgo, name)?;
+    if matches!(looked.decision, Decision::Start(_)) {
         check(bgo, name, &record)?;
     }
+    Ok((record, looked))
+}
+
+/// Looks what would be done about `name`. Nothing is written.
+fn look(bgo: &Bgo, name: &Name) -> Result<(Record, Resurrected)> {
+    let record = bgo.record(name)?;
+    let found = if Link::of(&record).lives() { None } else { Some(end::find(&record, &bgo.store.logs(name))?) };
+    let presence = found.as_ref().map_or(Presence::Supervised, |found| presence(&record, found));
+    let decision = decide(&record, presence, lease::outlived(&record)?, &lease::now()?);
     let pid = match found {
         Some(Orphan::Running(running)) => running.first().map(|process| process.pid),
         Some(_) => None,
@@ -60,23 +72,62 @@ pub(super) fn glance(bgo: &Bgo, name: &Name) -> Result<(Record, Resurrected)> {
     Ok((record, Resurrected::new(decision, pid)))
 }
 
-/// Does what is to be done about `name`.
+/// `names`, and after them what those that are to be started need, directly or through others, and is to be started, too.
+/// What cannot be read needs nothing.
+pub(super) fn with_needs(bgo: &Bgo, names: &[Name]) -> Vec<Name> {
+    let starts = |name: &Name| {
+        let looked = look(bgo, name).ok().filter(|(_, looked)| matches!(looked.decision, Decision::Start(_)));
+        looked.map(|(record, _)| record.spec.after)
+    };
+    let mut all = names.to_vec();
+    // What each needs; of those that were taken along that is known already.
+    let mut open: Vec<Vec<String>> = names.iter().filter_map(starts).collect();
+    while let Some(needs) = open.pop() {
+        for need in needs.iter().filter_map(|need| Name::parse(need).ok()) {
+            if !all.contains(&need)
+                && let Some(needs) = starts(&need)
+            {
+                all.push(need);
+                open.push(needs);
+            }
+        }
+    }
+    all
+}
+
+/// Does what is to be done about `name`. `settles` is told that it was started, and that its first moments are watched.
 ///
 /// # Errors
-/// Its record cannot be read, or it cannot be started or attached to; the wish that it be up stays.
-pub(super) fn one(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
-    for _ in 1..ATTEMPTS {
-        match look_and_do(bgo, name) {
+/// Its record cannot be read, or it cannot be started or attached to; the wish that it be up stays. It was started and
+/// ended badly at once.
+pub(super) fn one(bgo: &Bgo, name: &Name, settles: &mut dyn FnMut()) -> Result<Resurrected> {
+    let mut attempts = 1..ATTEMPTS;
+    let until = platform::boot_clock().saturating_add(BUSY_FOR);
+    loop {
+        match look_and_do(bgo, name, settles) {
+            Ok(done) if done.decision == Decision::Leave(Reason::Busy) && is_missed(bgo, name)? => {
+                if platform::boot_clock() >= until {
+                    return Err(Error::new(ErrorKind::Conflict, format!("\"{name}\" was not brought back"))
+                        .because(Reason::Busy)
+                        .hint(format!("bgo resurrect {} tries again", name.shell())));
+                }
+                a_moment();
+            }
             // It has ended while a sidecar was about to take it up, as what was asked to end a moment ago does, or another
             // command was faster: what is to be done is another thing by now.
-            Err(e) if e.kind == ErrorKind::Conflict => {}
+            Err(e) if e.kind == ErrorKind::Conflict && attempts.next().is_some() => {}
             done => return done,
         }
     }
-    look_and_do(bgo, name)
 }
 
-fn look_and_do(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
+/// Whether nothing of `name` runs, though it is to be up.
+fn is_missed(bgo: &Bgo, name: &Name) -> Result<bool> {
+    let record = bgo.record(name)?;
+    Ok(comes_back(&record, &lease::now()?) && matches!(end::find(&record, &bgo.store.logs(name))?, Orphan::None))
+}
+
+fn look_and_do(bgo: &Bgo, name: &Name, settles: &mut dyn FnMut()) -> Result<Resurrected> {
     // One that cannot be read is reported, whoever owns it.
     bgo.record(name)?;
     let mut taken = own(bgo, name)?;
@@ -94,13 +145,13 @@ fn look_and_do(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
     };
     let record = bgo.record(name)?;
     let found = end::find(&record, &bgo.store.logs(name))?;
-    let decision = decide(&record, presence(&found), lease::outlived(&record)?, &lease::now()?);
+    let decision = decide(&record, presence(&record, &found), lease::outlived(&record)?, &lease::now()?);
     let mut done = Resurrected::new(decision, None);
     match (&done.decision, found) {
         (Decision::Attach(_), Orphan::Running(running)) => {
             done.pid = Some(attach(bgo, name, &ownership, &running)?);
         }
-        (Decision::Start(_), _) => done.pid = Some(start(bgo, name, ownership, record)?),
+        (Decision::Start(_), _) => done.pid = Some(start(bgo, name, ownership, record, settles)?),
         (Decision::Leave(Reason::LeaseOver(reason)), _) => {
             done.is_news = lease::note_outlived(bgo, name, &record.run_id, reason)?;
         }
@@ -109,8 +160,9 @@ fn look_and_do(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
     Ok(done)
 }
 
-fn presence(found: &Orphan) -> Presence {
+fn presence(record: &Record, found: &Orphan) -> Presence {
     match found {
+        Orphan::Running(running) if end::has_ended_unseen(record, running) => Presence::LeftBehind,
         Orphan::Running(_) => Presence::Orphaned,
         Orphan::Unproven(pid) => Presence::Unproven(*pid),
         Orphan::None => Presence::Absent,
@@ -140,15 +192,31 @@ fn check(bgo: &Bgo, name: &Name, record: &Record) -> Result<()> {
     scope::plan(name, &record.spec).map(drop)
 }
 
-fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record) -> Result<u32> {
+fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record, settles: &mut dyn FnMut()) -> Result<u32> {
     check(bgo, name, &record)?;
     bgo.store.ensure()?;
     bgo.store.environment(name)?;
     legacy::take_over(bgo, name, &mut record, &[])?;
-    run::begin(bgo, name, ownership, record, None).map(|begun| begun.pid)
+    let (settings, earlier) = (record.spec.clone(), record.exits.last().cloned());
+    let watched = record.watch.as_ref().filter(|watch| watch.enabled).map(|watch| watch.on_fast_crash);
+    let output = RunOutput::from_now(record.spec.logs(bgo.store.logs(name), &record.cwd));
+    let mut begun = run::begin(bgo, name, ownership, record, None)?;
+    settles();
+    let end = run::settle(&mut begun, SETTLE)?;
+    let (pid, run) = (begun.pid, Run { id: begun.run_id, earlier, output });
+    match conclude(name, pid, end, &settings, watched, run) {
+        Ok(started) => Ok(started.pid),
+        // It was in the hands of watch mode, and is again.
+        Err(_) if watched.is_some_and(|watched| watched != FastCrash::Stop) => Ok(pid),
+        Err(e) if watched.is_none() && settings.watch_files.is_empty() => {
+            let shell = name.shell();
+            Err(e.hint(format!("bgo restart {shell} tries again; bgo logs {shell} shows its output")))
+        }
+        Err(e) => Err(e),
+    }
 }
 
-/// Gives the processes `running` (the first leads) of a dead sidecar a new one.
+/// Gives the processes `running` (the first leads, unless they are what it left behind) of a dead sidecar a new one.
 ///
 /// # Errors
 /// The record cannot be written or the sidecar not started.
@@ -156,11 +224,13 @@ pub(super) fn attach(bgo: &Bgo, name: &Name, ownership: &Ownership, running: &[p
     let lock = bgo.store.lock(name)?;
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
     legacy::take_over(bgo, name, &mut record, running)?;
-    let boot_id = platform::boot_id().map_err(|e| crate::error::Error::io("cannot read the boot id", &e))?;
-    if let Some(leader) = running.first() {
+    let boot_id = platform::boot_id().map_err(|e| Error::io("cannot read the boot id", &e))?;
+    // Where it has ended, the record goes on to say which it was: so the sidecar learns of its end.
+    if let Some(leader) = running.first().filter(|_| !end::has_ended_unseen(&record, running)) {
         record.set_process(&leader.identity(&boot_id));
     }
     lock.write(&record, Durability::Durable)?;
     drop(lock);
-    run::attach(bgo, name, ownership, &record).map(|begun| begun.pid)
+    let begun = run::attach(bgo, name, ownership, &record)?;
+    Ok(running.first().map_or(begun.pid, |first| first.pid))
 }

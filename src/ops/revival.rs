@@ -2,15 +2,18 @@
 //!
 //! Why it exists: at a login many processes come back at once, in the order of their needs, and one that hangs must not
 //! keep the others down. Invariants: one `resurrect` of a state folder is at work at a time, and the next looks at what
-//! that has left; nothing is started for the sake of what needs it, for exactly what was up comes back; whatever happens,
+//! that has left; what was down stays down whoever needs it, for exactly what was up comes back; whatever happens,
 //! it returns when its time is over, with one result a process.
 //!
-//! Each process is seen to by a thread of its own (`resurrect.rs`), 16 at once; one that waits for what it needs does not
-//! count among these. The threads are not joined: one that hangs in the kernel (a folder on a dead server) would hold us for ever.
+//! Each process is seen to by a thread of its own (`resurrect.rs`), 16 at once. One that waits for what it needs has none:
+//! what is needed is waited for once, whoever needs it, and keeps nobody down who does not. One whose first moments are
+//! watched does not count among the 16. The threads are not joined: one that hangs in the kernel (a folder on a dead
+//! server) would hold us for ever.
 
 use super::dependencies::await_dependencies;
 use super::recover::{lost, recover};
-use super::resurrect::{Resurrected, glance, is_ending, one};
+use super::resurrect::{Resurrected, glance, is_ending, one, with_needs};
+use super::turn::take_turn;
 use super::{Bgo, is_up};
 use crate::domain::duration::Span;
 use crate::domain::name::Name;
@@ -18,8 +21,7 @@ use crate::domain::plan::Plan;
 use crate::domain::resurrection::{Decision, Reason};
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, Interest, SignalQueue};
-use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -30,15 +32,15 @@ use std::time::Duration;
 pub const RESURRECT_TIMEOUT: Duration = Duration::from_secs(120);
 /// How many are started or attached to at once.
 const AT_ONCE: usize = 16;
-/// How many wait for others at once: each watches the records, of which the kernel allows a user some hundred.
-const WAITING_AT_ONCE: usize = 32;
+/// How many needs are waited for at once: each wait watches the records, of which the kernel allows a user some hundred.
+const AWAITED_AT_ONCE: usize = 64;
 /// How much longer it is listened for those who notice by themselves that the time is over, and can say more.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// What to bring back, and how.
 #[derive(Clone, Debug)]
 pub struct ResurrectRequest {
-    /// Which; default: all.
+    /// Which, and with them what they need and was up; default: all.
     pub names: Option<Vec<Name>>,
     /// Only say what would be done: nothing is written, and nothing waited for.
     pub dry_run: bool,
@@ -74,7 +76,7 @@ pub fn resurrect(bgo: &Bgo, request: &ResurrectRequest, signals: &SignalQueue) -
     if request.dry_run {
         return preview(bgo, request);
     }
-    let _turn = take_turn(bgo, request, deadline, signals)?;
+    let _turn = take_turn(bgo, request.timeout, deadline, signals)?;
     let mut recovered = BTreeMap::new();
     match &request.names {
         None => recovered.extend(recover(bgo, None)),
@@ -92,7 +94,7 @@ pub fn resurrect(bgo: &Bgo, request: &ResurrectRequest, signals: &SignalQueue) -
 /// Those that are asked for; `also` are known to be there.
 fn names<'n>(bgo: &Bgo, request: &ResurrectRequest, also: impl Iterator<Item = &'n Name>) -> Result<Vec<Name>> {
     let mut names = match &request.names {
-        Some(names) => names.clone(),
+        Some(names) => with_needs(bgo, names),
         None => {
             let mut all = bgo.store.names()?;
             all.extend(also.cloned());
@@ -100,7 +102,7 @@ fn names<'n>(bgo: &Bgo, request: &ResurrectRequest, also: impl Iterator<Item = &
             all
         }
     };
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
     Ok(names)
 }
@@ -129,43 +131,51 @@ fn told_apart(name: &Name, done: Resurrected) -> Result<Resurrected> {
     }
 }
 
-/// Waits until no other `resurrect` of this state folder is at work. The lock is on a folder, so it leaves no file
-/// behind and needs no room on the disk.
-fn take_turn(bgo: &Bgo, request: &ResurrectRequest, deadline: Duration, signals: &SignalQueue) -> Result<Option<File>> {
-    // Without records there is nothing to be done twice, and nothing is to be made for that.
-    let Some(folder) = bgo.store.turnstile() else { return Ok(None) };
-    match folder.try_lock() {
-        Ok(()) => return Ok(Some(folder)),
-        Err(std::fs::TryLockError::WouldBlock) => {}
-        // Where folders cannot be locked, the lock of each name still has each started once.
-        Err(std::fs::TryLockError::Error(_)) => return Ok(None),
-    }
-    let broken = |e: &io::Error| Error::io("cannot wait for another bgo resurrect", e);
-    // The same open file description: what the thread locks is locked for us. It ends with the process at the latest.
-    let same = folder.try_clone().map_err(|e| broken(&e))?;
-    let (locked, lock) = io::pipe().map_err(|e| broken(&e))?;
-    let wait = move || {
-        let _ = same.lock();
-        drop(lock);
-    };
-    std::thread::Builder::new().spawn(wait).map_err(|e| broken(&e))?;
-    let fds = [(signals.as_fd(), Interest::Readable), (locked.as_fd(), Interest::HangUp)];
-    let ready = platform::wait(&fds, Some(deadline)).map_err(|e| broken(&e))?;
-    match ready.as_slice() {
-        [true, _] => Err(Error::new(ErrorKind::Interrupted, "nothing was resurrected").because("interrupted")),
-        [_, true] => Ok(Some(folder)),
-        _ => Err(Error::new(ErrorKind::TimedOut, "nothing was resurrected")
-            .because(format!("another bgo resurrect has been at work for {}", Span(request.timeout)))
-            .hint("--timeout TIME waits longer")),
-    }
+/// What a thread has to say.
+enum Word {
+    /// This process waits for these.
+    Waits(usize, Vec<Name>),
+    /// This one is started, and its first moments are watched.
+    Settles(usize),
+    /// This one is done.
+    Done(usize, Result<Resurrected>),
+    /// This one that others need is ready, or will not be.
+    Needed(Name, Result<()>),
 }
 
-/// What a thread has to say about its process.
-enum Word {
-    /// It waits for what it needs.
-    Waits,
-    /// It is done.
-    Done(Result<Resurrected>),
+/// Where a process stands that is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It has not been begun.
+    Due,
+    /// A thread sees to it.
+    AtWork,
+    /// It waits for these to be ready.
+    Waits(Vec<Name>),
+    /// All that it needs is ready.
+    Served,
+    /// It is started, and its first moments are watched.
+    Settles,
+}
+
+/// How a thread is heard.
+#[derive(Debug)]
+struct Voice {
+    words: Sender<Word>,
+    /// A byte a word, written after it.
+    wakes: PipeWriter,
+}
+
+impl Voice {
+    fn try_clone(&self) -> io::Result<Voice> {
+        Ok(Voice { words: self.words.clone(), wakes: self.wakes.try_clone()? })
+    }
+
+    /// Who listened may have returned: then nobody is interested any more.
+    fn say(&mut self, word: Word) {
+        let _ = self.words.send(word);
+        let _ = self.wakes.write_all(&[1]);
+    }
 }
 
 /// Another process that one needs.
@@ -193,12 +203,12 @@ struct Course {
     needs: Vec<Vec<Name>>,
     plan: Plan,
     done: Vec<Option<Result<Resurrected>>>,
-    /// Who waits for what it needs.
-    waits: Vec<bool>,
-    /// How many do.
-    waiting: usize,
-    /// How many threads are at work that have not waited.
-    at_work: usize,
+    phases: Vec<Phase>,
+    /// What may be begun, in that order.
+    due: VecDeque<usize>,
+    /// What some wait for, and who is waited for at the moment.
+    awaited: VecDeque<Name>,
+    watched: BTreeSet<Name>,
     deadline: Duration,
 }
 
@@ -213,25 +223,21 @@ impl Course {
         recovered.retain(|_, result| !matches!(result, Err(e) if e.kind == ErrorKind::Conflict));
         let done = names.iter().map(|name| recovered.remove(name).map(|result| result.map(attached))).collect();
         let needs = list.iter().map(parsed).collect();
-        let (plan, waits) = (Plan::new(&list), vec![false; names.len()]);
-        Course { bgo: Arc::new(bgo.clone()), needs, plan, done, waits, waiting: 0, at_work: 0, deadline, names }
+        let (plan, phases) = (Plan::new(&list), vec![Phase::Due; names.len()]);
+        let (due, awaited, watched) = (VecDeque::new(), VecDeque::new(), BTreeSet::new());
+        Course { bgo: Arc::new(bgo.clone()), needs, plan, done, phases, due, awaited, watched, deadline, names }
     }
 
     fn run(&mut self, signals: &SignalQueue) -> Result<Ended> {
         let broken = |e: &io::Error| Error::io("cannot wait", e);
         let (sender, words) = channel();
         let (mut heard, spoke) = io::pipe().map_err(|e| broken(&e))?;
-        let mut due = VecDeque::new();
+        let voice = Voice { words: sender, wakes: spoke };
         let mut ended = Ended::AllDone;
         loop {
             if ended == Ended::AllDone {
-                due.extend(self.plan.begin());
-            }
-            while self.at_work < AT_ONCE
-                && self.waiting < WAITING_AT_ONCE
-                && let Some(index) = due.pop_front()
-            {
-                self.begin(index, &sender, &spoke).map_err(|e| broken(&e))?;
+                self.due.extend(self.plan.begin());
+                self.begin_all(&voice).map_err(|e| broken(&e))?;
             }
             // What was recovered is done before it is begun.
             if ended == Ended::AllDone && self.plan.is_settled() {
@@ -239,7 +245,7 @@ impl Course {
             }
             let now = platform::boot_clock();
             let over = self.deadline.saturating_add(LAST_WORDS);
-            if ended == Ended::Interrupted && self.at_work == 0 {
+            if ended == Ended::Interrupted && self.at_work() == 0 && !self.phases.contains(&Phase::Settles) {
                 return Ok(ended);
             }
             if now >= over {
@@ -254,7 +260,6 @@ impl Course {
                 }
                 // What is being started is told of; nothing more is begun.
                 ended = Ended::Interrupted;
-                due.clear();
             }
             if ready[0] {
                 self.hear(&words, &mut heard).map_err(|e| broken(&e))?;
@@ -262,35 +267,52 @@ impl Course {
         }
     }
 
-    /// Has a thread see to the process at `index`; without threads, this one.
-    fn begin(&mut self, index: usize, sender: &Sender<(usize, Word)>, spoke: &PipeWriter) -> io::Result<()> {
-        if self.done[index].is_some() {
-            self.plan.ready(index);
-            return Ok(());
+    fn at_work(&self) -> usize {
+        self.phases.iter().filter(|phase| **phase == Phase::AtWork).count()
+    }
+
+    /// Begins what may be begun, as far as there is room.
+    fn begin_all(&mut self, voice: &Voice) -> io::Result<()> {
+        while self.at_work() < AT_ONCE
+            && let Some(index) = self.due.pop_front()
+        {
+            self.begin(index, voice.try_clone()?);
         }
-        let (bgo, name, needs, deadline) =
-            (Arc::clone(&self.bgo), self.names[index].clone(), self.needs_of(index), self.deadline);
-        let (told, mut wakes) = (sender.clone(), spoke.try_clone()?);
-        let mut say = move |word| {
-            // Who listened may have returned: then nobody is interested any more.
-            let _ = told.send((index, word));
-            let _ = wakes.write_all(&[1]);
-        };
-        let work = move || {
-            let done = revive(&bgo, &name, &needs, deadline, &mut || say(Word::Waits));
-            say(Word::Done(done));
-        };
-        self.at_work += 1;
-        let work = Arc::new(std::sync::Mutex::new(Some(work)));
-        let mine = Arc::clone(&work);
-        let run = move || {
-            let work = mine.lock().ok().and_then(|mut work| work.take());
-            work.into_iter().for_each(|mut work| work());
-        };
-        if std::thread::Builder::new().spawn(run.clone()).is_err() {
-            run();
+        while self.watched.len() < AWAITED_AT_ONCE
+            && let Some(need) = self.awaited.pop_front()
+        {
+            self.watch(need, voice.try_clone()?);
         }
         Ok(())
+    }
+
+    /// Has a thread see to the process at `index`.
+    fn begin(&mut self, index: usize, mut voice: Voice) {
+        if self.done[index].is_some() {
+            self.plan.ready(index);
+            return;
+        }
+        let needs = if self.phases[index] == Phase::Served { Vec::new() } else { self.needs_of(index) };
+        let (bgo, name) = (Arc::clone(&self.bgo), self.names[index].clone());
+        self.phases[index] = Phase::AtWork;
+        in_thread(move || match awaited(&bgo, &name, &needs) {
+            Ok(needs) if needs.is_empty() => {
+                let done = one(&bgo, &name, &mut || voice.say(Word::Settles(index)));
+                voice.say(Word::Done(index, done));
+            }
+            Ok(needs) => voice.say(Word::Waits(index, needs)),
+            Err(error) => voice.say(Word::Done(index, Err(error))),
+        });
+    }
+
+    /// Has a thread wait until `need` is ready.
+    fn watch(&mut self, need: Name, mut voice: Voice) {
+        let (bgo, deadline) = (Arc::clone(&self.bgo), self.deadline);
+        self.watched.insert(need.clone());
+        in_thread(move || {
+            let ready = await_need(&bgo, &need, deadline);
+            voice.say(Word::Needed(need, ready));
+        });
     }
 
     /// What the process at `index` needs and has to wait for. What is down because that was wished, or because it ended by
@@ -311,24 +333,52 @@ impl Course {
         self.needs[index].iter().filter_map(need).collect()
     }
 
-    fn hear(&mut self, words: &Receiver<(usize, Word)>, heard: &mut PipeReader) -> io::Result<()> {
-        while let Ok((index, word)) = words.try_recv() {
-            // A byte a word, written after it.
+    fn hear(&mut self, words: &Receiver<Word>, heard: &mut PipeReader) -> io::Result<()> {
+        while let Ok(word) = words.try_recv() {
             heard.read_exact(&mut [0])?;
             match word {
-                Word::Waits => {
-                    self.waits[index] = true;
-                    (self.at_work, self.waiting) = (self.at_work - 1, self.waiting + 1);
+                Word::Waits(index, needs) => {
+                    for need in &needs {
+                        if !self.watched.contains(need) && !self.awaited.contains(need) {
+                            self.awaited.push_back(need.clone());
+                        }
+                    }
+                    self.phases[index] = Phase::Waits(needs);
                 }
-                Word::Done(done) => {
-                    let did_wait = usize::from(self.waits[index]);
-                    (self.at_work, self.waiting) = (self.at_work + did_wait - 1, self.waiting - did_wait);
-                    self.done[index] = Some(done.and_then(|done| told_apart(&self.names[index], done)));
-                    self.plan.ready(index);
+                Word::Settles(index) => self.phases[index] = Phase::Settles,
+                Word::Done(index, done) => self.finish(index, done),
+                Word::Needed(need, ready) => {
+                    self.watched.remove(&need);
+                    (0..self.names.len()).for_each(|index| self.served(index, &need, &ready));
                 }
             }
         }
         Ok(())
+    }
+
+    fn finish(&mut self, index: usize, done: Result<Resurrected>) {
+        self.done[index] = Some(done.and_then(|done| told_apart(&self.names[index], done)));
+        self.phases[index] = Phase::Due;
+        self.plan.ready(index);
+    }
+
+    /// Tells the process at `index`, should it wait for `need`, that this is ready, or why it is not.
+    fn served(&mut self, index: usize, need: &Name, ready: &Result<()>) {
+        let Phase::Waits(needs) = &mut self.phases[index] else { return };
+        let Some(at) = needs.iter().position(|name| name == need) else { return };
+        match ready {
+            Ok(()) => {
+                needs.remove(at);
+                if needs.is_empty() {
+                    self.phases[index] = Phase::Served;
+                    self.due.push_back(index);
+                }
+            }
+            Err(e) => {
+                let what = format!("cannot start \"{}\"", self.names[index]);
+                self.finish(index, Err(Error { what, ..e.clone() }));
+            }
+        }
     }
 
     fn conclude(self, ended: Ended, request: &ResurrectRequest) -> Resurrection {
@@ -341,7 +391,8 @@ impl Course {
                 (_, true) => Error::new(ErrorKind::TimedOut, what).because(format!("it is not done after {span}")),
                 (_, false) => Error::new(ErrorKind::TimedOut, what).because(format!("the time of {span} was over")),
             };
-            error.hint(format!("bgo resurrect {} tries again; --timeout TIME gives it longer", name.shell()))
+            let longer = if error.kind == ErrorKind::TimedOut { "; --timeout TIME gives it longer" } else { "" };
+            error.hint(format!("bgo resurrect {} tries again{longer}", name.shell()))
         };
         let left: Vec<Error> = self.names.iter().enumerate().map(unfinished).collect();
         let results = self.done.into_iter().zip(left).map(|(done, left)| done.unwrap_or(Err(left)));
@@ -371,40 +422,60 @@ fn is_up_by(decision: &Decision) -> bool {
     }
 }
 
-/// Sees to one process: what it needs, if it is to be started, then itself. `waits` is told that it waits for others.
-fn revive(bgo: &Bgo, name: &Name, needs: &[Need], deadline: Duration, waits: &mut dyn FnMut()) -> Result<Resurrected> {
+/// Does `work` in a thread; without threads, in this one.
+fn in_thread(work: impl FnOnce() + Send + 'static) {
+    let work = Arc::new(std::sync::Mutex::new(Some(work)));
+    let mine = Arc::clone(&work);
+    let run = move || {
+        let work = mine.lock().ok().and_then(|mut work| work.take());
+        work.into_iter().for_each(|work| work());
+    };
+    if std::thread::Builder::new().spawn(run.clone()).is_err() {
+        run();
+    }
+}
+
+/// Those of `needs` that `name` has to wait for: none, unless it is to be started.
+///
+/// # Errors
+/// Its record cannot be read, it could not be started, or one of its needs could not be brought back.
+fn awaited(bgo: &Bgo, name: &Name, needs: &[Need]) -> Result<Vec<Name>> {
     if needs.is_empty() {
-        return one(bgo, name);
+        return Ok(Vec::new());
     }
     is_ending(bgo, name)?;
     // Looked at without owning it: while it waits for others it can be stopped and started as ever.
     let (_, looked) = glance(bgo, name)?;
     if !matches!(looked.decision, Decision::Start(_)) {
-        return one(bgo, name);
+        return Ok(Vec::new());
     }
-    let what = format!("cannot start \"{name}\"");
-    for need in needs {
-        if let Need::Failed(need, cause) = need {
-            return Err(Error::new(ErrorKind::StartFailed, what)
+    let ready = |need: &Need| match need {
+        Need::Awaited(need) => Ok(need.clone()),
+        Need::Failed(need, cause) => {
+            let failed = Error::new(ErrorKind::StartFailed, format!("cannot start \"{name}\""));
+            Err(failed
                 .because(format!("it needs \"{need}\", which was not brought back: {cause}"))
-                .hint(format!("bgo resurrect {} tries again", name.shell())));
+                .hint(format!("bgo resurrect {} tries again", name.shell())))
         }
-    }
-    waits();
+    };
+    needs.iter().map(ready).collect()
+}
+
+/// Waits until `need` is ready.
+///
+/// # Errors
+/// It will not be, or not in time. Who needs it is to be named.
+fn await_need(bgo: &Bgo, need: &Name, deadline: Duration) -> Result<()> {
     let unheard = SignalQueue::new(&[]).map_err(|e| Error::io("cannot wait", &e))?;
-    for need in needs {
-        let Need::Awaited(need) = need else { continue };
-        let left = deadline.saturating_sub(platform::boot_clock());
-        await_dependencies(bgo, &what, std::slice::from_ref(need), left, &unheard).map_err(|error| {
-            match error.kind {
-                ErrorKind::TimedOut => Error {
-                    cause: format!("it needs \"{need}\", which was not ready in time"),
-                    hint: format!("bgo logs {} shows its output; --timeout TIME waits longer", need.shell()),
-                    ..error
-                },
-                _ => error,
-            }
-        })?;
-    }
-    one(bgo, name)
+    let left = deadline.saturating_sub(platform::boot_clock());
+    await_dependencies(bgo, "cannot wait", std::slice::from_ref(need), left, &unheard).map(drop).map_err(|error| {
+        match error.kind {
+            ErrorKind::TimedOut => Error {
+                cause: format!("it needs \"{need}\", which was not ready in time"),
+                hint: format!("bgo logs {} shows its output; --timeout TIME waits longer", need.shell()),
+                ..error
+            },
+            _ => error,
+        }
+    })
 }

@@ -9,6 +9,7 @@ use super::link::{Awaited, Link};
 use super::recover::{self, Lost};
 use crate::domain::name::Name;
 use crate::domain::record::{Record, State, Status};
+use crate::domain::resurrection::comes_back;
 use crate::domain::row::{Row, Usage};
 use crate::domain::settings::Settings;
 use crate::domain::values::Autostart;
@@ -104,6 +105,7 @@ fn corrupt_row(bgo: &Bgo, name: &Name, error: &Error) -> Row {
         pids: Vec::new(),
         ports: None,
         watch: None,
+        comes_back: false,
         sidecar: None,
         next_restart_at: None,
         end: None,
@@ -160,10 +162,17 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
     let uptime = seen.leader.map(|l| machine.now.saturating_sub(platform::moment_of_start(l.start_time)));
     let watcher = super::legacy::living_watcher(&record).map(|pid| (pid, true));
     let inherited = record.sidecar.as_ref().filter(|s| seen.sidecar_lives && s.parent).map(|s| s.pid);
-    let tree = if seen.online { platform::tree(seen.leader.as_ref(), inherited, &record.run_id) } else { Vec::new() };
+    let tree = match (seen.leader.as_ref(), inherited) {
+        _ if !seen.online => Vec::new(),
+        // What was left behind, and a sidecar that is no parent of it: nothing but its mark leads there.
+        (None, None) => platform::carriers(&record.run_id, None),
+        (leader, inherited) => platform::tree(leader, inherited, &record.run_id),
+    };
     let usage = seen.online.then(|| percentages(platform::usage(&tree), uptime, machine));
     let ended_seen = record.state.is_settled() || record.state.is_between_runs();
     let end = record.exits.last().filter(|_| ended_seen && !seen.online).cloned();
+    let is_over = seen.state == State::Exited && !seen.sidecar_lives && end.is_some();
+    let comes_back = is_over && super::lease::now().is_ok_and(|now| comes_back(&record, &now));
     let restarts_left = record.restarts_left(SystemTime::now());
     // That it died with the machine is how it is meant to be where nothing is to be brought back.
     let stays_down = record.spec.autostart == Autostart::Never;
@@ -185,6 +194,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         pids: tree.iter().map(|process| process.pid).collect(),
         ports: None,
         watch: record.watch,
+        comes_back,
         sidecar: sidecar.map(|s| (s.pid, seen.sidecar_lives)).or(watcher),
         next_restart_at: record.next_restart_at.filter(|_| seen.state == State::Backoff),
         end,
@@ -293,6 +303,11 @@ fn without_sidecar(record: &Record, logs: &crate::domain::row::Logs, seen: &mut 
         return;
     }
     match end::find(record, logs) {
+        Ok(Orphan::Running(running)) if end::has_ended_unseen(record, &running) => {
+            seen.online = true;
+            seen.state = State::Detached;
+            seen.reason = Some("it ended unseen".to_owned());
+        }
         Ok(Orphan::Running(running)) => {
             seen.online = true;
             seen.leader = running.first().copied();

@@ -82,6 +82,15 @@ impl Supervisor {
         self.events.push_back(Event::Exited { outcome, descendants });
     }
 
+    /// The leader has ended before we came, and left others behind.
+    pub(super) fn leader_has_ended(&mut self) {
+        let mut exit = Exit::new(Timestamp::of(SystemTime::now()), Outcome::Unknown, None);
+        exit.logs_from = Some(self.logs_from);
+        self.last_exit = Some(exit.clone());
+        self.pending.exits.push(exit);
+        self.events.push_back(Event::Exited { outcome: Outcome::Unknown, descendants: true });
+    }
+
     /// The last of what a leader had left behind has ended. What counts of a run that went on after the end of its leader
     /// is how these ended: if the end of the session or machine may have done that, `resurrect` is to bring it back.
     fn descendants_ended(&mut self, reaped: &[platform::Reaped]) {
@@ -97,7 +106,7 @@ impl Supervisor {
     }
 
     /// Looks for descendants that are left. Those that are not our children are watched one by one.
-    fn find_strays(&mut self) -> bool {
+    pub(super) fn find_strays(&mut self) -> bool {
         let ours = platform::has_descendants(self.sidecar.pid, &self.run_id);
         if self.knows_all() {
             return ours;
@@ -128,7 +137,10 @@ impl Supervisor {
         }
         let marked = self.store.lock(&self.name).and_then(|lock| match lock.read()? {
             Some(mut record) if record.run_id == self.run_id && record.identity.is_none() => {
-                if let Some(last) = record.exits.last_mut() {
+                // A oneshot that has ended well has done its work, whatever came then.
+                let is_done = |exit: &Exit| record.spec.oneshot && record.spec.is_success(exit.outcome());
+                let is_done = record.exits.last().is_some_and(is_done);
+                if let Some(last) = record.exits.last_mut().filter(|_| !is_done) {
                     last.shutdown = true;
                 }
                 lock.write(&record, Durability::Durable)

@@ -205,16 +205,23 @@ impl Supervisor {
     /// Supervises the process of `record`, without being its parent.
     ///
     /// # Errors
-    /// `ESRCH` if it does not run any more, or what the kernel says.
+    /// `ESRCH` if nothing of it runs any more, or what the kernel says.
     pub(super) fn take_up(&mut self, record: &Record) -> io::Result<Event> {
         let gone = || io::Error::from_raw_os_error(libc::ESRCH);
         let identity = record.process().ok_or_else(gone)?;
-        let handle = ProcessHandle::open(&identity)?.ok_or_else(gone)?;
+        let handle = ProcessHandle::open(&identity)?;
+        self.sidecar.parent = false;
+        if handle.is_none() && !self.find_strays() {
+            return Err(gone());
+        }
         self.started_at = record.started_at;
         let since = platform::moment_of_start(identity.start_time);
-        log(&format!("attached to running pid={} (sidecar pid={})", identity.pid, self.sidecar.pid));
-        self.leader = Some(Leader { identity, handle, child: false, since });
-        self.sidecar.parent = false;
+        let (pid, mine) = (identity.pid, self.sidecar.pid);
+        log(&match handle {
+            Some(_) => format!("attached to running pid={pid} (sidecar pid={mine})"),
+            None => format!("attached to what pid={pid} has left behind, which ended unseen (sidecar pid={mine})"),
+        });
+        self.leader = handle.map(|handle| Leader { identity, handle, child: false, since });
         self.ready_at = record.ready.as_ref().and_then(|ready| ready.at);
         self.logs_from = record.logs.as_ref().map_or([0, 0], |output| output.from);
         self.keep_logs(record.logs(self.store.logs(&self.name)));
@@ -224,6 +231,9 @@ impl Supervisor {
         self.given = Given::of(&record.spec);
         self.gather_again(record);
         self.listen_again();
+        if self.leader.is_none() {
+            self.leader_has_ended();
+        }
         let paused = record.state == State::Paused;
         // What was not asked for when it started is not awaited now.
         let unasked = record.ready.is_none()

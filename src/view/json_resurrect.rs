@@ -17,7 +17,7 @@ pub struct ResurrectReply<'a> {
     /// What was done.
     pub action: ResurrectAction,
     /// Why, in one word: `was_up`, `gone_with_sidecar`, `was_ended`, `policy_always` (it is started), `no_sidecar`,
-    /// `no_record` (it gets a sidecar), `runs`, `between_runs`, `busy`, `stopped`, `ended`, `errored`, `policy_never`,
+    /// `left_behind`, `no_record` (it gets a sidecar), `runs`, `between_runs`, `busy`, `stopped`, `ended`, `errored`, `policy_never`,
     /// `lease_over` (it is left as it is).
     pub reason: &'static str,
     /// The same as a sentence.

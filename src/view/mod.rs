@@ -82,6 +82,7 @@ mod sample {
             pids: vec![2342],
             ports: None,
             watch: None,
+            comes_back: false,
             sidecar: Some((2343, true)),
             next_restart_at: None,
             end: None,

@@ -42,6 +42,8 @@ const FRAME: usize = 4;
 const MIN_BOX: usize = 12;
 /// The length of rules where nothing limits it: a command of a megabyte needs no rule of a megabyte.
 const MAX_RULE: usize = 120;
+/// From how many processes on the same about each is said once.
+const MANY: usize = 4;
 
 /// The table of `rows`, with totals and what needs attention below it.
 pub fn render(rows: &[Row], style: &Style) -> String {
@@ -435,13 +437,41 @@ fn notes(out: &mut String, rows: &[Row], style: &Style) {
         }
         line(out, style, Paint::Bad, &note);
     }
-    for row in rows.iter().filter(|row| has_dead_watcher(row)) {
+    few(
+        out,
+        rows,
+        style,
+        &has_dead_watcher,
+        "sidecars are dead; bgo resurrect gives each process a new one, or starts it",
+        &|row| {
+            let (name, word) = (text::clean(&row.name), text::quote(&row.name));
+            let help =
+                if row.online { "bgo resurrect gives it a new one".to_owned() } else { format!("bgo restart {word}") };
+            format!("sidecar of \"{name}\" is dead; {help}")
+        },
+    );
+    let is_awaited = |row: &Row| row.comes_back && row.watch.as_ref().is_some_and(|watch| watch.enabled);
+    let many = "watched processes were ended by a logout or shutdown; bgo resurrect brings them back";
+    few(out, rows, style, &|row| is_awaited(row) && !has_dead_watcher(row), many, &|row| {
         let (name, word) = (text::clean(&row.name), text::quote(&row.name));
-        let help =
-            if row.online { "bgo resurrect gives it a new one".to_owned() } else { format!("bgo restart {word}") };
-        let note = format!("sidecar of \"{name}\" is dead; {help}");
-        line(out, style, Paint::Warn, &note);
+        format!("\"{name}\" was ended by a logout or shutdown; bgo resurrect {word} brings it back")
+    });
+}
+
+/// A note about each of the `chosen`; of [`MANY`] together, how `many` there are.
+fn few(
+    out: &mut String,
+    rows: &[Row],
+    style: &Style,
+    chosen: &dyn Fn(&Row) -> bool,
+    many: &str,
+    note: &dyn Fn(&Row) -> String,
+) {
+    let chosen: Vec<&Row> = rows.iter().filter(|row| chosen(row)).collect();
+    if chosen.len() >= MANY {
+        return line(out, style, Paint::Warn, &format!("{} {many}", chosen.len()));
     }
+    chosen.into_iter().for_each(|row| line(out, style, Paint::Warn, &note(row)));
 }
 
 #[cfg(test)]
@@ -654,6 +684,20 @@ sidecar of \"it works\" is dead; bgo resurrect gives it a new one
 "
         );
         assert!(table.contains("corrupt      -") && table.contains("/h/procs/broken.json\n"));
+        let dead = |n| Row { sidecar: None, ..watched(&format!("w{n}")) };
+        let away = |n| Row { comes_back: true, watch: watched("a").watch, ..exited(&format!("a{n}")) };
+        let notes = |rows: &[Row]| {
+            let table = render(rows, &PLAIN);
+            table.lines().skip_while(|line| !line.starts_with("Total")).skip(1).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(notes(&[away(1)]), ["\"a1\" was ended by a logout or shutdown; bgo resurrect a1 brings it back"]);
+        assert_eq!(
+            notes(&[dead(1), dead(2), dead(3), dead(4), away(1), away(2), away(3), away(4)]),
+            [
+                "4 sidecars are dead; bgo resurrect gives each process a new one, or starts it",
+                "4 watched processes were ended by a logout or shutdown; bgo resurrect brings them back",
+            ]
+        );
         assert_eq!(render(&[], &PLAIN), "No processes. Start one: bgo NAME -- COMMAND\n");
     }
 

@@ -105,7 +105,11 @@ fn a_restart_whose_command_has_vanished_leaves_the_running_one_alone() {
             "the interpreter \"DIR/bin/mysh\" of \"DIR/work/interpreted\": No such file or directory\n\
              hint: install it, or mend the first line of the script\n",
         ),
-        ("folder", "chdir to \"DIR/work/app\": No such file or directory\nhint: name an existing folder with --cwd\n"),
+        (
+            "folder",
+            "chdir to \"DIR/work/app\": No such file or directory\n\
+             hint: mkdir -p 'DIR/work/app' makes it; bgo start folder --cwd DIR -- COMMAND starts it in another\n",
+        ),
     ] {
         let refused = env.bgo(&["restart", name]).code(1);
         assert_eq!(env.redact(&refused.stderr, &[]), format!("bgo: cannot start \"{name}\": {why}"));

@@ -114,6 +114,43 @@ fn one_whose_end_is_being_written_down_is_brought_back() {
     assert!(alive(env.pid("web")) && env.pid("web") != pid);
 }
 
+/// What it leaves behind is not it: nobody saw how it ended, and watch mode starts it again.
+#[test]
+fn one_that_died_with_its_sidecar_and_left_others_behind_is_detached() {
+    let env = TestEnv::new();
+    let script = env.script("srv.sh", "sleep 1000 & echo $! > \"$BGO_NAME.child\"; wait");
+    let script = script.to_string_lossy();
+    let plain = env.start("plain", &[&script]);
+    let watched = env.start_with(&["-w", "--min-uptime", "0"], "watched", &[&script]);
+    let child = |name: &str| {
+        let file = env.work().join(format!("{name}.child"));
+        let read = || fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<u32>().ok());
+        wait_until("the child", || read().is_some());
+        read().unwrap()
+    };
+    let children = ["plain", "watched"].map(child);
+    power_cut(&env, &["plain", "watched"]);
+    for (name, pid) in [("plain", plain), ("watched", watched)] {
+        let row = env.row(name);
+        assert_eq!((&row["state"], &row["pid"]), (&"detached".into(), &pid.into()), "{row}");
+    }
+    let said = env.bgo(&["resurrect"]).ok();
+    let told =
+        |name: &str, pid| format!("\"{name}\" has ended unseen; what it left behind (pid {pid}) has a sidecar again\n");
+    assert_eq!(said.stdout, told("plain", children[0]) + &told("watched", children[1]));
+    wait_until("the restart", || env.pid("watched") != watched && alive(env.pid("watched")));
+    assert!(!alive(children[1]), "the rest is ended before that");
+    assert_eq!(env.row("plain")["state"], "detached");
+    assert!(alive(children[0]));
+    let exit = env.record("plain")["exits"][0].clone();
+    assert!(exit["code"].is_null() && exit["signal"].is_null() && exit["uptime_ms"].is_null(), "{exit}");
+    env.bgo(&["resurrect"]).ok().says("nothing to resurrect\n", "");
+    // Once more: it stays what it is, and `stop` ends the rest.
+    kill9(env.sidecar("plain"));
+    env.bgo(&["stop", "plain"]).ok();
+    assert!(!alive(children[0]));
+}
+
 /// Its settings are gone with its record; that it is not ours to run is not.
 #[test]
 fn one_of_another_user_whose_record_was_removed_stays_that_users() {

@@ -133,9 +133,142 @@ fn what_needs_one_that_cannot_come_back_stays_wanted() {
     env.edit_record("db", |record| record["spec"]["ready_when"] = json!("up"));
     env.script("db.sh", "exit 7");
     let said = env.bgo(&["resurrect", "db", "api", "--json"]).code(1);
-    assert_eq!(told(&said)["db"], "started gone_with_sidecar");
+    assert_eq!(told(&said)["db"], "start_failed");
     let failed = said.json()["results"][1]["error"]["message"].as_str().unwrap().to_owned();
     assert!(failed.starts_with("cannot start \"api\": it needs \"db\"") && !is_up(&env, "api"), "{failed}");
+}
+
+#[test]
+fn one_that_is_named_takes_along_what_it_needs_and_was_up() {
+    let env = TestEnv::new();
+    env.bgo(&[&["start", "zdb", "--ready-when", "ready", "--"][..], &SLOW].concat()).ok();
+    env.start_with(&["--after", "zdb"], "api", &SLEEP);
+    env.start("off", &SLEEP);
+    env.start_with(&["--after", "api,off", "--group", "shop"], "web", &SLEEP);
+    env.start("other", &SLEEP);
+    env.bgo(&["stop", "off"]).ok();
+    for names in [&["web"][..], &["--group", "shop"]] {
+        power_cut(&env);
+        let would = env.bgo(&[&["resurrect", "-n", "--json"], names].concat()).ok();
+        let all = ["api", "web", "zdb"];
+        assert_told(&would, &all.map(|name| (name, "would_start gone_with_sidecar")));
+        let done = env.bgo(&[&["resurrect", "--json"], names].concat()).ok();
+        assert_told(&done, &all.map(|name| (name, "started gone_with_sidecar")));
+        let at = |name: &str, key: &str| env.record(name).pointer(key).unwrap().as_str().unwrap().to_owned();
+        assert!(at("api", "/started_at") >= at("zdb", "/ready/at"));
+        assert!(!is_up(&env, "other") && !is_up(&env, "off"));
+        // One whose needs run is answered alone.
+        assert_eq!(env.bgo(&["resurrect", "--json", "web"]).ok().json()["action"], "unchanged");
+    }
+}
+
+#[test]
+fn one_that_ends_badly_at_once_was_not_brought_back() {
+    let env = TestEnv::new();
+    let script = env.script("svc.sh", "test -e ok || { echo no ok >&2; exit 1; }; exec sleep 1000");
+    let script = script.to_string_lossy();
+    fs::write(env.work().join("ok"), "").unwrap();
+    env.start("svc", &[&script]);
+    env.start_with(&["-w"], "watched", &[&script]);
+    env.start_with(&["--after", "watched"], "web", &SLEEP);
+    power_cut(&env);
+    fs::remove_file(env.work().join("ok")).unwrap();
+    let said = env.bgo(&["resurrect", "svc"]).code(1);
+    assert!(said.stderr.starts_with("bgo: \"svc\" ended at once: exit code 1 after "), "{}", said.stderr);
+    let hint = "hint: bgo restart svc tries again; bgo logs svc shows its output\n";
+    assert!(said.stderr.contains("no ok") && said.stderr.ends_with(hint), "{}", said.stderr);
+    // It ended by itself.
+    env.bgo(&["resurrect", "svc"]).ok();
+    // What watch mode tries again is waited for.
+    let resurrect = env.cmd(&["resurrect"]).spawn();
+    wait_until("its end", || env.record("watched")["exits"][0]["code"] == 1);
+    fs::write(env.work().join("ok"), "").unwrap();
+    resurrect.finish().ok();
+    assert!(is_up(&env, "web") && is_up(&env, "watched"));
+}
+
+/// Nobody but who needs it waits for what does not get ready.
+#[test]
+fn many_that_wait_keep_nobody_else_down() {
+    let env = TestEnv::new();
+    env.start("a-db", &SLEEP);
+    env.start("zz-cache", &SLEEP);
+    env.start_with(&["--after", "zz-cache"], "zz-mid", &SLEEP);
+    env.start_with(&["--after", "zz-mid"], "zz-app", &SLEEP);
+    env.start_with(&["--after", "a-db"], "s00", &SLEEP);
+    power_cut(&env);
+    env.edit_record("a-db", |record| record["spec"]["ready_when"] = json!("never"));
+    let record = env.record("s00");
+    for n in 1..70 {
+        let name = format!("s{n:02}");
+        let mut record = record.clone();
+        record["name"] = json!(name);
+        env.put_record(&name, &record.to_string());
+    }
+    let resurrect = env.cmd(&["resurrect", "--timeout", "20s"]).spawn();
+    wait_until("the chain to be up", || ["zz-mid", "zz-app"].iter().all(|name| is_up(&env, name)));
+    assert!(!is_up(&env, "s00") && !is_up(&env, "s69"));
+    signal(resurrect.pid, Signal::SIGINT);
+    let told = "bgo: 70 processes were not brought back: interrupted\nhint: bgo resurrect tries again\n";
+    assert_eq!(resurrect.finish().code(130).stderr, told);
+}
+
+/// It did its work before the session went down.
+#[test]
+fn a_oneshot_that_had_ended_well_is_not_run_again() {
+    let env = TestEnv::new();
+    for (name, script) in [("done", "sleep 0.2"), ("failed", "sleep 0.2; exit 3")] {
+        env.start_with(&["--oneshot"], name, &["sh", "-c", script]);
+        let sidecar = env.sidecar(name);
+        wait_until("its end", || env.record(name)["state"] == "exited");
+        signal(sidecar, Signal::SIGTERM);
+        wait_until("the sidecar to leave", || !alive(sidecar));
+    }
+    assert_told(
+        &env.bgo(&["resurrect", "-n", "--json"]).ok(),
+        &[("done", "left_down ended"), ("failed", "would_start was_ended")],
+    );
+}
+
+#[test]
+fn what_a_logout_has_ended_says_so_and_of_what_is_named_the_reason_is_told() {
+    let env = TestEnv::new();
+    env.start_with(&["-w"], "web", &SLEEP);
+    env.start_with(&["--autostart", "never"], "nev", &SLEEP);
+    for name in ["web", "nev"] {
+        let (sidecar, pid) = (env.sidecar(name), env.pid(name));
+        signal(sidecar, Signal::SIGTERM);
+        signal(pid, Signal::SIGTERM);
+        wait_until("both to be gone", || !alive(sidecar) && !alive(pid));
+    }
+    let said = env.bgo(&["status"]).ok().stdout;
+    assert!(
+        said.ends_with("\n\"web\" was ended by a logout or shutdown; bgo resurrect web brings it back\n"),
+        "{said}"
+    );
+    let page = env.bgo(&["status", "web"]).ok().stdout;
+    assert!(page.contains("none; a logout or shutdown ended it, bgo resurrect brings it back\n"), "{page}");
+    let told = "\"nev\" was left as it is: its policy is never\n";
+    env.bgo(&["resurrect", "nev"]).ok().says(told, "");
+    env.bgo(&["autostart", "set", "nev", "unless-stopped"]).ok().says("set autostart of \"nev\"\n", "");
+    env.bgo(&["resurrect"]).ok();
+    assert!(is_up(&env, "nev") && is_up(&env, "web"));
+}
+
+#[test]
+fn one_that_another_command_holds_is_not_said_to_be_in_order() {
+    let env = TestEnv::new();
+    env.start("web", &SLEEP);
+    power_cut(&env);
+    let held = File::open(env.state().join("run/web.alive")).unwrap();
+    held.lock().unwrap();
+    let said = env.bgo(&["resurrect"]).code(1);
+    let told = "bgo: \"web\" was not brought back: another command is at work on it\n\
+                hint: bgo resurrect web tries again\n";
+    assert_eq!(said.stderr, told);
+    drop(held);
+    env.bgo(&["resurrect"]).ok();
+    assert!(is_up(&env, "web"));
 }
 
 #[test]
@@ -216,7 +349,11 @@ fn the_policy_says_what_comes_back() {
             expected.insert(format!("{kind}-unless-stopped"), unless_stopped.to_owned());
             expected.insert(format!("{kind}-never"), "left_down policy_never".to_owned());
             let is_always = next && kind != "up";
-            let always = if is_always { "started policy_always" } else { unless_stopped };
+            let always = match (is_always, kind) {
+                (true, "ended" | "errored") => "start_failed",
+                (true, _) => "started policy_always",
+                (false, _) => unless_stopped,
+            };
             expected.insert(format!("{kind}-always"), always.to_owned());
         }
         expected
@@ -230,7 +367,7 @@ fn the_policy_says_what_comes_back() {
     env.bgo(&["delete", "-y", "orphan-always", "orphan-unless-stopped", "orphan-never"]).ok();
     power_cut(&env);
     reboot(&env);
-    assert_eq!(told(&env.bgo(&["resurrect", "--json"]).ok()), expected(true));
+    assert_eq!(told(&env.bgo(&["resurrect", "--json"]).code(1)), expected(true));
     // What somebody stops in this boot stays down in it; whether it had been started does not matter.
     env.bgo(&["stop", "up-always", "stopped-always"]).ok();
     power_cut(&env);
