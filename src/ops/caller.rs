@@ -37,8 +37,10 @@ pub(super) fn notify_of_environment() -> Result<bool> {
     match text.to_str() {
         Some("1" | "yes" | "true" | "on") => Ok(true),
         Some("" | "0" | "no" | "false" | "off") => Ok(false),
-        _ => Err(Error::new(ErrorKind::Usage, format!("BGO_NOTIFY={:?} is neither on nor off", text.to_string_lossy()))
-            .hint("unset BGO_NOTIFY, or set it to 1 to hear of failures on the desktop")),
+        _ => {
+            Err(Error::new(ErrorKind::Usage, format!("BGO_NOTIFY={:?} is neither on nor off", text.to_string_lossy()))
+                .hint("unset BGO_NOTIFY, or set it to 1 to hear of failures on the desktop"))
+        }
     }
 }
 

@@ -69,6 +69,8 @@ pub fn begin(
     record.degraded = None;
     record.identity = None;
     record.sidecar = None;
+    // Whoever ends it may be of a bgo that does not write this down.
+    record.boot_id = platform::boot_id().ok().or(record.boot_id);
     record.next_restart_at = None;
     // A fresh run answers whatever was asked of the one before.
     record.seen = record.wish(Ask::Settings, None);

@@ -4,13 +4,14 @@
 //! end. Invariants: who asks for a scope gets it, or an error that says why not, with nothing started and the name free; a
 //! systemd-run that does not answer is ended, and keeps the name of nobody; who does not ask pays nothing.
 
+use super::login::tool::Tool;
 use super::preflight::{cannot_start, resolve};
 use super::run::new_run_id;
 use super::{Bgo, rescue, systemd};
 use crate::domain::launch::Report;
 use crate::domain::name::Name;
 use crate::domain::record::Record;
-use crate::domain::scope::unit;
+use crate::domain::scope::{arguments, unit};
 use crate::domain::settings::Settings;
 use crate::domain::signal::Signal;
 use crate::error::{Error, ErrorKind, Result};
@@ -54,6 +55,27 @@ pub(super) fn plan(name: &Name, settings: &Settings) -> Result<Option<Scope>> {
     Ok(Some(Scope { program, unit: unit(name, &new_run_id()), variables: variables.collect() }))
 }
 
+/// Makes a scope as the one of a launch of `name` would be, and lets it go, before something is stopped for that launch: only
+/// systemd can tell whether there can be one. Nothing, where none is asked for.
+///
+/// # Errors
+/// As systemd-run says.
+pub(super) fn try_out(name: &Name, settings: &Settings) -> Result<()> {
+    let Some(scope) = plan(name, settings)? else { return Ok(()) };
+    let line = arguments(&scope.unit, systemd::is_system());
+    let words: Vec<&str> = line.iter().skip(1).map(String::as_str).chain(["/bin/sh", "-c", ":"]).collect();
+    match Tool::need("systemd-run").and_then(|tool| tool.run(&words, b"", MADE_WITHIN)) {
+        Ok(said) if said.is_success() => Ok(()),
+        Ok(said) => Err(refused(name, &said.cause())),
+        Err(e) if e.kind == ErrorKind::TimedOut => Err(refused(name, &no_answer())),
+        Err(e) => Err(refused(name, &e.message())),
+    }
+}
+
+fn no_answer() -> String {
+    format!("systemd-run did not answer within {} s", MADE_WITHIN.as_secs())
+}
+
 /// Whether the sidecar of `record` would have to be another one to be where the settings say. `false` where it cannot be
 /// told.
 pub(super) fn is_misplaced(record: &Record) -> bool {
@@ -82,7 +104,7 @@ pub(super) fn hear(sidecar: &mut Launched, scope: &Scope, log: &Path, from: u64)
         return Ok(Heard::Report(report));
     }
     if platform::boot_clock() >= deadline && end_stuck(scope) {
-        return Ok(Heard::Nothing(format!("systemd-run did not answer within {} s", MADE_WITHIN.as_secs())));
+        return Ok(Heard::Nothing(no_answer()));
     }
     // It was made, and the sidecar is slow; or all of it has ended.
     Ok(match sidecar.next(None).map_err(|e| deaf(&e))? {

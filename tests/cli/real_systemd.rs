@@ -29,6 +29,8 @@ for i in $(seq 100); do
 done
 [ "$up" ] || exit 77
 field() { bgo status "$1" --json | sed -n "s/^ *\"$2\": \([0-9]*\).*/\1/p" | head -n 1; }
+# The scope that a process is in, without what differs from one to the next.
+place() { unit "$1" | sed 's/^run-.*scope$/a scope/'; }
 state() { bgo status "$1" --json | sed -n 's/^ *"state": "\(.*\)".*/\1/p' | head -n 1; }
 unit() { sed -n 's,.*/,,p' "/proc/$(field "$1" pid)/cgroup" | tail -n 1; }
 gone() { while kill -0 "$1" 2>/dev/null; do sleep 0.05; done; }
@@ -74,7 +76,7 @@ done
 echo "down: $(state web), $(state gone)"
 # One of them cannot come back, so the unit has failed.
 systemctl --user start bgo 2>/dev/null || echo "failed: $(systemctl --user is-failed bgo)"
-echo "up: $(state web) in $(unit web), $(state gone)"
+echo "up: $(state web) in $(place web), $(state gone)"
 web=$(field web pid)
 bgo delete -y gone >/dev/null
 systemctl --user restart bgo && systemctl --user is-active bgo
@@ -87,9 +89,27 @@ bgo autostart uninstall >/dev/null && systemctl --user is-enabled bgo 2>/dev/nul
     let Some(said) = said else { return };
     assert_eq!(
         said,
-        "enabled\ndown: exited, exited\nfailed: failed\nup: running in bgo.service, exited\nactive\n\
+        "enabled\ndown: exited, exited\nfailed: failed\nup: running in a scope, exited\nactive\n\
          after a stop: running, running\nnot installed\nthe same processes\n"
     );
+}
+
+#[test]
+fn what_the_unit_brought_back_is_asked_to_end_when_the_manager_ends() {
+    let said = with_manager(
+        r#"
+trap_term='trap "echo asked >>$HOME/ends; exit 0" TERM; while :; do sleep 0.1; done'
+bgo autostart install >/dev/null 2>&1
+bgo start web -- sh -c "$trap_term" >/dev/null
+pid=$(field web pid); kill -9 "$(field web sidecar_pid)" "$pid"; gone "$pid"
+systemctl --user start bgo && echo "$(state web) in $(place web)"
+pid=$(field web pid)
+systemctl --user exit; gone "$pid"
+cat "$HOME/ends"
+"#,
+    );
+    let Some(said) = said else { return };
+    assert_eq!(said, "running in a scope\nasked\n");
 }
 
 #[test]

@@ -16,7 +16,12 @@ fn fake(env: &TestEnv, body: &str) {
 
 fn calls(env: &TestEnv) -> Vec<String> {
     let text = fs::read_to_string(env.root().join("run.log")).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+    text.lines().filter(|line| !is_trial(line)).map(str::to_owned).collect()
+}
+
+/// Whether a call only tried whether there can be a scope.
+fn is_trial(call: &str) -> bool {
+    call.ends_with(" -- /bin/sh -c :")
 }
 
 /// `bgo ARGS…` as a user who is not root, and has all of the folder.
@@ -118,6 +123,41 @@ fn where_there_can_be_no_scope_nothing_is_started_and_nothing_stopped() {
     kill9(env.sidecar("web"));
     cmd(&["resurrect"]).ok();
     assert!(alive(pid) && alive(env.sidecar("web")));
+}
+
+#[test]
+fn what_runs_is_not_stopped_for_a_scope_that_cannot_be_made_and_stays_wanted_up() {
+    let env = TestEnv::new();
+    let cmd = |args: &[&str]| env.cmd(args).var("XDG_RUNTIME_DIR", env.home()).run();
+    let pid = env.start("web", &["sleep", "100"]);
+    env.bgo(&["set", "web", "--scope"]).ok();
+    fake(&env, "echo 'Failed to connect to bus' >&2; exit 1");
+    let force = ["start", "web", "--force", "--scope", "--", "sleep", "200"];
+    for args in [&["restart", "web"][..], &force] {
+        let said = cmd(args).code(1);
+        assert!(
+            said.stderr.starts_with("bgo: cannot start \"web\": --scope: Failed to connect to bus\nhint: "),
+            "{said:?}"
+        );
+        assert!(alive(pid) && env.record("web")["want"] == "up");
+    }
+    // One that can be made when it is tried, and cannot be when it is needed.
+    let fails = "case \"$*\" in *__sidecar__*) echo 'Access denied' >&2; exit 1;; esac";
+    for args in [&["restart", "web"][..], &force] {
+        fake(&env, &format!("{fails}\n{PASSES_ON}"));
+        let said = cmd(args).code(1);
+        let cause = "--scope: Access denied; what ran was stopped for it, and is down now\n";
+        assert!(said.stderr.contains(cause), "{said:?}");
+        assert_eq!((&env.record("web")["want"], &env.record("web")["state"]), (&"up".into(), &"stopped".into()));
+        fake(&env, PASSES_ON);
+        let said = cmd(&["resurrect"]).ok();
+        assert!(said.stdout.contains("web"), "{said:?}");
+        assert_eq!(env.record("web")["command"][1], "100", "as it was before");
+        assert!(alive(env.pid("web")));
+        env.bgo(&["set", "web", "--unset", "scope"]).ok();
+        cmd(&["restart", "web"]).ok();
+        env.bgo(&["set", "web", "--scope"]).ok();
+    }
 }
 
 #[test]
