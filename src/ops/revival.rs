@@ -214,7 +214,8 @@ impl Course {
         let done = names.iter().map(|name| recovered.remove(name).map(|result| result.map(attached))).collect();
         let needs = list.iter().map(parsed).collect();
         let (plan, waits) = (Plan::new(&list), vec![false; names.len()]);
-        Course { bgo: Arc::new(bgo.clone()), needs, plan, done, waits, waiting: 0, at_work: 0, deadline, names }
+        let bgo = Bgo { until: Some(deadline), ..bgo.clone() };
+        Course { bgo: Arc::new(bgo), needs, plan, done, waits, waiting: 0, at_work: 0, deadline, names }
     }
 
     fn run(&mut self, signals: &SignalQueue) -> Result<Ended> {

@@ -25,7 +25,7 @@ use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::project::Project;
 use crate::domain::raw::Raw;
-use crate::domain::record::{Identity, Record, State, Status, Watch};
+use crate::domain::record::{Identity, Record, State, Watch};
 use crate::domain::settings::{Restart, Settings};
 use crate::domain::spec::{FastCrash, Spec, Supervision};
 use crate::error::{Error, ErrorKind, Result};
@@ -312,7 +312,9 @@ fn take_name(bgo: &Bgo, request: &StartRequest) -> Result<Taken> {
             }
         }
         let state = record.as_ref().map_or(State::Starting, |r| r.state);
-        return Ok(Taken::Running(record.filter(|r| r.status == Status::Running).and_then(|r| r.pid), state));
+        let runs = |process: &Identity| platform::running(process).is_ok_and(|it| it.is_some());
+        let pid = record.and_then(|record| record.process()).filter(runs).map(|process| process.pid);
+        return Ok(Taken::Running(pid, state));
     };
     let Some(record) = bgo.store.read_whole(name)? else { return Ok(Taken::Free(ownership, None)) };
     Ok(match end::find(&record, &bgo.store.logs(name))? {

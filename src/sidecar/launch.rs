@@ -156,6 +156,13 @@ impl<'a> Via<'a> {
     }
 }
 
+impl AsFd for Launched {
+    /// Readable when there may be a report, or the end.
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
 impl Launched {
     /// The next report, waiting for it until `deadline` on the boot-time clock; `None` at the deadline, or when the
     /// sidecar has nothing more to say (it has ended).

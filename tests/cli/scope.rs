@@ -1,7 +1,8 @@
 //! `--scope`: a process and its sidecar are put into a systemd scope of their own, or nothing is started. systemd-run is a
 //! fake that notes what it is told and executes the rest in place, as the real one does.
 
-use crate::env::{BGO, Cmd, TestEnv, alive, descriptors, executable, kill9, stat, wait_until};
+use crate::env::{BGO, Cmd, TestEnv, alive, descriptors, executable, kill9, signal, stat, wait_until};
+use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::Path;
@@ -194,6 +195,29 @@ fn a_systemd_run_that_does_not_answer_is_ended_and_keeps_nobody_out() {
     env.assert_all_gone();
     assert_eq!(env.names(), [""; 0]);
     env.start("web", &["sleep", "100"]);
+}
+
+#[test]
+fn a_start_that_is_interrupted_while_its_scope_is_made_leaves_nothing() {
+    let env = TestEnv::new();
+    fake(&env, "echo waiting >>\"$(dirname \"$0\")/../run.log\"; exec sleep 1000");
+    let args = ["start", "web", "--scope", "--", "sleep", "100"];
+    let start = env.cmd(&args).var("XDG_RUNTIME_DIR", env.home()).spawn();
+    wait_until("systemd-run to be started", || !calls(&env).is_empty());
+    signal(start.pid, Signal::SIGINT);
+    start.finish();
+    env.assert_all_gone();
+    assert_eq!(env.names(), [""; 0]);
+    // One that waits for another at its end gives up what is not made by then.
+    env.start("web", &["sleep", "100"]);
+    env.bgo(&["set", "web", "--scope"]).ok();
+    let pid = env.pid("web");
+    kill9(env.sidecar("web"));
+    kill9(pid);
+    let said = env.cmd(&["resurrect", "--timeout", "0.3s"]).var("XDG_RUNTIME_DIR", env.home()).run().code(1);
+    assert!(said.stderr.contains("--scope: systemd-run did not answer in time\n"), "{said:?}");
+    env.bgo(&["stop", "web"]).ok();
+    env.assert_all_gone();
 }
 
 #[test]
