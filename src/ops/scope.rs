@@ -55,7 +55,7 @@ pub(super) fn plan(name: &Name, settings: &Settings) -> Result<Option<Scope>> {
     }
     let variables = systemd::variables().into_iter();
     let variables = variables.map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat());
-    Ok(Some(Scope { program, unit: unit(name, &new_run_id()), variables: variables.collect() }))
+    Ok(Some(Scope { program, unit: unit(name, &new_run_id()), name: name.to_string(), variables: variables.collect() }))
 }
 
 /// Makes a scope as the one of a launch of `name` would be, and lets it go, before something is stopped for that launch: only
@@ -65,7 +65,7 @@ pub(super) fn plan(name: &Name, settings: &Settings) -> Result<Option<Scope>> {
 /// As systemd-run says.
 pub(super) fn try_out(name: &Name, settings: &Settings) -> Result<()> {
     let Some(scope) = plan(name, settings)? else { return Ok(()) };
-    let line = arguments(&scope.unit, systemd::is_system());
+    let line = arguments(&scope.unit, &scope.name, systemd::is_system());
     let words: Vec<&str> = line.iter().skip(1).map(String::as_str).chain(["/bin/sh", "-c", ":"]).collect();
     match Tool::need("systemd-run").and_then(|tool| tool.run(&words, b"", MADE_WITHIN)) {
         Ok(said) if said.is_success() => Ok(()),

@@ -59,7 +59,7 @@ fn a_process_gets_a_scope_of_its_own_with_its_sidecar() {
     assert_eq!(
         *call,
         format!(
-            "{manager} --unit={unit} --scope --quiet --collect --property=Delegate=yes --property=TasksMax=infinity \
+            "{manager} --unit={unit} --description=bgo: my app --scope --quiet --collect --property=Delegate=yes --property=TasksMax=infinity \
              -- /proc/self/fd/5 __sidecar__ my app {run_id} start"
         )
     );
@@ -124,6 +124,8 @@ fn where_there_can_be_no_scope_nothing_is_started_and_nothing_stopped() {
     kill9(env.sidecar("web"));
     cmd(&["resurrect"]).ok();
     assert!(alive(pid) && alive(env.sidecar("web")));
+    let said = env.bgo(&["doctor"]).ok().stdout;
+    assert!(said.contains("it is to be in a scope of its own and is not"), "{said}");
 }
 
 #[test]

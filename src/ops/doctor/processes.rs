@@ -9,7 +9,7 @@ use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::domain::resurrection::comes_back;
 use crate::ops::end::{self, Orphan};
-use crate::ops::{lease, recover, rescue};
+use crate::ops::{lease, recover, rescue, scope};
 use crate::platform::{self, ProcStat};
 use std::collections::BTreeSet;
 use std::fs;
@@ -80,6 +80,11 @@ pub(super) fn sidecars(patient: &Patient<'_>, found: &mut Found) -> String {
                 let message = format!("its sidecar is of bgo {}, this is {VERSION}", sidecar.version);
                 let hint = format!("bgo restart {shell}, when that is convenient");
                 found.add(Finding::new(CHECK, Severity::Note, message, hint).of(name));
+            }
+            if record.spec.scope && scope::is_misplaced(record) {
+                let message = "it is to be in a scope of its own and is not: the end of a login session may end it";
+                let hint = format!("bgo restart {shell}, when that is convenient");
+                found.add(Finding::new(CHECK, Severity::Warning, message, hint).of(name));
             }
             continue;
         }
