@@ -13,7 +13,8 @@ use crate::view::reply::{Action, Reply, Told};
 /// Stops the processes chosen, or all that run.
 pub fn run(bgo: &Bgo, args: &StopArgs, out: &Output) -> Result<ExitCode> {
     let guard = Guard::new(args.owners)?;
-    let request = StopRequest { signal: args.signal, timeout: args.timeout, force: args.force };
+    let request =
+        StopRequest { signal: args.signal, timeout: args.timeout, force: args.force, ..StopRequest::default() };
     if args.all {
         let running = guard.limit(bgo, out, select_running(bgo, out)?);
         return each_in_time(bgo, out, &running, "stopping", &|name| stop(bgo, out, name, &request));

@@ -183,9 +183,10 @@ impl Record {
         }
         match self.state {
             // It ended by itself and was seen to; the last exit tells why.
+            // Wanted up all the same: it was stopped to be started again, and that has not come to be.
+            State::Stopped => Ok(Reason::WasEnded(last())),
             State::Exited if self.exits.last().is_none_or(Exit::may_be_shutdown) => Ok(Reason::WasEnded(last())),
             State::Exited => Err(Reason::Ended(last())),
-            State::Stopped => Err(Reason::Stopped(self.reason.clone())),
             _ if self.machine_came_up_since(now) => Ok(Reason::WasUp),
             _ => Ok(Reason::GoneWithSidecar),
         }

@@ -57,6 +57,7 @@ fn what_was_up_comes_back_and_what_was_not_as_its_policy_says() {
         (Up, Exited, Some(exit(Outcome::Code(1))), "!ended", "+ended"),
         (Up, Exited, Some(exit(OOM)), "!ended", "+ended"),
         (Up, Errored, Some(exit(Outcome::Code(1))), "!errored", "+errored"),
+        (Up, Stopped, Some(exit(Outcome::Code(0))), "was_ended", "was_ended"),
         (Down, Stopped, None, "!stopped", "+stopped"),
         (Down, Running, None, "!stopped", "+stopped"),
         (Down, Exited, Some(exit(Outcome::Code(0))), "!stopped", "+stopped"),

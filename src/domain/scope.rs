@@ -27,10 +27,10 @@ pub fn unit(name: &Name, id: &str) -> String {
 
 /// What systemd-run is told, its own name first, up to where the command begins. It makes the scope of itself and then
 /// executes the command in place: pid, descriptors and the parent stay. As root the system's manager is asked, which
-/// outlives every login.
-pub fn arguments(unit: &str, is_root: bool) -> Vec<String> {
+/// outlives every login. What lists the units shows `name`, not how the command is called on the way.
+pub fn arguments(unit: &str, name: &str, is_root: bool) -> Vec<String> {
     let manager = if is_root { "--system" } else { "--user" };
-    let unit = format!("--unit={unit}");
+    let (unit, description) = (format!("--unit={unit}"), format!("--description=bgo: {name}"));
     let more = [
         "--scope",
         "--quiet",
@@ -42,7 +42,7 @@ pub fn arguments(unit: &str, is_root: bool) -> Vec<String> {
         "--property=TasksMax=infinity",
         "--",
     ];
-    ["systemd-run", manager, &unit].into_iter().chain(more).map(str::to_owned).collect()
+    ["systemd-run", manager, &unit, &description].into_iter().chain(more).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -68,8 +68,8 @@ mod tests {
 
     #[test]
     fn each_user_asks_the_manager_that_outlives_the_login() {
-        let line = |is_root| arguments("u.scope", is_root).join(" ");
-        let rest = "--unit=u.scope --scope --quiet --collect --property=Delegate=yes --property=TasksMax=infinity --";
+        let line = |is_root| arguments("u.scope", "my app", is_root).join(" ");
+        let rest = "--unit=u.scope --description=bgo: my app --scope --quiet --collect --property=Delegate=yes --property=TasksMax=infinity --";
         assert_eq!(line(false), format!("systemd-run --user {rest}"));
         assert_eq!(line(true), format!("systemd-run --system {rest}"));
     }

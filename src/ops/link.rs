@@ -4,7 +4,7 @@
 //! again. Invariant: waiting is event-driven (a change of the record, the sidecar's end, a deadline), and a nudge goes
 //! to the very sidecar that registered itself, never to a bare pid.
 
-use super::Bgo;
+use super::{Bgo, scope};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::domain::signal::Signal;
@@ -75,6 +75,14 @@ pub fn own(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
 /// # Errors
 /// The locks cannot be taken.
 pub fn own_any(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
+    let taken = own_if_free(bgo, name)?;
+    if taken.is_none() && bgo.store.read(name).is_ok_and(|record| scope::free(bgo, name, record.as_ref())) {
+        return bgo.store.try_own(name);
+    }
+    Ok(taken)
+}
+
+fn own_if_free(bgo: &Bgo, name: &Name) -> Result<Option<Ownership>> {
     if let Some(ownership) = bgo.store.try_own(name)? {
         // A sidecar holds its lock for life. Where one lives and the lock was free, somebody has removed the lock file:
         // there must not be a second sidecar, so the first ends. Its process runs on.

@@ -94,6 +94,7 @@ use crate::domain::record::Record;
 use crate::error::{Error, Result};
 use crate::store::Store;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where the state is and which program sidecars execute. Passed to every operation; there is no global state.
 #[derive(Clone, Debug)]
@@ -104,12 +105,14 @@ pub struct Bgo {
     pub exe: PathBuf,
     /// The file of the project; default: that of the folder that the caller is in.
     pub config: Option<PathBuf>,
+    /// When, on the boot-time clock, the caller gives up: a scope that is not made by then is given up, too. Default: never.
+    pub until: Option<Duration>,
 }
 
 impl Bgo {
     /// A bgo whose state is in `home` (an absolute path), with sidecars that execute `exe`.
     pub fn new(home: impl Into<PathBuf>, exe: impl Into<PathBuf>) -> Bgo {
-        Bgo { store: Store::open(home), exe: exe.into(), config: None }
+        Bgo { store: Store::open(home), exe: exe.into(), config: None, until: None }
     }
 
     /// The record of `name`, with all that is in it.

@@ -1,8 +1,8 @@
 //! `restart`: ends a process and starts it anew, in place.
 //!
 //! Why it exists: the sidecar does both, so that the name is never free in between, and the death of this command in
-//! the middle changes nothing. Invariant: a command that can no longer run is found out before the running one is
-//! stopped.
+//! the middle changes nothing. Invariants: a command that can no longer run, or a scope that cannot be made, is found out
+//! before the running one is stopped; whatever fails, what was up stays wanted up, and it is told that it is down now.
 
 use super::end::{self, KILL_MARGIN, Orphan};
 use super::lease;
@@ -49,12 +49,21 @@ pub fn restart(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Starte
         // What cannot be started again is not stopped; and here there is room to say why.
         bgo.store.environment(name)?;
     }
+    let mut was_stopped = false;
     for _ in 0..4 {
         let done = match own(bgo, name)? {
-            Some(ownership) => Some(restart_down(bgo, name, request, ownership)?),
+            Some(ownership) => {
+                let done = restart_down(bgo, name, request, ownership);
+                Some(done.map_err(|e| if was_stopped { down_now(bgo, name, e) } else { e })?)
+            }
             // A sidecar cannot be put elsewhere, and what it starts is where it is.
             None if scope::is_misplaced(&bgo.record(name)?) => {
-                stop_run(bgo, name, Some(&record.run_id), &StopRequest::default())?;
+                scope::try_out(name, &record.spec)?;
+                stop_run(bgo, name, Some(&record.run_id), &StopRequest::to_return())?;
+                if record.want == Want::Up && bgo.record(name)?.want == Want::Down {
+                    return Err(stopped_meanwhile(name));
+                }
+                was_stopped = true;
                 None
             }
             None => ask_sidecar(bgo, name, request)?,
@@ -100,6 +109,7 @@ fn restart_down(bgo: &Bgo, name: &Name, request: RestartRequest, ownership: Owne
                 legacy::take_over(bgo, name, &mut record, &running)?;
                 lock_or_free(bgo, name)?.write(&record, Durability::Durable)?;
             }
+            scope::try_out(name, &record.spec)?;
             let grace = record.grace();
             // The wish to be up stays on disk: if this command dies in between, `resurrect` finishes its work.
             end_and_note(bgo, name, &record, running, grace, State::Exited)?;
@@ -181,6 +191,16 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: RestartRequest) -> Result<Option
 /// What watch mode does about a fast crash, if it is on.
 fn mode(record: &Record) -> Option<FastCrash> {
     record.watch.as_ref().filter(|w| w.enabled).map(|w| w.on_fast_crash)
+}
+
+/// `error` of a launch of `name` for which what ran was stopped: where there was no launch, that it is down now.
+pub(super) fn down_now(bgo: &Bgo, name: &Name, error: Error) -> Error {
+    let is_down = |record: Record| (record.state, record.want) == (State::Stopped, Want::Up);
+    if !bgo.store.read(name).is_ok_and(|record| record.is_some_and(is_down)) {
+        return error;
+    }
+    let cause = if error.cause.is_empty() { String::new() } else { format!("{}; ", error.cause) };
+    error.because(format!("{cause}what ran was stopped for it, and is down now"))
 }
 
 fn stopped_meanwhile(name: &Name) -> Error {

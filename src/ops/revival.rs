@@ -225,7 +225,8 @@ impl Course {
         let needs = list.iter().map(parsed).collect();
         let (plan, phases) = (Plan::new(&list), vec![Phase::Due; names.len()]);
         let (due, awaited, watched) = (VecDeque::new(), VecDeque::new(), BTreeSet::new());
-        Course { bgo: Arc::new(bgo.clone()), needs, plan, done, phases, due, awaited, watched, deadline, names }
+        let bgo = Bgo { until: Some(deadline), ..bgo.clone() };
+        Course { bgo: Arc::new(bgo), needs, plan, done, phases, due, awaited, watched, deadline, names }
     }
 
     fn run(&mut self, signals: &SignalQueue) -> Result<Ended> {

@@ -69,12 +69,15 @@ pub fn begin(
     record.degraded = None;
     record.identity = None;
     record.sidecar = None;
+    // Whoever ends it may be of a bgo that does not write this down.
+    record.boot_id = platform::boot_id().ok().or(record.boot_id);
     record.next_restart_at = None;
     // A fresh run answers whatever was asked of the one before.
     record.seen = record.wish(Ask::Settings, None);
     let logs = bgo.store.logs(name);
     let had_logs = [&logs.out, &logs.err, &logs.watcher].iter().any(|log| log.try_exists().unwrap_or(true));
     let scope = scope::plan(name, &record.spec)?;
+    let mut held_back = scope::hold_back(scope.as_ref())?;
     let place = scope.as_ref().map_or(Place::Command, Place::Scope);
     let said_before = bgo.watcher_log_size(name);
     let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Start, &ownership, place)?;
@@ -105,7 +108,7 @@ pub fn begin(
         }
     };
     let mut answer = || match &scope {
-        Some(scope) => scope::hear(&mut sidecar, scope, &logs.watcher, said_before),
+        Some(scope) => scope::hear(bgo, &mut sidecar, scope, &mut held_back, (&logs.watcher, said_before)),
         None => Ok(hear(&mut sidecar)?.map_or(Heard::Nothing(String::new()), Heard::Report)),
     };
     // A read that failed may be made again: what was said waits in the pipe. Without an answer nobody would know whether
@@ -121,6 +124,10 @@ pub fn begin(
             Err(explain(name, &record, failure))
         }
         Heard::Report(other) => Err(unexpected(name, &other)),
+        Heard::Interrupted => {
+            forget(had_logs)?;
+            Err(interrupted(name))
+        }
         Heard::Nothing(why) if scope.is_some() => {
             forget(had_logs)?;
             Err(scope::refused(name, &why))
@@ -146,14 +153,18 @@ fn restore(lock: &WriteLock<'_>, previous: Option<&Record>) -> Result<()> {
 /// The sidecar could not be started, or could not take it up.
 pub fn attach(bgo: &Bgo, name: &Name, ownership: &Ownership, record: &Record) -> Result<Begun> {
     let scope = scope::plan(name, &record.spec).ok().flatten();
+    let mut held_back = scope::hold_back(scope.as_ref())?;
     let into = |place| launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Attach, ownership, place);
     // The process is where it was put. Where its sidecar cannot be put into a scope, one somewhere else is better than
     // none.
     if let Some(scope) = &scope
         && let Ok(mut sidecar) = into(Place::Scope(scope))
-        && let Heard::Report(report) = scope::hear(&mut sidecar, scope, &bgo.store.logs(name).watcher, u64::MAX)?
     {
-        return attached(name, record, sidecar, Some(report));
+        match scope::hear(bgo, &mut sidecar, scope, &mut held_back, (&bgo.store.logs(name).watcher, u64::MAX))? {
+            Heard::Report(report) => return attached(name, record, sidecar, Some(report)),
+            Heard::Interrupted => return Err(interrupted(name)),
+            Heard::Nothing(_) => {}
+        }
     }
     let mut sidecar = into(Place::Command)?;
     let report = hear(&mut sidecar)?;
@@ -172,6 +183,10 @@ fn attached(name: &Name, record: &Record, sidecar: Launched, report: Option<Repo
 /// What the sidecar says; `None` if it has ended.
 fn hear(sidecar: &mut Launched) -> Result<Option<Report>> {
     sidecar.next(None).map_err(|e| Error::io("cannot hear from the sidecar", &e))
+}
+
+fn interrupted(name: &Name) -> Error {
+    Error::new(ErrorKind::Interrupted, format!("\"{name}\" was not started")).because("interrupted")
 }
 
 fn without_a_word(name: &Name) -> Error {

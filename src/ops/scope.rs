@@ -4,17 +4,19 @@
 //! end. Invariants: who asks for a scope gets it, or an error that says why not, with nothing started and the name free; a
 //! systemd-run that does not answer is ended, and keeps the name of nobody; who does not ask pays nothing.
 
+use super::link::Link;
+use super::login::tool::Tool;
 use super::preflight::{cannot_start, resolve};
 use super::run::new_run_id;
 use super::{Bgo, rescue, systemd};
 use crate::domain::launch::Report;
 use crate::domain::name::Name;
 use crate::domain::record::Record;
-use crate::domain::scope::unit;
+use crate::domain::scope::{arguments, unit};
 use crate::domain::settings::Settings;
 use crate::domain::signal::Signal;
 use crate::error::{Error, ErrorKind, Result};
-use crate::platform::{self, Interest, ProcStat, ProcessHandle};
+use crate::platform::{self, HeldBack, Interest, ProcStat, ProcessHandle, SignalQueue};
 use crate::sidecar::{ENTRY, Launched, SCOPE_VARIABLE, Scope};
 use crate::store::open_to_read;
 use std::ffi::OsStr;
@@ -28,6 +30,8 @@ use std::time::Duration;
 const MADE_WITHIN: Duration = Duration::from_secs(10);
 /// How long a killed systemd-run may take to vanish.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// What is to end a command.
+const ENDING: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 /// How much is read of what systemd-run says, in bytes.
 const READ: u64 = 4096;
 
@@ -51,7 +55,28 @@ pub(super) fn plan(name: &Name, settings: &Settings) -> Result<Option<Scope>> {
     }
     let variables = systemd::variables().into_iter();
     let variables = variables.map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat());
-    Ok(Some(Scope { program, unit: unit(name, &new_run_id()), variables: variables.collect() }))
+    Ok(Some(Scope { program, unit: unit(name, &new_run_id()), name: name.to_string(), variables: variables.collect() }))
+}
+
+/// Makes a scope as the one of a launch of `name` would be, and lets it go, before something is stopped for that launch: only
+/// systemd can tell whether there can be one. Nothing, where none is asked for.
+///
+/// # Errors
+/// As systemd-run says.
+pub(super) fn try_out(name: &Name, settings: &Settings) -> Result<()> {
+    let Some(scope) = plan(name, settings)? else { return Ok(()) };
+    let line = arguments(&scope.unit, &scope.name, systemd::is_system());
+    let words: Vec<&str> = line.iter().skip(1).map(String::as_str).chain(["/bin/sh", "-c", ":"]).collect();
+    match Tool::need("systemd-run").and_then(|tool| tool.run(&words, b"", MADE_WITHIN)) {
+        Ok(said) if said.is_success() => Ok(()),
+        Ok(said) => Err(refused(name, &said.cause())),
+        Err(e) if e.kind == ErrorKind::TimedOut => Err(refused(name, &no_answer())),
+        Err(e) => Err(refused(name, &e.message())),
+    }
+}
+
+fn no_answer() -> String {
+    format!("systemd-run did not answer within {} s", MADE_WITHIN.as_secs())
 }
 
 /// Whether the sidecar of `record` would have to be another one to be where the settings say. `false` where it cannot be
@@ -62,27 +87,57 @@ pub(super) fn is_misplaced(record: &Record) -> bool {
     platform::environment(process.pid).is_some_and(|all| variable(&all).is_some() != record.spec.scope)
 }
 
+/// Holds back what is to end us, while a launch into `scope` is under way: [`hear`] looks for it.
+///
+/// # Errors
+/// The kernel refused.
+pub(super) fn hold_back(scope: Option<&Scope>) -> Result<Option<HeldBack>> {
+    let held = scope.map(|_| HeldBack::new(&ENDING)).transpose();
+    held.map_err(|e| Error::io("cannot hold back signals", &e))
+}
+
 /// What a sidecar in a scope to be made had to say.
 pub(super) enum Heard {
     /// This.
     Report(Report),
     /// Nothing: it never came to be. Why, as systemd-run said it.
     Nothing(String),
+    /// Nothing: somebody has interrupted us before it came to be.
+    Interrupted,
 }
 
 /// The first report of a sidecar that was launched into `scope`. `log` is where systemd-run writes what is wrong, from
-/// `from` on.
+/// `from` on. A Ctrl-C takes back the launch, as long as systemd-run has not come so far: it has the name, and nobody else
+/// would end it. Once there is a sidecar, what is in `held_back` acts as ever.
 ///
 /// # Errors
 /// It cannot be heard.
-pub(super) fn hear(sidecar: &mut Launched, scope: &Scope, log: &Path, from: u64) -> Result<Heard> {
+pub(super) fn hear(
+    bgo: &Bgo,
+    sidecar: &mut Launched,
+    scope: &Scope,
+    held_back: &mut Option<HeldBack>,
+    (log, from): (&Path, u64),
+) -> Result<Heard> {
     let deaf = |e: &std::io::Error| Error::io("cannot hear from the sidecar", e);
-    let deadline = platform::boot_clock() + MADE_WITHIN;
-    if let Some(report) = sidecar.next(Some(deadline)).map_err(|e| deaf(&e))? {
-        return Ok(Heard::Report(report));
+    let begun = platform::boot_clock();
+    let deadline = bgo.until.map_or(begun + MADE_WITHIN, |until| until.min(begun + MADE_WITHIN));
+    let signals = SignalQueue::new(&ENDING).map_err(|e| deaf(&e))?;
+    let fds = [(sidecar.as_fd(), Interest::Readable), (signals.as_fd(), Interest::Readable)];
+    let ready = platform::wait(&fds, Some(deadline)).map_err(|e| deaf(&e))?;
+    if let [false, came] = ready[..]
+        && end_stuck(scope)
+    {
+        // It is left in the queue: it acts when the launch is taken back, or another thread is to have it.
+        return Ok(match (came, deadline < begun + MADE_WITHIN) {
+            (true, _) => Heard::Interrupted,
+            (false, true) => Heard::Nothing("systemd-run did not answer in time".to_owned()),
+            (false, false) => Heard::Nothing(no_answer()),
+        });
     }
-    if platform::boot_clock() >= deadline && end_stuck(scope) {
-        return Ok(Heard::Nothing(format!("systemd-run did not answer within {} s", MADE_WITHIN.as_secs())));
+    if !ready[0] {
+        // It goes on without us.
+        *held_back = None;
     }
     // It was made, and the sidecar is slow; or all of it has ended.
     Ok(match sidecar.next(None).map_err(|e| deaf(&e))? {
@@ -114,10 +169,28 @@ fn said(log: &Path, from: u64) -> String {
 
 /// Ends what was started to make `scope` and has not become a sidecar. `false`: there is none, or it has.
 fn end_stuck(scope: &Scope) -> bool {
-    let of_scope = |process: &ProcStat| {
-        platform::environment(process.pid).is_some_and(|all| variable(&all) == Some(scope.unit.as_bytes()))
-    };
-    let found: Vec<ProcStat> = rescue::all().filter(of_scope).collect();
+    end_all(|_, all| variable(all) == Some(scope.unit.as_bytes()))
+}
+
+/// Ends what has the name of `record` (`None`: it has none yet) for a scope that was to be made long ago, for a command that
+/// is gone since. `false`: there is nothing of that kind.
+pub(super) fn free(bgo: &Bgo, name: &Name, record: Option<&Record>) -> bool {
+    if record.is_some_and(|record| !record.spec.scope || Link::of(record).lives()) {
+        return false;
+    }
+    let home = [b"BGO_HOME=", bgo.store.root().as_os_str().as_bytes()].concat();
+    let of = format!("BGO_SIDECAR={name}").into_bytes();
+    let since = platform::boot_clock().saturating_sub(MADE_WITHIN + GONE_WITHIN);
+    end_all(|process, all| {
+        let has = |pair: &[u8]| all.split(|&b| b == 0).any(|it| it == pair);
+        platform::moment_of_start(process.start_time) < since && variable(all).is_some() && has(&home) && has(&of)
+    })
+}
+
+/// Ends all that `is_meant` knows by its environment, unless one of them has become a sidecar. `false`: nothing was ended.
+fn end_all(is_meant: impl Fn(&ProcStat, &[u8]) -> bool) -> bool {
+    let found: Vec<ProcStat> =
+        rescue::all().filter(|it| platform::environment(it.pid).is_some_and(|all| is_meant(it, &all))).collect();
     let is_sidecar = |process: &ProcStat| {
         let arguments = platform::arguments(process.pid).unwrap_or_default();
         arguments.split(|&b| b == 0).nth(1) == Some(ENTRY.as_bytes())

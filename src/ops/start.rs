@@ -16,15 +16,16 @@ use super::preflight::{
     check_settings, not_runnable, resolve,
 };
 use super::recover::recover;
+use super::restart::down_now;
 use super::resurrect::attach;
-use super::stop::{StopRequest, stop_run};
+use super::stop::{StopOutcome, StopRequest, stop_run};
 use super::{Bgo, Run, run, scope};
 use crate::domain::difference::differences;
 use crate::domain::name::Name;
 use crate::domain::outcome::Exit;
 use crate::domain::project::Project;
 use crate::domain::raw::Raw;
-use crate::domain::record::{Identity, Record, State, Status, Watch};
+use crate::domain::record::{Identity, Record, State, Watch};
 use crate::domain::settings::{Restart, Settings};
 use crate::domain::spec::{FastCrash, Spec, Supervision};
 use crate::error::{Error, ErrorKind, Result};
@@ -130,6 +131,7 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
         found.find(|(name, _)| *name == request.name).map_or(Ok(()), |(_, result)| result.map(drop))?;
     }
     bgo.store.ensure()?;
+    let mut was_stopped = false;
     for _ in 0..ATTEMPTS {
         let taken = take_settled_name(bgo, request)?;
         match &taken {
@@ -144,7 +146,8 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
         match taken {
             Taken::Free(_, Some(_)) if request.unregistered => return Err(registered(&request.name)),
             Taken::Free(ownership, record) => {
-                return start_owned(bgo, request, spec, until, ownership, record.map(|r| *r));
+                let started = start_owned(bgo, request, spec, until, ownership, record.map(|r| *r));
+                return started.map_err(|e| if was_stopped { down_now(bgo, &request.name, e) } else { e });
             }
             Taken::Running(Some(pid), _) if is_good_enough(bgo, request, &spec)? || is_replaced(bgo, request) => {
                 match present_run(bgo, &request.name) {
@@ -157,10 +160,11 @@ pub fn start(bgo: &Bgo, request: &StartRequest) -> Result<Started> {
                 // What cannot be read says nothing about its owner; the stop tells of it.
                 let record = bgo.store.read(&request.name).ok().flatten();
                 record.map_or(Ok(()), |record| check_starter(&record, request.caller.as_deref()))?;
+                scope::try_out(&request.name, &spec.settings)?;
                 let held = HeldPorts::look(bgo, &request.name);
-                match stop_run(bgo, &request.name, request.replaced_run.as_deref(), &StopRequest::default()) {
+                match stop_run(bgo, &request.name, request.replaced_run.as_deref(), &StopRequest::to_return()) {
                     Err(e) if e.kind == ErrorKind::NotFound => a_moment(),
-                    stopped => _ = stopped?,
+                    stopped => was_stopped |= stopped? != StopOutcome::AlreadyDown,
                 }
                 held.wait_until_free(bgo, &request.name)?;
             }
@@ -308,7 +312,9 @@ fn take_name(bgo: &Bgo, request: &StartRequest) -> Result<Taken> {
             }
         }
         let state = record.as_ref().map_or(State::Starting, |r| r.state);
-        return Ok(Taken::Running(record.filter(|r| r.status == Status::Running).and_then(|r| r.pid), state));
+        let runs = |process: &Identity| platform::running(process).is_ok_and(|it| it.is_some());
+        let pid = record.and_then(|record| record.process()).filter(runs).map(|process| process.pid);
+        return Ok(Taken::Running(pid, state));
     };
     let Some(record) = bgo.store.read_whole(name)? else { return Ok(Taken::Free(ownership, None)) };
     Ok(match end::find(&record, &bgo.store.logs(name))? {

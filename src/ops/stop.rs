@@ -1,7 +1,8 @@
 //! `stop`: ends a process and everything that it started, and returns when all are gone.
 //!
 //! Why it exists: a stop is a promise. Invariants: the wish is on disk before anything is signalled, so a stop beats
-//! a restart in flight; it works the same whether the sidecar lives, is dead, or does not answer.
+//! a restart in flight; it works the same whether the sidecar lives, is dead, or does not answer. Who stops only to
+//! start again leaves the wish to be up on disk: whatever happens in between, `resurrect` brings it back.
 
 use super::end::{self, KILL_MARGIN, Orphan};
 use super::link::{Awaited, Link, lock_or_free, own};
@@ -27,9 +28,16 @@ pub struct StopRequest {
     pub timeout: Option<Span>,
     /// SIGKILL at once.
     pub force: bool,
+    /// It is to be started again: the wish that it be up, if there is one, stays. Default: it is to be down from now on.
+    pub returns: bool,
 }
 
 impl StopRequest {
+    /// The stop of what is to be started again.
+    pub(super) fn to_return() -> StopRequest {
+        StopRequest { returns: true, ..StopRequest::default() }
+    }
+
     fn grace(&self, record: &Record) -> Grace {
         if self.force {
             return Grace { signal: Signal::KILL, timeout: Duration::ZERO };
@@ -133,7 +141,9 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, is_meant: &dyn Fn(
     }
     let run = record.run_id.clone();
     let grace = request.grace(&record);
-    record.want = Want::Down;
+    if !request.returns {
+        record.want = Want::Down;
+    }
     let id = record.wish(Ask::Stop, Some(grace));
     let mut link = Link::open(&record)?;
     if let Err(e) = lock.write(&record, Durability::Durable) {
@@ -145,7 +155,7 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, is_meant: &dyn Fn(
     link.nudge();
     let within = grace.timeout.saturating_add(KILL_MARGIN);
     let awaited = link.wait(bgo, name, within, |now| match now {
-        Some(now) if now.run_id == run && now.wish.id > id && now.want == Want::Up => Err(overridden(name)),
+        Some(now) if now.run_id == run && now.wish.restart > id && now.want == Want::Up => Err(overridden(name)),
         Some(now) if now.refused >= id => Err(refused(name, now)),
         Some(now) => Ok((now.run_id != run || is_down(now)).then_some(())),
         None => Ok(Some(())),
@@ -202,7 +212,9 @@ fn stop_orphan(bgo: &Bgo, name: &Name, request: &StopRequest, _ownership: &Owner
     if record.schema == 0 {
         legacy::take_over(bgo, name, &mut record, &running)?;
     }
-    record.want = Want::Down;
+    if !request.returns {
+        record.want = Want::Down;
+    }
     if running.is_empty() && record.state != State::Exited && record.state != State::Errored {
         record.set_down(State::Stopped, record.stopped_at.unwrap_or(Timestamp::of(SystemTime::now())));
     }
@@ -214,7 +226,8 @@ fn stop_orphan(bgo: &Bgo, name: &Name, request: &StopRequest, _ownership: &Owner
     drop(lock);
     let Some(leader) = running.first().map(|p| p.pid) else { return written.map(|()| StopOutcome::AlreadyDown) };
     let exit = end::end(&record, running, request.grace(&record))?;
-    Ok(match note_end(bgo, name, exit, State::Stopped, Some(Want::Down)) {
+    let want = (!request.returns).then_some(Want::Down);
+    Ok(match note_end(bgo, name, exit, State::Stopped, want) {
         Ok(()) => StopOutcome::Stopped(Some(leader)),
         Err(_) => StopOutcome::Unsaved(Some(leader)),
     })

@@ -4,6 +4,7 @@
 //! of three. Invariant: nothing is guessed away: what is missing is told, with the command that mends it, and not made up.
 
 use crate::platform;
+use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 const RUN_USER: &str = "/run/user";
 /// There only where systemd has started the machine.
 const BOOTED: &str = "/run/systemd/system";
+const FOLDER: &str = "XDG_RUNTIME_DIR";
+const BUS: &str = "DBUS_SESSION_BUS_ADDRESS";
 
 /// Why something cannot be done, and what mends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +35,20 @@ pub(super) fn user() -> String {
     platform::account(&uid).ok().flatten().map(|account| account.name).unwrap_or(uid)
 }
 
-/// The variables of the environment that lead to a user's manager.
-pub(super) fn variables() -> Vec<(&'static str, std::ffi::OsString)> {
-    let names = ["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
-    let set = names.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    set.filter(|(_, value)| !value.is_empty()).collect()
+/// The variables that lead to a user's manager: those of the environment; and the folder where everything of a user is who
+/// is logged in or lingers, if that is there and the environment says nothing, as in cron.
+pub(super) fn variables() -> Vec<(&'static str, OsString)> {
+    let set = [FOLDER, BUS].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    variables_of(set.collect(), Path::new(RUN_USER), nix::unistd::geteuid().as_raw())
+}
+
+fn variables_of(mut set: Vec<(&'static str, OsString)>, run_user: &Path, uid: u32) -> Vec<(&'static str, OsString)> {
+    set.retain(|(_, value)| !value.is_empty());
+    let usual = run_user.join(uid.to_string());
+    if set.is_empty() && std::fs::metadata(&usual).is_ok_and(|there| there.is_dir() && there.uid() == uid) {
+        set.push((FOLDER, usual.into_os_string()));
+    }
+    set
 }
 
 /// Why the manager cannot be reached from here, as far as that is seen without asking it.
@@ -45,10 +57,10 @@ pub(super) fn obstacle() -> Option<Obstacle> {
         return None;
     }
     let variables = variables();
-    let folder = variables.iter().find(|(name, _)| *name == "XDG_RUNTIME_DIR").map(|(_, value)| Path::new(value));
+    let folder = variables.iter().find(|(name, _)| *name == FOLDER).map(|(_, value)| Path::new(value));
     let (uid, user) = (nix::unistd::geteuid().as_raw(), user());
     // A bus that is named is enough: it may be anywhere.
-    let is_named = variables.iter().any(|(name, _)| *name == "DBUS_SESSION_BUS_ADDRESS");
+    let is_named = variables.iter().any(|(name, _)| *name == BUS);
     if is_named { None } else { obstacle_of(folder, Path::new(RUN_USER), uid, &user) }
 }
 
@@ -89,6 +101,21 @@ fn obstacle_of(folder: Option<&Path>, run_user: &Path, uid: u32, user: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_the_environment_says_nothing_the_usual_folder_leads_to_the_manager() {
+        let run = tempfile::tempdir().unwrap();
+        let uid = nix::unistd::geteuid().as_raw();
+        let usual = run.path().join(uid.to_string());
+        assert_eq!(variables_of(vec![(FOLDER, "".into())], run.path(), uid), []);
+        std::fs::create_dir(&usual).unwrap();
+        assert_eq!(variables_of(vec![(FOLDER, "".into())], run.path(), uid), [(FOLDER, usual.clone().into())]);
+        assert_eq!(variables_of(Vec::new(), run.path(), uid + 1), [], "only where it is one's own");
+        std::fs::create_dir(run.path().join((uid + 1).to_string())).unwrap();
+        assert_eq!(variables_of(Vec::new(), run.path(), uid + 1), []);
+        let bus = vec![(BUS, OsString::from("unix:abstract=x"))];
+        assert_eq!(variables_of(bus.clone(), run.path(), uid), bus);
+    }
 
     #[test]
     fn what_keeps_a_user_from_its_manager_is_told_with_what_mends_it() {

@@ -40,7 +40,7 @@ pub use os::{
 pub use poll::{Interest, wait};
 pub use port::HeldPort;
 pub use reap::{Reaped, abort_child, has_children, reap, reap_child};
-pub use signals::let_through;
+pub use signals::{HeldBack, let_through};
 pub use space::{Space, space};
 pub use spawn::{SpawnPlan, detach, make_private, spawn};
 pub use terminal::terminal_size;

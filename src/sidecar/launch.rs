@@ -55,6 +55,8 @@ pub struct Scope {
     pub program: PathBuf,
     /// The unit to make; no other launch has the same.
     pub unit: String,
+    /// The process that it is for.
+    pub name: String,
     /// The variables by which systemd-run finds the manager, `KEY=VALUE` each.
     pub variables: Vec<Vec<u8>>,
 }
@@ -143,7 +145,7 @@ impl<'a> Via<'a> {
     }
 
     fn systemd(scope: &'a Scope, exe: &Path) -> io::Result<Via<'a>> {
-        let mut arguments = scope::arguments(&scope.unit, nix::unistd::geteuid().is_root());
+        let mut arguments = scope::arguments(&scope.unit, &scope.name, nix::unistd::geteuid().is_root());
         // By a path it could be another binary by then, and in systemd-run /proc/self/exe is systemd-run.
         arguments.push(format!("/proc/self/fd/{EXE_FD}"));
         let unit = format!("{SCOPE_VARIABLE}={}", scope.unit).into_bytes();
@@ -153,6 +155,13 @@ impl<'a> Via<'a> {
             variables: scope.variables.iter().cloned().chain([unit]).collect(),
             exe: Some(File::open(exe)?),
         })
+    }
+}
+
+impl AsFd for Launched {
+    /// Readable when there may be a report, or the end.
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.pipe.as_fd()
     }
 }
 

@@ -34,6 +34,7 @@ impl User {
              *disable*) rm -f enabled;;\n*enable*) >enabled;;\nesac",
         );
         user.fake("loginctl", "echo yes");
+        user.fake("systemd-run", "exit 1");
         user
     }
 
@@ -138,8 +139,10 @@ fn a_user_with_systemd_gets_a_unit_once() {
     let text = fs::read_to_string(&unit).unwrap();
     let program = user.env.bin().join("bgo");
     let lines = format!(
-        "Environment=\"BGO_HOME={}\"\nExecStart=\"{}\" resurrect\n",
+        "Environment=\"BGO_HOME={}\"\nExecStart=\"{}/systemd-run\" --user --scope --quiet --collect \
+         --property=Delegate=yes --property=TasksMax=infinity -- \"{}\" resurrect\n",
         user.env.state().display(),
+        user.env.bin().display(),
         program.display()
     );
     assert!(text.contains(&lines), "{text}");

@@ -13,8 +13,10 @@ use std::process::{Command, Stdio};
 const SURROUNDINGS: &str = r#"
 mount -t tmpfs none /run && mkdir -p /run/systemd/system /run/user/1000 &&
 mount -t tmpfs none /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup &&
-cgroup=/sys/fs/cgroup/bgo-test-$$ && mkdir "$cgroup" && echo $$ >"$cgroup/cgroup.procs" &&
+cgroup=/sys/fs/cgroup/bgo-test-${2##*/} && mkdir "$cgroup" && echo $$ >"$cgroup/cgroup.procs" &&
 chown -R 1000:1000 "$cgroup" "$2" /run/user/1000 && chmod 700 /run/user/1000 || exit 77
+# What earlier tests have left: they ended with their namespaces.
+find /sys/fs/cgroup -depth -path '*/bgo-test-*' -type d -mmin +5 -exec rmdir {} + 2>/dev/null
 cd "$2" || exit 77
 exec env -i HOME="$2/home" PATH="$2/home/.local/bin:/usr/local/bin:/usr/bin:/bin" XDG_RUNTIME_DIR=/run/user/1000 \
   setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps=-all bash -c "$1"
@@ -29,6 +31,8 @@ for i in $(seq 100); do
 done
 [ "$up" ] || exit 77
 field() { bgo status "$1" --json | sed -n "s/^ *\"$2\": \([0-9]*\).*/\1/p" | head -n 1; }
+# The scope that a process is in, without what differs from one to the next.
+place() { unit "$1" | sed 's/^run-.*scope$/a scope/'; }
 state() { bgo status "$1" --json | sed -n 's/^ *"state": "\(.*\)".*/\1/p' | head -n 1; }
 unit() { sed -n 's,.*/,,p' "/proc/$(field "$1" pid)/cgroup" | tail -n 1; }
 gone() { while kill -0 "$1" 2>/dev/null; do sleep 0.05; done; }
@@ -84,7 +88,7 @@ done
 echo "down: $(state web), $(state gone)"
 # One of them cannot come back, so the unit has failed.
 systemctl --user start bgo 2>/dev/null || echo "failed: $(systemctl --user is-failed bgo)"
-echo "up: $(state web) in $(unit web), $(state gone)"
+echo "up: $(state web) in $(place web), $(state gone)"
 web=$(field web pid)
 bgo delete -y gone >/dev/null
 systemctl --user restart bgo && systemctl --user is-active bgo
@@ -97,9 +101,28 @@ bgo autostart uninstall >/dev/null && systemctl --user is-enabled bgo 2>/dev/nul
     let Some(said) = said else { return };
     assert_eq!(
         said,
-        "enabled\ndown: exited, exited\nfailed: failed\nup: running in bgo.service, exited\nactive\n\
+        "enabled\ndown: exited, exited\nfailed: failed\nup: running in a scope, exited\nactive\n\
          after a stop: running, running\nnot installed\nthe same processes\n"
     );
+}
+
+#[test]
+fn what_the_unit_brought_back_is_asked_to_end_when_the_manager_ends() {
+    let said = with_manager(
+        r#"
+trap_term='trap "echo asked >>$HOME/ends; exit 0" TERM; while :; do sleep 0.1; done'
+bgo autostart install >/dev/null 2>&1
+bgo start web -- sh -c "$trap_term" >/dev/null
+# With its child, which would be taken up as what is left of it.
+pid=$(field web pid); kill -9 -- "$(field web sidecar_pid)" "-$pid"; gone "$pid"
+systemctl --user start bgo && echo "$(state web) in $(place web)"
+pid=$(field web pid)
+systemctl --user exit; gone "$pid"
+cat "$HOME/ends"
+"#,
+    );
+    let Some(said) = said else { return };
+    assert_eq!(said, "running in a scope\nasked\n");
 }
 
 #[test]
@@ -122,7 +145,7 @@ systemctl --user list-units --no-legend 'bgo-*'
     let Some(said) = said else { return };
     assert_eq!(
         said,
-        "session.scope, bgo-kept-N.scope\nafter the session: stopped, running\nrestarted in bgo-kept-N.scope\n\
+        "session.scope, bgo-kept-N.scope\nafter the session: exited, running\nrestarted in bgo-kept-N.scope\n\
          then: running, running\n"
     );
 }

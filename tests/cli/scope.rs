@@ -1,7 +1,8 @@
 //! `--scope`: a process and its sidecar are put into a systemd scope of their own, or nothing is started. systemd-run is a
 //! fake that notes what it is told and executes the rest in place, as the real one does.
 
-use crate::env::{BGO, Cmd, TestEnv, alive, descriptors, executable, kill9, stat, wait_until};
+use crate::env::{BGO, Cmd, TestEnv, alive, descriptors, executable, kill9, signal, stat, wait_until};
+use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::Path;
@@ -16,7 +17,12 @@ fn fake(env: &TestEnv, body: &str) {
 
 fn calls(env: &TestEnv) -> Vec<String> {
     let text = fs::read_to_string(env.root().join("run.log")).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+    text.lines().filter(|line| !is_trial(line)).map(str::to_owned).collect()
+}
+
+/// Whether a call only tried whether there can be a scope.
+fn is_trial(call: &str) -> bool {
+    call.ends_with(" -- /bin/sh -c :")
 }
 
 /// `bgo ARGS…` as a user who is not root, and has all of the folder.
@@ -53,7 +59,7 @@ fn a_process_gets_a_scope_of_its_own_with_its_sidecar() {
     assert_eq!(
         *call,
         format!(
-            "{manager} --unit={unit} --scope --quiet --collect --property=Delegate=yes --property=TasksMax=infinity \
+            "{manager} --unit={unit} --description=bgo: my app --scope --quiet --collect --property=Delegate=yes --property=TasksMax=infinity \
              -- /proc/self/fd/5 __sidecar__ my app {run_id} start"
         )
     );
@@ -118,6 +124,43 @@ fn where_there_can_be_no_scope_nothing_is_started_and_nothing_stopped() {
     kill9(env.sidecar("web"));
     cmd(&["resurrect"]).ok();
     assert!(alive(pid) && alive(env.sidecar("web")));
+    let said = env.bgo(&["doctor"]).ok().stdout;
+    assert!(said.contains("it is to be in a scope of its own and is not"), "{said}");
+}
+
+#[test]
+fn what_runs_is_not_stopped_for_a_scope_that_cannot_be_made_and_stays_wanted_up() {
+    let env = TestEnv::new();
+    let cmd = |args: &[&str]| env.cmd(args).var("XDG_RUNTIME_DIR", env.home()).run();
+    let pid = env.start("web", &["sleep", "100"]);
+    env.bgo(&["set", "web", "--scope"]).ok();
+    fake(&env, "echo 'Failed to connect to bus' >&2; exit 1");
+    let force = ["start", "web", "--force", "--scope", "--", "sleep", "200"];
+    for args in [&["restart", "web"][..], &force] {
+        let said = cmd(args).code(1);
+        assert!(
+            said.stderr.starts_with("bgo: cannot start \"web\": --scope: Failed to connect to bus\nhint: "),
+            "{said:?}"
+        );
+        assert!(alive(pid) && env.record("web")["want"] == "up");
+    }
+    // One that can be made when it is tried, and cannot be when it is needed.
+    let fails = "case \"$*\" in *__sidecar__*) echo 'Access denied' >&2; exit 1;; esac";
+    for args in [&["restart", "web"][..], &force] {
+        fake(&env, &format!("{fails}\n{PASSES_ON}"));
+        let said = cmd(args).code(1);
+        let cause = "--scope: Access denied; what ran was stopped for it, and is down now\n";
+        assert!(said.stderr.contains(cause), "{said:?}");
+        assert_eq!((&env.record("web")["want"], &env.record("web")["state"]), (&"up".into(), &"stopped".into()));
+        fake(&env, PASSES_ON);
+        let said = cmd(&["resurrect"]).ok();
+        assert!(said.stdout.contains("web"), "{said:?}");
+        assert_eq!(env.record("web")["command"][1], "100", "as it was before");
+        assert!(alive(env.pid("web")));
+        env.bgo(&["set", "web", "--unset", "scope"]).ok();
+        cmd(&["restart", "web"]).ok();
+        env.bgo(&["set", "web", "--scope"]).ok();
+    }
 }
 
 #[test]
@@ -154,6 +197,29 @@ fn a_systemd_run_that_does_not_answer_is_ended_and_keeps_nobody_out() {
     env.assert_all_gone();
     assert_eq!(env.names(), [""; 0]);
     env.start("web", &["sleep", "100"]);
+}
+
+#[test]
+fn a_start_that_is_interrupted_while_its_scope_is_made_leaves_nothing() {
+    let env = TestEnv::new();
+    fake(&env, "echo waiting >>\"$(dirname \"$0\")/../run.log\"; exec sleep 1000");
+    let args = ["start", "web", "--scope", "--", "sleep", "100"];
+    let start = env.cmd(&args).var("XDG_RUNTIME_DIR", env.home()).spawn();
+    wait_until("systemd-run to be started", || !calls(&env).is_empty());
+    signal(start.pid, Signal::SIGINT);
+    start.finish();
+    env.assert_all_gone();
+    assert_eq!(env.names(), [""; 0]);
+    // One that waits for another at its end gives up what is not made by then.
+    env.start("web", &["sleep", "100"]);
+    env.bgo(&["set", "web", "--scope"]).ok();
+    let pid = env.pid("web");
+    kill9(env.sidecar("web"));
+    kill9(pid);
+    let said = env.cmd(&["resurrect", "--timeout", "0.3s"]).var("XDG_RUNTIME_DIR", env.home()).run().code(1);
+    assert!(said.stderr.contains("--scope: systemd-run did not answer in time\n"), "{said:?}");
+    env.bgo(&["stop", "web"]).ok();
+    env.assert_all_gone();
 }
 
 #[test]

@@ -102,6 +102,8 @@ pub struct Job {
     home: Option<String>,
     /// Whether it is for the system's own manager: root's.
     system: bool,
+    /// Where systemd-run is, for a user's manager.
+    systemd_run: Option<String>,
 }
 
 impl Job {
@@ -115,7 +117,16 @@ impl Job {
             let text = path.to_str().ok_or_else(|| odd("bytes that are no UTF-8"))?;
             if text.contains(char::is_control) { Err(odd("a control character")) } else { Ok(text.to_owned()) }
         };
-        Ok(Job { program: text(program)?, home: home.map(text).transpose()?, system })
+        Ok(Job { program: text(program)?, home: home.map(text).transpose()?, system, systemd_run: None })
+    }
+
+    /// The same; a unit of a user's manager has `systemd_run` (an absolute path) put all of it into a scope.
+    #[must_use]
+    pub fn in_scope_by(mut self, systemd_run: Option<&Path>) -> Job {
+        // systemd takes no program with these in its path.
+        let fits = |path: &&str| !path.contains(['\'', '"', '\\']) && !path.contains(char::is_control);
+        self.systemd_run = systemd_run.and_then(Path::to_str).filter(fits).map(str::to_owned);
+        self
     }
 
     /// The text of the file, or the line, that has `method` run it.

@@ -1,6 +1,7 @@
 //! The systemd unit.
 //!
-//! Why it exists: see [`super`]. Invariant: whatever happens to the unit, nothing that was brought back is ended by it.
+//! Why it exists: see [`super`]. Invariants: whatever happens to the unit, nothing that was brought back is ended by it; when
+//! its manager ends, everything that was is asked to end first, with SIGTERM.
 //!
 //! `oneshot` with `RemainAfterExit`: `bgo resurrect` ends when all is up, and what it has started stays in the unit. It has
 //! no time limit (that of a oneshot is infinite): a process may wait long for another that it needs. `KillMode=process`: a
@@ -9,6 +10,11 @@
 //! default all processes of a unit together may be as few as 15 % of what the machine may have. There is no `ExecStop`
 //! (nothing is to be stopped) and no `Delegate` (no cgroup is made). No variable is imported: processes get what was
 //! captured when they were started, and `bgo resurrect` itself needs none but HOME.
+//!
+//! In a user's unit systemd-run puts `bgo resurrect`, and so all that it starts, into a scope. Left in the unit, for
+//! `KillMode=process` they would not be told when the user's manager ends (a shutdown, the last logout), and be killed
+//! after it; those of a scope get SIGTERM and their time, and no stop of the unit is about them. What is left of the
+//! system's own unit at a shutdown gets SIGTERM from systemd-shutdown.
 
 use super::Job;
 use crate::domain::seal::sealed;
@@ -16,9 +22,17 @@ use crate::domain::seal::sealed;
 /// The text of the unit.
 pub(super) fn text(job: &Job) -> Result<String, String> {
     // systemd takes no program with these in its path; as an argument it may have them.
-    let exec = match job.program.contains(['\'', '"', '\\']) {
-        true => format!("/usr/bin/env {}", quoted(&job.program_after_env()?.replace('$', "$$"))),
-        false => quoted(&job.program),
+    let exec = match &job.systemd_run {
+        Some(systemd_run) if !job.system => {
+            // As an argument it may have anything, and is subject to the expansion of variables.
+            let program = quoted(&job.program.replace('$', "$$"));
+            let options = "--property=Delegate=yes --property=TasksMax=infinity --";
+            format!("{} --user --scope --quiet --collect {options} {program}", quoted(systemd_run))
+        }
+        _ if job.program.contains(['\'', '"', '\\']) => {
+            format!("/usr/bin/env {}", quoted(&job.program_after_env()?.replace('$', "$$")))
+        }
+        _ => quoted(&job.program),
     };
     let environment = job
         .home
@@ -70,6 +84,20 @@ mod tests {
         assert!(seal.starts_with(" bgo autostart install, ") && seal.ends_with('\n'));
         let system = Job { system: true, ..job("/b", None) };
         assert!(text(&system).unwrap().contains("\nWantedBy=multi-user.target\n"));
+    }
+
+    #[test]
+    fn for_a_user_all_that_is_brought_back_is_put_into_a_scope() {
+        let run =
+            |program: &str| Job::in_scope_by(job(program, None), Some(std::path::Path::new("/usr/bin/systemd-run")));
+        let unit = text(&run("/o'b $x/bgo=")).unwrap();
+        let line = "\nExecStart=\"/usr/bin/systemd-run\" --user --scope --quiet --collect --property=Delegate=yes \
+                    --property=TasksMax=infinity -- \"/o'b $$x/bgo=\" resurrect\n";
+        assert!(unit.contains(line), "{unit}");
+        let of_system = Job { system: true, ..run("/b") };
+        assert!(text(&of_system).unwrap().contains("\nExecStart=\"/b\" resurrect\n"));
+        let odd = job("/b", None).in_scope_by(Some(std::path::Path::new("/o'b/systemd-run")));
+        assert!(text(&odd).unwrap().contains("\nExecStart=\"/b\" resurrect\n"));
     }
 
     #[test]

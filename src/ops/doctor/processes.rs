@@ -11,7 +11,7 @@ use crate::domain::resurrection::comes_back;
 use crate::domain::values::Autostart;
 use crate::ops::end::{self, Orphan};
 use crate::ops::preflight::{check_command, check_env_files};
-use crate::ops::{lease, recover, rescue};
+use crate::ops::{lease, recover, rescue, scope};
 use crate::platform::{self, ProcStat};
 use std::collections::BTreeSet;
 use std::fs;
@@ -100,6 +100,11 @@ pub(super) fn sidecars(patient: &Patient<'_>, found: &mut Found) -> String {
                 let message = format!("its sidecar is of bgo {}, this is {VERSION}", sidecar.version);
                 let hint = format!("bgo restart {shell}, when that is convenient");
                 found.add(Finding::new(CHECK, Severity::Note, message, hint).of(name));
+            }
+            if record.spec.scope && scope::is_misplaced(record) {
+                let message = "it is to be in a scope of its own and is not: the end of a login session may end it";
+                let hint = format!("bgo restart {shell}, when that is convenient");
+                found.add(Finding::new(CHECK, Severity::Warning, message, hint).of(name));
             }
             continue;
         }

@@ -7,7 +7,7 @@
 mod checks;
 mod choice;
 mod entry;
-mod tool;
+pub(super) mod tool;
 
 pub(super) use checks::session_finding;
 pub use checks::{LoginStatus, look};
@@ -262,5 +262,6 @@ fn job(bgo: &Bgo) -> Result<(crate::domain::login::Job, PathBuf)> {
     let is_default = account_home().is_some_and(|home| root == home.join(".bgo"));
     let refused = |why: String| Error::new(ErrorKind::Usage, "cannot have bgo run at login").because(why);
     let job = crate::domain::login::Job::new(&program, Some(root).filter(|_| !is_default), systemd::is_system());
-    Ok((job.map_err(refused)?, program))
+    let systemd_run = Tool::find("systemd-run");
+    Ok((job.map_err(refused)?.in_scope_by(systemd_run.as_ref().map(Tool::path)), program))
 }

@@ -7,8 +7,9 @@ use crate::domain::outcome::Outcome;
 use crate::domain::signal::Signal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::preflight::resolve;
+use crate::ops::systemd;
 use crate::platform::{self, Attributes, Interest, ProcessHandle, SpawnPlan};
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -16,22 +17,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long an answer may take.
-pub(super) const QUERY: Duration = Duration::from_secs(5);
+pub(in crate::ops) const QUERY: Duration = Duration::from_secs(5);
 /// How long a change may take: systemd reads all units again.
-pub(super) const CHANGE: Duration = Duration::from_secs(30);
+pub(in crate::ops) const CHANGE: Duration = Duration::from_secs(30);
 /// How much is written at once: a pipe that has room at all takes as much without a wait.
 const PIECE: usize = 4096;
 
 /// A program on PATH.
 #[derive(Clone, Debug)]
-pub(super) struct Tool {
+pub(in crate::ops) struct Tool {
     name: &'static str,
     path: PathBuf,
 }
 
 /// What it came to.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
+pub(in crate::ops) struct Said {
     outcome: Outcome,
     /// What it has written to standard output.
     pub stdout: Vec<u8>,
@@ -64,7 +65,12 @@ impl Tool {
         Some(Tool { name, path: resolve(OsStr::new(name), Path::new("/"), path.as_deref()).ok()? })
     }
 
-    /// The same.
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The same as [`Tool::find`].
     ///
     /// # Errors
     /// There is none.
@@ -89,8 +95,11 @@ impl Tool {
     fn start(&self, arguments: &[&str], mut input: &[u8], deadline: Duration) -> io::Result<Option<Said>> {
         let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL));
         let ((theirs, ours), (out, out_end), (err, err_end)) = (io::pipe()?, io::pipe()?, io::pipe()?);
-        // Its messages are looked at.
-        let variables = std::env::vars_os().filter(|(key, _)| key != "LC_ALL");
+        // Its messages are looked at, and it is to find the manager that we find.
+        let found = systemd::variables();
+        let is_given = |key: &OsStr| key == "LC_ALL" || found.iter().any(|(given, _)| key == *given);
+        let kept = std::env::vars_os().filter(|(key, _)| !is_given(key));
+        let variables = kept.chain(found.iter().map(|(key, value)| (OsString::from(key), value.clone())));
         let variables = variables.map(|(key, value)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat()));
         let words = [&[self.name], arguments].concat();
         let plan = SpawnPlan {
