@@ -182,9 +182,9 @@ impl Record {
             return Err(Reason::Errored(self.reason.clone().or(given_up)));
         }
         match self.state {
-            // It ended by itself and was seen to; the last exit tells why.
             // Wanted up all the same: it was stopped to be started again, and that has not come to be.
             State::Stopped => Ok(Reason::WasEnded(last())),
+            // It ended by itself and was seen to; the last exit tells why.
             State::Exited if self.exits.last().is_none_or(Exit::may_be_shutdown) => Ok(Reason::WasEnded(last())),
             State::Exited => Err(Reason::Ended(last())),
             _ if self.machine_came_up_since(now) => Ok(Reason::WasUp),
