@@ -50,12 +50,12 @@ impl Resurrected {
 ///
 /// # Errors
 /// Its record cannot be read, or it could not be started.
-pub(super) fn glance(bgo: &Bgo, name: &Name) -> Result<(Record, Resurrected)> {
+pub(super) fn glance(bgo: &Bgo, name: &Name) -> Result<Resurrected> {
     let (record, looked) = look(bgo, name)?;
     if matches!(looked.decision, Decision::Start(_)) {
         check(bgo, name, &record)?;
     }
-    Ok((record, looked))
+    Ok(looked)
 }
 
 /// Looks what would be done about `name`. Nothing is written.

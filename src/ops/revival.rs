@@ -114,7 +114,7 @@ fn preview(bgo: &Bgo, request: &ResurrectRequest) -> Result<Resurrection> {
     let look = |name: Name| {
         let looked = match lost.get(&name) {
             Some(pid) => Ok(Resurrected::new(Decision::Attach(Reason::NoRecord), *pid)),
-            None => glance(bgo, &name).map(|(_, looked)| looked),
+            None => glance(bgo, &name),
         };
         let looked = looked.and_then(|looked| told_apart(&name, looked));
         (name, looked)
@@ -446,7 +446,7 @@ fn awaited(bgo: &Bgo, name: &Name, needs: &[Need]) -> Result<Vec<Name>> {
     }
     is_ending(bgo, name)?;
     // Looked at without owning it: while it waits for others it can be stopped and started as ever.
-    let (_, looked) = glance(bgo, name)?;
+    let looked = glance(bgo, name)?;
     if !matches!(looked.decision, Decision::Start(_)) {
         return Ok(Vec::new());
     }

@@ -79,7 +79,7 @@ pub fn begin(
     let scope = scope::plan(name, &record.spec)?;
     let mut held_back = scope::hold_back(scope.as_ref())?;
     let place = scope.as_ref().map_or(Place::Command, Place::Scope);
-    let said_before = bgo.watcher_log_size(name);
+    let said_before = scope.as_ref().map_or(0, |_| scope::log_size(&logs.watcher));
     let mut sidecar = launch(&bgo.store, &bgo.exe, name, &record.run_id, Purpose::Start, &ownership, place)?;
     let written = environment
         .map_or(Ok(()), |environment| bgo.store.set_environment(name, environment))

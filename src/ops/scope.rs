@@ -5,8 +5,8 @@
 //! systemd-run that does not answer is ended, and keeps the name of nobody; who does not ask pays nothing.
 
 use super::link::Link;
-use super::login::tool::Tool;
-use super::preflight::{cannot_start, resolve};
+use super::login::tool::{Tool, one_line};
+use super::preflight::cannot_start;
 use super::run::new_run_id;
 use super::{Bgo, rescue, systemd};
 use crate::domain::launch::Report;
@@ -19,7 +19,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, HeldBack, Interest, ProcStat, ProcessHandle, SignalQueue};
 use crate::sidecar::{ENTRY, Launched, SCOPE_VARIABLE, Scope};
 use crate::store::open_to_read;
-use std::ffi::OsStr;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -43,19 +42,19 @@ pub(super) fn plan(name: &Name, settings: &Settings) -> Result<Option<Scope>> {
     if !settings.scope {
         return Ok(None);
     }
-    let path = std::env::var_os("PATH");
-    let program = resolve(OsStr::new("systemd-run"), Path::new("/"), path.as_deref()).map_err(|_| {
+    let Some(systemd_run) = Tool::find("systemd-run") else {
         let shell = name.shell();
-        cannot_start(name.as_str())
+        return Err(cannot_start(name.as_str())
             .because("--scope: systemd-run is not installed, or not on PATH")
-            .hint(format!("start it without --scope; bgo set {shell} --unset scope, if it is registered"))
-    })?;
+            .hint(format!("start it without --scope; bgo set {shell} --unset scope, if it is registered")));
+    };
     if let Some(obstacle) = systemd::obstacle() {
         return Err(cannot_start(name.as_str()).because(format!("--scope: {}", obstacle.why)).hint(obstacle.hint));
     }
     let variables = systemd::variables().into_iter();
     let variables = variables.map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat());
-    Ok(Some(Scope { program, unit: unit(name, &new_run_id()), name: name.to_string(), variables: variables.collect() }))
+    let (program, unit) = (systemd_run.path().to_owned(), unit(name, &new_run_id()));
+    Ok(Some(Scope { program, unit, name: name.to_string(), variables: variables.collect() }))
 }
 
 /// Makes a scope as the one of a launch of `name` would be, and lets it go, before something is stopped for that launch: only
@@ -163,8 +162,7 @@ fn said(log: &Path, from: u64) -> String {
         file.take(READ).read_to_end(&mut text)?;
         Ok(text)
     });
-    let text = String::from_utf8_lossy(&read.unwrap_or_default()).into_owned();
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    one_line(&read.unwrap_or_default())
 }
 
 /// Ends what was started to make `scope` and has not become a sidecar. `false`: there is none, or it has.
@@ -214,9 +212,7 @@ fn variable(environment: &[u8]) -> Option<&[u8]> {
     pairs.find_map(|pair| pair.strip_prefix(SCOPE_VARIABLE.as_bytes())?.strip_prefix(b"="))
 }
 
-impl Bgo {
-    /// How much is in the watcher log of `name`, in bytes.
-    pub(super) fn watcher_log_size(&self, name: &Name) -> u64 {
-        std::fs::metadata(self.store.logs(name).watcher).map_or(0, |there| there.len())
-    }
+/// How much is in `log`, in bytes: from there on [`hear`] looks for what systemd-run says.
+pub(super) fn log_size(log: &Path) -> u64 {
+    std::fs::metadata(log).map_or(0, |there| there.len())
 }

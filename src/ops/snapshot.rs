@@ -5,8 +5,10 @@
 
 use super::Bgo;
 use super::end::{self, Orphan};
+use super::lease;
 use super::link::{Awaited, Link};
 use super::recover::{self, Lost};
+use crate::domain::lease::Now;
 use crate::domain::name::Name;
 use crate::domain::record::{Record, State, Status};
 use crate::domain::resurrection::comes_back;
@@ -22,8 +24,7 @@ pub(super) const TWO_THREADS_FROM: usize = 50;
 
 /// What is the same for all rows of one snapshot.
 struct Machine {
-    boot_id: Box<str>,
-    now: Duration,
+    now: Now,
     memory: u64,
     /// Whose the records must be, where others than the owner of their folder can have put some there.
     owner: Option<u32>,
@@ -31,8 +32,7 @@ struct Machine {
 
 impl Machine {
     fn look(owner: Option<u32>) -> Result<Machine> {
-        let boot_id = platform::boot_id().map_err(|e| Error::io("cannot read the boot id", &e))?;
-        Ok(Machine { boot_id, now: platform::boot_clock(), memory: platform::memory_total().max(1), owner })
+        Ok(Machine { now: lease::now()?, memory: platform::memory_total().max(1), owner })
     }
 }
 
@@ -159,7 +159,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         }
         (false, _) => {}
     }
-    let uptime = seen.leader.map(|l| machine.now.saturating_sub(platform::moment_of_start(l.start_time)));
+    let uptime = seen.leader.map(|l| machine.now.boot.saturating_sub(platform::moment_of_start(l.start_time)));
     let watcher = super::legacy::living_watcher(&record).map(|pid| (pid, true));
     let inherited = record.sidecar.as_ref().filter(|s| seen.sidecar_lives && s.parent).map(|s| s.pid);
     let tree = match (seen.leader.as_ref(), inherited) {
@@ -172,11 +172,11 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
     let ended_seen = record.state.is_settled() || record.state.is_between_runs();
     let end = record.exits.last().filter(|_| ended_seen && !seen.online).cloned();
     let is_over = seen.state == State::Exited && !seen.sidecar_lives && end.is_some();
-    let comes_back = is_over && super::lease::now().is_ok_and(|now| comes_back(&record, &now));
+    let comes_back = is_over && comes_back(&record, &machine.now);
     let restarts_left = record.restarts_left(SystemTime::now());
     // That it died with the machine is how it is meant to be where nothing is to be brought back.
     let stays_down = record.spec.autostart == Autostart::Never;
-    let sidecar = record.sidecar.filter(|sidecar| !stays_down || sidecar.boot_id == machine.boot_id);
+    let sidecar = record.sidecar.filter(|sidecar| !stays_down || sidecar.boot_id == machine.now.boot_id);
     Row {
         name: record.name,
         record_path: bgo.store.record_path(name),
@@ -219,7 +219,7 @@ fn observe(record: &Record, machine: &Machine, logs: &crate::domain::row::Logs) 
     let leader = record
         .identity
         .as_ref()
-        .filter(|birth| birth.boot_id == machine.boot_id)
+        .filter(|birth| birth.boot_id == machine.now.boot_id)
         .zip(record.pid)
         .and_then(|(birth, pid)| platform::stat(pid).ok().flatten().filter(|p| p.start_time == birth.start_time))
         .filter(|p| !p.zombie);
@@ -290,7 +290,7 @@ fn replacement(record: &Record) -> Option<ProcStat> {
 /// Whether the registered sidecar lives. A parent's pid is proof enough: while the sidecar lives it is the parent of
 /// the process, and when it dies the process gets another.
 fn sidecar_lives(record: &Record, leader: Option<&ProcStat>, machine: &Machine) -> bool {
-    let Some(sidecar) = record.sidecar.as_ref().filter(|s| s.boot_id == machine.boot_id) else { return false };
+    let Some(sidecar) = record.sidecar.as_ref().filter(|s| s.boot_id == machine.now.boot_id) else { return false };
     if sidecar.parent && leader.is_some_and(|l| l.ppid == sidecar.pid) {
         return true;
     }

@@ -52,10 +52,15 @@ impl Said {
 
     /// What is wrong, in its own words, as one line.
     pub fn cause(&self) -> String {
-        let text = String::from_utf8_lossy(&self.stderr);
-        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        if lines.is_empty() { format!("it ended with {}", self.outcome) } else { lines.join("; ") }
+        let line = one_line(&self.stderr);
+        if line.is_empty() { format!("it ended with {}", self.outcome) } else { line }
     }
+}
+
+/// What a program has written, as one line.
+pub(in crate::ops) fn one_line(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(said);
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 impl Tool {
