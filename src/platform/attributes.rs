@@ -4,7 +4,7 @@
 //! needs privilege comes before the privilege is given up; the user is set for good (real, effective and saved ids),
 //! and groups before the ids, or they could not be set any more.
 
-use super::os::{keep_dumpable, set_user};
+use super::os::set_user;
 use crate::domain::launch::Stage;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
@@ -70,9 +70,9 @@ impl Attributes {
 }
 
 impl Prepared<'_> {
-    /// Runs `start`, whose child will [`Prepared::apply`] this.
-    pub(super) fn around<T>(&self, start: impl FnOnce() -> T) -> T {
-        if self.user.is_some() { keep_dumpable(start) } else { start() }
+    /// Whether [`Prepared::apply`] makes the child another user.
+    pub(super) fn changes_user(&self) -> bool {
+        self.user.is_some()
     }
 
     /// Gives the calling process these attributes; the stage that failed, with errno set, if one does.

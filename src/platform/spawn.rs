@@ -5,7 +5,7 @@
 //! was prepared before; the new program finds default signal dispositions and exactly the descriptors it was given.
 //!
 //! Where the kernel can, the child borrows the parent's memory until exec (`os::run_child`), as posix_spawn does: no
-//! page table is copied, which is most of the cost of a fork.
+//! page table is copied, which is most of the cost of a fork. One that becomes another user gets its own.
 
 use super::attributes::{self, Attributes};
 use super::os::{close_on_exec_from, die_with_parent, run_child};
@@ -153,12 +153,10 @@ fn start(plan: &SpawnPlan<'_>, orphan: bool) -> Result<Pid, LaunchFailure> {
     // No handler of ours may run in the child, on borrowed memory.
     let mut mask = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut mask)).map_err(setup)?;
-    let run = || {
-        // SAFETY: `child` makes only async-signal-safe calls on `prepared`, which lives until this call is over, and
-        // ends in exec or _exit; the stack is unused memory of the stated size.
-        unsafe { run_child(child, (&raw const prepared).cast_mut().cast(), top(first)) }
-    };
-    let started = prepared.attributes.around(run);
+    let changes_user = prepared.attributes.changes_user();
+    // SAFETY: `child` makes only async-signal-safe calls on `prepared`, which lives until this call is over, and ends in
+    // exec or _exit; the stack is unused memory of the stated size.
+    let started = unsafe { run_child(child, (&raw const prepared).cast_mut().cast(), top(first), changes_user) };
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
     let pid = started.map_err(|errno| LaunchFailure { stage: Stage::Fork, errno: errno as i32 })?;
     match failure.get() {
@@ -187,7 +185,7 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
         if !prepared.orphan {
             execute(prepared)
         }
-        if run_child(grandchild, argument, prepared.stack).is_err() {
+        if run_child(grandchild, argument, prepared.stack, prepared.attributes.changes_user()).is_err() {
             fail(prepared, Stage::Fork)
         }
         libc::_exit(0)

@@ -25,8 +25,8 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// How long a write lock is waited for. It is held for the time of one small write; whoever holds it longer does not go
-/// on, and everyone else must be able to.
+/// How long a write lock is waited for while nothing is written. It is held for the time of one small write; whoever
+/// holds it longer does not go on, and everyone else must be able to.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Proof that no other sidecar or starter of this name exists.
@@ -92,7 +92,7 @@ impl<'a> WriteLock<'a> {
             }),
             None => Err(Error::new(ErrorKind::TimedOut, format!("cannot lock {}", path.display()))
                 .because(format!(
-                    "another process has held it for {} s: it is paused, or its disk hangs",
+                    "another process has held it for {} s and written nothing: it is paused, or its disk hangs",
                     PATIENCE.as_secs()
                 ))
                 .hint(format!("bgo stop {shell} ends a sidecar that does not go on", shell = name.shell()))),
@@ -189,6 +189,9 @@ impl Drop for WriteLock<'_> {
             // On a disk that is read-only it stays, and does no harm.
             let _ = fs::remove_file(&path);
         }
+        // Closing would do, but not at once: another descriptor may lead to the same lock for a moment longer, in a thread
+        // that has just waited for it or in a child that has not executed yet.
+        let _ = self.file.unlock();
     }
 }
 
@@ -199,7 +202,14 @@ pub(super) fn lock_within(file: &File) -> io::Result<bool> {
 
 /// Locks `file`, waiting at most `patience`; whether it did.
 pub(super) fn lock_for(file: &File, patience: Duration) -> io::Result<bool> {
-    wait_for(file, patience, File::try_lock, File::lock)
+    wait_for(file, patience, || (), File::try_lock, File::lock)
+}
+
+/// Locks `file`, however long the queue for it is, as long as whoever has it goes on and writes `record`: on a machine
+/// that is short of time many small writes take long, and flock(2) knows no turns. Whether it did.
+pub(super) fn lock_while_written(file: &File, record: &Path) -> io::Result<bool> {
+    let version = || fs::symlink_metadata(record).ok().map(|it| (it.ino(), it.mtime(), it.mtime_nsec()));
+    wait_for(file, PATIENCE, version, File::try_lock, File::lock)
 }
 
 /// Does `work` while `file` is locked, together with others who do the same, and nobody has it locked alone.
@@ -207,7 +217,7 @@ pub(super) fn lock_for(file: &File, patience: Duration) -> io::Result<bool> {
 /// # Errors
 /// What `work` fails with; [`io::ErrorKind::TimedOut`] if somebody has it locked alone and does not go on.
 pub fn locked_shared<T>(file: &File, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    match wait_for(file, PATIENCE, File::try_lock_shared, File::lock_shared) {
+    match wait_for(file, PATIENCE, || (), File::try_lock_shared, File::lock_shared) {
         Ok(false) => return Err(io::ErrorKind::TimedOut.into()),
         Ok(true) => {}
         // Where files cannot be locked nobody does.
@@ -218,13 +228,14 @@ pub fn locked_shared<T>(file: &File, work: impl FnOnce() -> io::Result<T>) -> io
     done
 }
 
-/// Locks `file`, waiting at most `patience`; whether it did.
+/// Locks `file`, waiting at most `patience`, and once more each time that `progress` has changed; whether it did.
 ///
 /// flock(2) has no time limit, and an alarm would be seen by the whole process; so the rare case that the lock is not
 /// free at once costs a thread, which ends when it gets the lock too late, or with the process.
-fn wait_for(
+fn wait_for<P: PartialEq>(
     file: &File,
     patience: Duration,
+    progress: impl Fn() -> P,
     at_once: impl FnOnce(&File) -> std::result::Result<(), TryLockError>,
     wait: impl FnOnce(&File) -> io::Result<()> + Send + 'static,
 ) -> io::Result<bool> {
@@ -237,9 +248,16 @@ fn wait_for(
     let same = file.try_clone()?;
     let (locked, waiting) = channel();
     std::thread::Builder::new().spawn(move || locked.send(wait(&same)))?;
-    match waiting.recv_timeout(patience) {
-        Ok(result) => result.map(|()| true),
-        Err(_) => Ok(false),
+    let mut seen = progress();
+    loop {
+        if let Ok(result) = waiting.recv_timeout(patience) {
+            return result.map(|()| true);
+        }
+        let now = progress();
+        if now == seen {
+            return Ok(false);
+        }
+        seen = now;
     }
 }
 
@@ -304,4 +322,37 @@ fn is_current(ours: &Metadata, path: &Path) -> io::Result<bool> {
 
 fn write_error(path: &Path, error: &io::Error) -> Error {
     Error::io(format!("cannot write record {}", path.display()), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits for a lock that another holds, who frees it when `progress` was asked for the `until`th time, and makes
+    /// progress until it was asked for the `busy`th time.
+    fn waited(until: u32, busy: u32) -> (bool, u32) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let other = File::create(&path).unwrap();
+        other.lock().unwrap();
+        let asked = Cell::new(0);
+        let progress = || {
+            asked.set(asked.get() + 1);
+            if asked.get() == until {
+                other.unlock().unwrap();
+            }
+            asked.get().min(busy)
+        };
+        let ours = File::open(&path).unwrap();
+        let locked = wait_for(&ours, Duration::from_millis(20), progress, File::try_lock, File::lock).unwrap();
+        (locked, asked.get())
+    }
+
+    #[test]
+    fn a_lock_is_waited_for_as_long_as_its_holders_go_on() {
+        assert_eq!(waited(u32::MAX, 1), (false, 2));
+        assert_eq!(waited(u32::MAX, 4), (false, 5));
+        let (locked, asked) = waited(3, u32::MAX);
+        assert!(locked && asked >= 3, "asked {asked} times");
+    }
 }

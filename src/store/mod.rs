@@ -225,7 +225,8 @@ impl Store {
     /// # Errors
     /// The lock file cannot be opened or locked; [`ErrorKind::TimedOut`] if its holder does not go on.
     pub fn lock(&self, name: &Name) -> Result<WriteLock<'_>> {
-        WriteLock::take(self, name, lock::lock_within)
+        let record = self.record_path(name);
+        WriteLock::take(self, name, |file| lock::lock_while_written(file, &record))
     }
 
     /// Takes the write lock of `name`, however long its holder needs: a launching command, on a slow disk perhaps.

@@ -1,15 +1,17 @@
 //! What happens to a child between its birth and exec that only Linux does, or does best.
 //!
-//! Why it exists: these few calls run on memory borrowed from the parent. Invariant: they allocate nothing, take no lock
-//! and touch no other thread.
+//! Why it exists: these few calls mostly run on memory borrowed from the parent. Invariant: they allocate nothing, take
+//! no lock and touch no other thread.
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::ffi::{c_int, c_void};
 use std::os::fd::RawFd;
 
-/// Runs `entry(argument)` in a child that borrows the caller's memory, on the stack that ends at `stack`; returns when
-/// the child has executed a program or ended.
+/// Runs `entry(argument)` in a child on the stack that ends at `stack`; returns when the child has executed a program or
+/// ended. It borrows the caller's memory unless it `changes_user`: the kernel marks the memory of who does as not to be
+/// looked into, which would hide the caller's environment and descriptors from whoever lacks CAP_SYS_PTRACE (root in many
+/// a container). To lift the mark afterwards would not do: two threads that start children lift and set it in any order.
 ///
 /// SAFETY: `entry` makes only async-signal-safe calls and never returns; all signals are blocked in the caller;
 /// `argument` and the stack outlive the call.
@@ -17,9 +19,11 @@ pub(in super::super) unsafe fn run_child(
     entry: extern "C" fn(*mut c_void) -> c_int,
     argument: *mut c_void,
     stack: *mut c_void,
+    changes_user: bool,
 ) -> Result<Pid, Errno> {
+    let memory = if changes_user { 0 } else { libc::CLONE_VM };
     // SAFETY: CLONE_VFORK suspends the caller until the child no longer uses the shared memory (CLONE_VM).
-    let pid = unsafe { libc::clone(entry, stack, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD, argument) };
+    let pid = unsafe { libc::clone(entry, stack, memory | libc::CLONE_VFORK | libc::SIGCHLD, argument) };
     Errno::result(pid).map(Pid::from_raw)
 }
 
@@ -40,18 +44,6 @@ pub(in super::super) unsafe fn set_user(uid: u32, gid: u32, groups: &[u32]) -> c
         }
     }
     0
-}
-
-/// Runs `start`, whose child changes its user on borrowed memory. The kernel then marks that memory as not to be looked
-/// into, which would hide the caller's environment and descriptors from whoever lacks CAP_SYS_PTRACE (root in many a
-/// container).
-pub(in super::super) fn keep_dumpable<T>(start: impl FnOnce() -> T) -> T {
-    let before = nix::sys::prctl::get_dumpable();
-    let started = start();
-    if before == Ok(true) {
-        let _ = nix::sys::prctl::set_dumpable(true);
-    }
-    started
 }
 
 /// Has the kernel kill the caller when its parent dies. If that has died already, nothing happens.

@@ -120,8 +120,10 @@ mod tests {
         assert!(ports.is_sorted() && ports.iter().filter(|p| **p == port).count() == 1, "{ports:?}");
         assert!(!ports.contains(&client.local_addr().unwrap().port()));
         assert_eq!(sockets.of_tree(&[]), Some(Vec::new()));
-        assert_eq!(port_holders(port).unwrap(), PortHolders { pids: vec![own], hidden: false });
+        // A child that another test has just made holds copies of all our descriptors until it executes.
+        let holders = || port_holders(port).unwrap();
+        assert!(holders().pids.contains(&own) && !holders().hidden);
         drop((first, same, udp));
-        assert!(port_holders(port).unwrap().is_empty());
+        assert!(!holders().pids.contains(&own));
     }
 }

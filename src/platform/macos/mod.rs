@@ -64,6 +64,7 @@ pub(super) unsafe fn run_child(
     entry: extern "C" fn(*mut c_void) -> c_int,
     argument: *mut c_void,
     _stack: *mut c_void,
+    _changes_user: bool,
 ) -> Result<Pid, Errno> {
     /// Above all descriptors that a child replaces, so that it holds its end of the pipe until exec.
     const HIGH: RawFd = 32;
@@ -106,11 +107,6 @@ pub(super) unsafe fn set_user(uid: u32, gid: u32, groups: &[u32]) -> c_int {
         }
     }
     0
-}
-
-/// Runs `start`, whose child changes its user. The child has memory of its own here: nothing is to be kept.
-pub(super) fn keep_dumpable<T>(start: impl FnOnce() -> T) -> T {
-    start()
 }
 
 /// There is no such service here: the child runs on.
