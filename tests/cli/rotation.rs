@@ -419,7 +419,9 @@ fn two_processes_may_append_to_one_log() {
         let env = TestEnv::new();
         let flags = ["--log-max-size", "32K", "--log-keep", "1000", &place.flag()];
         for name in ["a", "b"] {
-            let script = format!("seq -f '{name}%.0f' 1 20000; echo done >&2; exec sleep 1000");
+            // A line is one write: seq would write blocks, between whose halves of a line the other's would come.
+            let count = format!("i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); echo {name}$i; done");
+            let script = format!("{count}; echo done >&2; exec sleep 1000");
             env.start_with(&flags, name, &["sh", "-c", &script]);
         }
         wait_until("both to be done", || ["a", "b"].iter().all(|name| env.log(name, "err") == "done\n"));
