@@ -157,13 +157,17 @@ fn a_thousand_files_are_one_restart() {
 #[test]
 fn a_stream_of_changes_does_not_put_it_off_for_ever() {
     let web = Watched::new(&["--watch-files"]);
-    let begun = Instant::now();
+    let (begun, mut written, mut pause) = (Instant::now(), Instant::now(), Duration::ZERO);
     while web.runs() < 2 {
         web.write("src/app.py", "x");
+        pause = pause.max(written.elapsed());
+        written = Instant::now();
         thread::sleep(Duration::from_millis(20));
         assert!(begun.elapsed() < Duration::from_secs(10), "it never restarts");
     }
-    assert!(begun.elapsed() > Duration::from_millis(1900), "after {:?}", begun.elapsed());
+    // A machine with no time for this test makes it one burst after another.
+    let is_stream = pause < Duration::from_millis(100);
+    assert!(!is_stream || begun.elapsed() > Duration::from_millis(1900), "after {:?}", begun.elapsed());
 }
 
 #[test]
