@@ -61,7 +61,7 @@ fn what_has_done_its_work_is_as_good_as_ready() {
 #[test]
 fn what_cannot_come_is_not_waited_for() {
     let env = TestEnv::new();
-    env.bgo(&["start", "crashed", "--", "sh", "-c", "exit 3"]).code(1);
+    env.bgo(&["start", "--settle", "20s", "crashed", "--", "sh", "-c", "exit 3"]).code(1);
     env.start("stopped", &STAY);
     env.bgo(&["stop", "stopped"]).ok();
     env.bgo(&["start", "errored", "-w", "--on-fast-crash", "stop", "--", "sh", "-c", "exit 4"]).code(1);

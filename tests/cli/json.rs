@@ -126,7 +126,7 @@ fn every_failure_is_one_document_on_standard_error() {
         (3, "not_found", &["stop", "nobody", "--json"][..]),
         (1, "already_running", &["start", "web", "--json", "--", "sleep", "1"]),
         (1, "already_running", &["--json", "web", "--", "sleep", "1"]),
-        (1, "start_failed", &["start", "bad", "--json", "--", "sh", "-c", "echo why >&2; exit 3"]),
+        (1, "start_failed", &["start", "bad", "--settle", "20s", "--json", "--", "sh", "-c", "echo why >&2; exit 3"]),
         (1, "start_failed", &["start", "bad", "--json", "--", "/nowhere"]),
         (2, "usage", &["start", "a/b", "--json", "--", "true"]),
         (2, "usage", &["status", "--bogus", "--json"]),
@@ -144,7 +144,7 @@ fn every_failure_is_one_document_on_standard_error() {
     ] {
         assert_eq!(known.fails(code, args)["type"], kind, "{args:?}");
     }
-    let told = known.fails(1, &["start", "bad", "--json", "--", "sh", "-c", "echo why >&2; exit 3"]);
+    let told = known.fails(1, &["start", "bad", "--settle", "20s", "--json", "--", "sh", "-c", "echo why >&2; exit 3"]);
     assert!(told["details"].as_array().unwrap().contains(&json!("why")), "{told}");
 }
 

@@ -73,11 +73,11 @@ fn a_lease_goes_on_over_restarts_and_a_new_sidecar() {
 fn a_lease_can_be_given_to_what_runs_and_taken_back() {
     let env = TestEnv::new();
     env.start("web", &SLEEP);
-    let kept = env.start_with(&["--ttl", "500ms"], "kept", &SLEEP);
+    let kept = env.start_with(&["--ttl", "3s"], "kept", &SLEEP);
     env.bgo(&["set", "kept", "--unset", "ttl"]).ok().says("unset ttl of \"kept\"\n", "");
     assert_eq!(env.record("kept").get("lease"), None);
-    env.bgo(&["set", "web", "--ttl", "500ms"]).ok().says("set ttl of \"web\"\n", "");
-    wait_outlived(&env, "web", "its ttl of 500ms is over");
+    env.bgo(&["set", "web", "--ttl", "3s"]).ok().says("set ttl of \"web\"\n", "");
+    wait_outlived(&env, "web", "its ttl of 3s is over");
     assert!(alive(kept), "the other lease would have been over before");
 }
 

@@ -111,10 +111,10 @@ fn a_signal_counts_as_128_more_than_its_number() {
 #[test]
 fn a_start_that_ends_with_a_code_that_means_success_is_one() {
     let env = TestEnv::new();
-    let args = ["start", "--success-exit", "7", "web", "--", "sh", "-c", "exit 7"];
+    let args = ["start", "--settle", "20s", "--success-exit", "7", "web", "--", "sh", "-c", "exit 7"];
     let told = env.bgo(&args).ok().stdout;
     assert!(told.contains("it ended with exit code 7"), "{told}");
-    env.bgo(&["start", "--success-exit", "7", "zero", "--", "true"]).code(1);
+    env.bgo(&["start", "--settle", "20s", "--success-exit", "7", "zero", "--", "true"]).code(1);
 }
 
 #[test]

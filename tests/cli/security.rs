@@ -551,7 +551,7 @@ fn the_environment_is_in_one_file_and_is_never_shown() {
     let given = format!("API_KEY={}", SECRETS[1]);
     let mut said = vec![
         bgo(&["start", "-w", "--min-uptime", "0", "-e", &given, "web", "--", "sleep", "1000"]).ok(),
-        bgo(&["start", "-e", &given, "bad", "--", "sh", "-c", "exit 3"]).code(1),
+        bgo(&["start", "--settle", "20s", "-e", &given, "bad", "--", "sh", "-c", "exit 3"]).code(1),
         bgo(&["start", "-e", &given, "none", "--", "./no-such-program"]).code(1),
     ];
     for args in [
