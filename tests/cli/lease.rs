@@ -140,8 +140,9 @@ fn a_lease_ends_what_waits_for_its_restart() {
 #[test]
 fn a_paused_process_ends_with_its_lease() {
     let env = TestEnv::new();
-    env.start_with(&["--ttl", "500ms"], "web", &SLEEP);
+    env.start("web", &SLEEP);
     env.bgo(&["pause", "web"]).ok();
+    env.bgo(&["set", "web", "--ttl", "500ms"]).ok();
     wait_outlived(&env, "web", "its ttl of 500ms is over");
     env.assert_all_gone();
 }
@@ -280,12 +281,12 @@ fn after_a_reboot_a_lease_goes_on_by_the_wall_clock() {
 #[test]
 fn a_restart_after_its_lease_is_over_begins_a_new_one() {
     let env = TestEnv::new();
-    env.start_with(&["--ttl", "300ms"], "web", &SLEEP);
-    wait_outlived(&env, "web", "its ttl of 300ms is over");
+    env.start_with(&["--ttl", "1s"], "web", &SLEEP);
+    wait_outlived(&env, "web", "its ttl of 1s is over");
     let first = expires(&env, "web");
     env.bgo(&["restart", "web"]).ok();
     assert!(expires(&env, "web").as_u64() > first.as_u64());
-    wait_outlived(&env, "web", "its ttl of 300ms is over");
+    wait_outlived(&env, "web", "its ttl of 1s is over");
     assert_eq!(env.record("web")["exits"].as_array().unwrap().len(), 2);
 }
 
