@@ -144,12 +144,17 @@ fn a_stream_tells_what_happens_and_ends_with_its_processes() {
 fn lines_of_output_are_told_before_the_end() {
     let env = TestEnv::new();
     let stream = env.cmd(&["events", "--stream", "--logs", "--since", "0", "--group", "g"]).spawn();
+    let told = |kind: &str| {
+        let is_it = |line: &str| serde_json::from_str::<Value>(line).is_ok_and(|event| event["type"] == kind);
+        stream.stdout().lines().filter(|line| is_it(line)).count()
+    };
     for round in 1..=3 {
         env.start("other", &["echo", "not this"]);
         env.start_with(&["--group", "g"], "web", &["sh", "-c", "echo one; echo bad >&2; printf half"]);
-        env.bgo(&["wait", "web"]).ok();
+        // What is deleted before it was read is told by nobody.
+        wait_until("the end", || told("exited") == round);
         env.bgo(&["delete", "web", "other"]).ok();
-        wait_until("the end", || stream.stdout().matches("deleted").count() == round);
+        wait_until("the deletion", || told("deleted") == round);
     }
     let told = interrupt(stream);
     assert_whole(&told.iter().filter(|event| event["type"] != "log").collect::<Vec<_>>());
