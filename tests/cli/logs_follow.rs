@@ -86,10 +86,12 @@ fn a_follower_that_is_held_up_misses_nothing_that_is_kept() {
 fn what_was_rotated_away_too_soon_is_said() {
     let env = TestEnv::new();
     let flags = ["--log-max-size", "64K", "--log-keep", "1"];
-    env.start_with(&flags, "job", &["sh", "-c", &format!("echo up; sleep 0.5; {}; exec sleep 300", counting(30_000))]);
+    let script = format!("echo up; while [ ! -e go ]; do sleep 0.02; done; {}; exec sleep 300", counting(30_000));
+    env.start_with(&flags, "job", &["sh", "-c", &script]);
     let follower = env.cmd(&["follow", "job"]).spawn();
     follower.wait_for("up\n");
     signal(follower.pid, Signal::SIGSTOP);
+    fs::write(env.work().join("go"), "").unwrap();
     wait_until("the end", || env.log("job", "out").ends_with("without a newline"));
     wait_until("rotation to be done", || fs::metadata(env.log_path("job", "out")).unwrap().len() <= 64 << 10);
     signal(follower.pid, Signal::SIGCONT);
