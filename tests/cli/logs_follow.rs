@@ -14,6 +14,15 @@ fn counting(count: usize) -> String {
     )
 }
 
+/// Says `up`, and does `script` after [`go`].
+fn on_go(script: &str) -> String {
+    format!("echo up; while [ ! -e go ]; do sleep 0.02; done; {script}")
+}
+
+fn go(env: &TestEnv) {
+    fs::write(env.work().join("go"), "").unwrap();
+}
+
 fn counted(count: usize) -> String {
     let lines: String = (1..=count).map(|i| format!("line {i} of what this process has to say\n")).collect();
     lines + "the end, without a newline"
@@ -70,10 +79,11 @@ fn a_follow_until_exit_shows_all_of_it_and_ends() {
 #[test]
 fn a_follower_that_is_held_up_misses_nothing_that_is_kept() {
     let env = TestEnv::new();
-    env.start_with(&SMALL, "job", &["sh", "-c", &format!("echo up; sleep 0.5; {}; exec sleep 300", counting(30_000))]);
+    env.start_with(&SMALL, "job", &["sh", "-c", &on_go(&format!("{}; exec sleep 300", counting(30_000)))]);
     let follower = env.cmd(&["follow", "job"]).spawn();
     follower.wait_for("up\n");
     signal(follower.pid, Signal::SIGSTOP);
+    go(&env);
     wait_until("many rotations", || rotated(&env, "job") > 10);
     signal(follower.pid, Signal::SIGCONT);
     follower.wait_for("without a newline");
@@ -86,12 +96,11 @@ fn a_follower_that_is_held_up_misses_nothing_that_is_kept() {
 fn what_was_rotated_away_too_soon_is_said() {
     let env = TestEnv::new();
     let flags = ["--log-max-size", "64K", "--log-keep", "1"];
-    let script = format!("echo up; while [ ! -e go ]; do sleep 0.02; done; {}; exec sleep 300", counting(30_000));
-    env.start_with(&flags, "job", &["sh", "-c", &script]);
+    env.start_with(&flags, "job", &["sh", "-c", &on_go(&format!("{}; exec sleep 300", counting(30_000)))]);
     let follower = env.cmd(&["follow", "job"]).spawn();
     follower.wait_for("up\n");
     signal(follower.pid, Signal::SIGSTOP);
-    fs::write(env.work().join("go"), "").unwrap();
+    go(&env);
     wait_until("the end", || env.log("job", "out").ends_with("without a newline"));
     wait_until("rotation to be done", || fs::metadata(env.log_path("job", "out")).unwrap().len() <= 64 << 10);
     signal(follower.pid, Signal::SIGCONT);
