@@ -10,6 +10,7 @@ use super::link::{Awaited, Link};
 use super::recover::{self, Lost};
 use crate::domain::lease::Now;
 use crate::domain::name::Name;
+use crate::domain::raw::Raw;
 use crate::domain::record::{Record, State, Status};
 use crate::domain::resurrection::comes_back;
 use crate::domain::row::{Row, Usage};
@@ -176,6 +177,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
     let restarts_left = record.restarts_left(SystemTime::now());
     // That it died with the machine is how it is meant to be where nothing is to be brought back.
     let stays_down = record.spec.autostart == Autostart::Never;
+    let logs = record.logs(logs);
     let sidecar = record.sidecar.filter(|sidecar| !stays_down || sidecar.boot_id == machine.now.boot_id);
     Row {
         name: record.name,
@@ -185,8 +187,8 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         reason: seen.reason,
         pid: seen.leader.map(|l| l.pid).or(record.pid),
         pgid: seen.leader.map(|l| l.pgid).or(record.pgid),
-        command: record.command.iter().map(|a| a.lossy().into_owned()).collect(),
-        cwd: record.cwd.lossy().into_owned(),
+        command: record.command.into_iter().map(Raw::into_lossy).collect(),
+        cwd: record.cwd.into_lossy(),
         started_at: record.started_at,
         stopped_at: record.stopped_at.filter(|_| !seen.online),
         uptime,
@@ -211,7 +213,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         git_root: record.git_root,
         parent: record.parent,
         lease: record.lease,
-        logs: record.logs.map_or(logs.clone(), |output| output.logs(logs)),
+        logs,
     }
 }
 
