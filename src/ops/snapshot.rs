@@ -8,6 +8,7 @@ use super::end::{self, Orphan};
 use super::lease;
 use super::link::{Awaited, Link};
 use super::recover::{self, Lost};
+use crate::domain::halves::{TWO_THREADS_FROM, both};
 use crate::domain::lease::Now;
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
@@ -19,9 +20,6 @@ use crate::domain::values::Autostart;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, ProcStat};
 use std::time::{Duration, SystemTime};
-
-/// From this many processes on, a second thread pays.
-pub(super) const TWO_THREADS_FROM: usize = 50;
 
 /// What is the same for all rows of one snapshot.
 struct Machine {
@@ -51,16 +49,9 @@ pub fn snapshot(bgo: &Bgo) -> Result<Vec<Row>> {
     if names.len() < TWO_THREADS_FROM {
         return Ok(rows(&names));
     }
-    let (first, second) = names.split_at(names.len() / 2);
-    Ok(std::thread::scope(|scope| {
-        let other = scope.spawn(|| rows(second));
-        let mut all = rows(first);
-        match other.join() {
-            Ok(rest) => all.extend(rest),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-        all
-    }))
+    let (mut all, rest) = both(names.split_at(names.len() / 2), rows);
+    all.extend(rest);
+    Ok(all)
 }
 
 /// One process.
