@@ -1,7 +1,7 @@
 //! Work on many things in two threads.
 //!
-//! Why it exists: of a thousand processes a list is there in half the time. Below [`TWO_THREADS_FROM`] the second thread costs
-//! more than it saves. Invariant: the answers come in the order of the halves.
+//! Why it exists: of a thousand processes a list is there in half the time. Below [`TWO_THREADS_FROM`] the second thread
+//! costs more than it saves. Invariant: the answers come in the order of the halves.
 
 /// From this many processes on, a second thread pays.
 pub const TWO_THREADS_FROM: usize = 50;

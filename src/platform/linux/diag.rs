@@ -1,8 +1,8 @@
 //! Which TCP sockets listen, asked of the kernel by netlink: sock_diag(7).
 //!
-//! Why it exists: /proc/net/tcp tells the same, but each read of it that gets to the end of what listens makes the kernel look
-//! through its table of connections, a millisecond every time: more than all the rest of a `status NAME`. Invariant: it is
-//! all of them, or an error, on which one reads /proc: not every kernel has sock_diag.
+//! Why it exists: /proc/net/tcp tells the same, but each read of it that gets to the end of what listens makes the kernel
+//! look through its table of connections, a millisecond every time: more than all the rest of a `status NAME`. Invariant:
+//! it is all of them, or an error, on which one reads /proc: not every kernel has sock_diag.
 
 use super::listen::{Socket, is_local_v4, is_local_v6};
 use std::fs::File;
@@ -84,8 +84,8 @@ fn take(mut answer: &[u8], sockets: &mut Vec<Socket>) -> io::Result<bool> {
     Ok(false)
 }
 
-/// `struct inet_diag_msg`, after the header: family, three bytes, port (16 bits, in network order), another port, address
-/// (128 bits), …, at 64 the user and the inode (32 bits each).
+/// `struct inet_diag_msg`, after the header: family, three bytes, port (16 bits, in network order), another port,
+/// address (128 bits), …, at 64 the user and the inode (32 bits each).
 fn socket(message: &[u8]) -> Option<Socket> {
     let about = message.get(HEADER..HEADER + 72)?;
     let is_local = match i32::from(about[0]) {
