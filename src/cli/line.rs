@@ -1,8 +1,8 @@
 //! Reading a command line.
 //!
-//! Why it exists: before clap looks at the first word, it copies every global flag into each of some fifty verbs, and that
-//! was a third of the time of a short command. So it is given the verb that is used, and no other. Invariant: what is read
-//! is what the whole grammar says; whatever is not right with a line, and its help, is the whole grammar's answer.
+//! Why it exists: before clap looks at the first word, it copies every global flag into each of some fifty verbs: a third
+//! of the instructions of a short command. So it is given the verb that is used, and no other. Invariant: what is read is
+//! what the whole grammar says; whatever is not right with a line, and its help, is the whole grammar's answer.
 
 use super::Cli;
 use clap::{Command, CommandFactory, FromArgMatches};

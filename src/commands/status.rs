@@ -42,7 +42,7 @@ pub fn run(bgo: &Bgo, args: &StatusArgs, out: &Output) -> Result<ExitCode> {
             let rows = rows(bgo, wanted.as_ref())?;
             let rows = if is_json || args.ports { with_ports(rows) } else { rows };
             out.print(&if is_json { json::rows(&rows) } else { table::render(&rows, &out.style(level)) });
-            // The command is over: giving back each piece of a thousand rows takes longer than drawing their table.
+            // The command is over: giving back the rows piece by piece would only make it longer.
             std::mem::forget(rows);
         }
         (names, _) => return details(bgo, names, out, level),
