@@ -7,7 +7,6 @@
 use super::{end_of, text};
 use crate::domain::captured::VariableDifference;
 use crate::domain::duration::Span;
-use crate::domain::halves::{TWO_THREADS_FROM, both};
 use crate::domain::lease::Lease;
 use crate::domain::outcome::Exit;
 use crate::domain::parent::Parent;
@@ -26,19 +25,8 @@ use std::path::Path;
 
 /// All `rows` as one array.
 pub fn rows(rows: &[Row]) -> String {
-    if rows.len() < TWO_THREADS_FROM {
-        return document(&Rows(rows));
-    }
-    let (mut all, rest) = both(rows.split_at(rows.len() / 2), |rows| document(&Rows(rows)));
-    // `[`, the rows, and the end: two of those are one without the brackets in the middle.
-    all.truncate(all.len() - END_OF_ROWS.len());
-    all.push(',');
-    all.push_str(&rest[1..]);
-    all
+    document(&Rows(rows))
 }
-
-/// How the text of an array of objects ends.
-const END_OF_ROWS: &str = "\n]\n";
 
 /// One row as one object; beside it, if that was compared, when its environment was captured and in what it differs.
 pub fn row(row: &Row, captured: Option<(Timestamp, &[VariableDifference])>) -> String {
@@ -424,8 +412,6 @@ mod tests {
         assert_eq!((&corrupt["status"], &corrupt["pid"]), (&json!("stopped"), &json!(null)));
         assert_eq!(corrupt["record_path"], "/h/procs/broken.json");
         assert_eq!(parse(&row(&sample::zoo()[0])), all[0]);
-        let many: Vec<Row> = sample::zoo().into_iter().cycle().take(TWO_THREADS_FROM + 1).collect();
-        assert_eq!(rows(&many), document(&Rows(&many)));
     }
 
     #[test]
