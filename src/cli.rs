@@ -11,6 +11,7 @@ mod env;
 mod events;
 mod expect;
 mod export;
+mod line;
 mod logs;
 mod project;
 mod resurrect;

@@ -6,10 +6,10 @@
 
 use super::output::{Output, known_name, print_clap};
 use super::{context, start, status};
-use crate::cli::{Cli, DirectArgs, NamedArgs, StartFlags};
+use crate::cli::{Cli, Command, DirectArgs, NamedArgs, StartFlags};
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, is_executable_file, nearest, resolve};
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -103,7 +103,9 @@ fn nearest_verb(word: &str) -> Option<String> {
 }
 
 fn is_verb(word: &str) -> bool {
-    Cli::command().get_subcommands().any(|c| c.get_name_and_visible_aliases().contains(&word))
+    // Its names are known without building anything, its aliases are not.
+    Command::has_subcommand(word)
+        || Cli::command().get_subcommands().any(|c| c.get_name_and_visible_aliases().contains(&word))
 }
 
 fn several_words(bgo: &Bgo, first: &OsString, rest: &[OsString], flags: StartFlags, out: &Output) -> Result<ExitCode> {

@@ -56,8 +56,9 @@ use std::path::PathBuf;
 /// Runs the command line and returns the exit status.
 pub fn main() -> u8 {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let mut out = Output::new(Color::default(), wants_json(&arguments));
-    let ended = run(&arguments, &mut out);
+    let is_direct = direct::is_direct(&arguments);
+    let mut out = Output::new(Color::default(), wants_json(&arguments, is_direct));
+    let ended = run(&arguments, is_direct, &mut out);
     let (status, error) = match ended {
         Ok(ExitStatus::Own(ExitCode::Interrupted)) if out.is_json() && !out.has_answered() => {
             (ExitCode::Interrupted.value(), Some(Error::new(ErrorKind::Interrupted, "interrupted")))
@@ -74,21 +75,20 @@ pub fn main() -> u8 {
 
 /// Whether the answer is to be JSON, also if the command line is wrong otherwise. What follows `--`, or the first word
 /// of a line without a verb, belongs to a command.
-fn wants_json(arguments: &[OsString]) -> bool {
-    let is_direct = direct::is_direct(arguments);
+fn wants_json(arguments: &[OsString], is_direct: bool) -> bool {
     let words = arguments.iter().skip(1).take_while(|word| *word != "--");
     let mut flags = words.take_while(|word| !is_direct || word.as_encoded_bytes().starts_with(b"-"));
     flags.any(|word| word == "--json") || is_direct && arguments.len() == 3 && arguments[2] == "--json"
 }
 
-fn run(arguments: &[OsString], out: &mut Output) -> Result<ExitStatus> {
+fn run(arguments: &[OsString], is_direct: bool, out: &mut Output) -> Result<ExitStatus> {
     if arguments.get(1).is_some_and(|word| word == "help") {
         return Ok(help(arguments.get(2), out).into());
     }
-    if direct::is_direct(arguments) {
+    if is_direct {
         return direct::run(arguments, out).map(ExitStatus::from);
     }
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::read(arguments) {
         Ok(cli) => cli,
         Err(error) => return Ok(output::print_clap(&error, out).into()),
     };

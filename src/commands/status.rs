@@ -38,11 +38,13 @@ pub fn run(bgo: &Bgo, args: &StatusArgs, out: &Output) -> Result<ExitCode> {
     }
     let wanted = common(bgo, &args.selector)?;
     match (args.selector.names.as_slice(), out.is_json()) {
-        ([], false) if args.ports => {
-            out.print(&table::render(&with_ports(rows(bgo, wanted.as_ref())?), &out.style(level)));
+        ([], is_json) => {
+            let rows = rows(bgo, wanted.as_ref())?;
+            let rows = if is_json || args.ports { with_ports(rows) } else { rows };
+            out.print(&if is_json { json::rows(&rows) } else { table::render(&rows, &out.style(level)) });
+            // The command is over: giving back the rows piece by piece would only make it longer.
+            std::mem::forget(rows);
         }
-        ([], false) => out.print(&table::render(&rows(bgo, wanted.as_ref())?, &out.style(level))),
-        ([], true) => out.print(&json::rows(&with_ports(rows(bgo, wanted.as_ref())?))),
         (names, _) => return details(bgo, names, out, level),
     }
     Ok(ExitCode::Done)

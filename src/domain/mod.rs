@@ -25,6 +25,7 @@ pub mod filter;
 pub mod finding;
 pub mod flatten;
 pub mod graph;
+pub mod halves;
 pub mod ignore;
 pub mod jobs;
 pub mod kind;

@@ -3,10 +3,12 @@
 //! Why it exists: everything after `--` is the command byte for byte, but JSON has only text. Invariant: a [`Raw`]
 //! comes back from JSON with exactly the bytes that went in. Text is a string; anything else is `{"hex": "66ff"}`.
 
-use serde::de::Error as _;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
@@ -14,11 +16,10 @@ use std::path::Path;
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Raw(Vec<u8>);
 
+/// What is no text.
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Wire<'a> {
-    Text(Cow<'a, str>),
-    Hex { hex: Cow<'a, str> },
+struct Hex {
+    hex: String,
 }
 
 impl Raw {
@@ -35,6 +36,11 @@ impl Raw {
     /// The bytes as text, with U+FFFD where they are none.
     pub fn lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.0)
+    }
+
+    /// The same, without copying what is text.
+    pub fn into_lossy(self) -> String {
+        String::from_utf8(self.0).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
     }
 }
 
@@ -74,7 +80,7 @@ impl Serialize for Raw {
             Ok(text) => s.serialize_str(text),
             Err(_) => {
                 let hex = self.0.iter().map(|b| format!("{b:02x}")).collect::<String>();
-                Wire::Hex { hex: hex.into() }.serialize(s)
+                Hex { hex }.serialize(s)
             }
         }
     }
@@ -82,21 +88,34 @@ impl Serialize for Raw {
 
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Raw, D::Error> {
-        match Wire::deserialize(d)? {
-            Wire::Text(text) => Ok(Raw(text.into_owned().into_bytes())),
-            Wire::Hex { hex } => {
-                let digits = hex.as_bytes();
-                let nibble = |b: u8| char::from(b).to_digit(16).ok_or_else(|| D::Error::custom("not hexadecimal"));
-                if digits.len() % 2 != 0 {
-                    return Err(D::Error::custom("odd number of hexadecimal digits"));
-                }
-                digits
-                    .chunks(2)
-                    .map(|pair| Ok((nibble(pair[0])? << 4 | nibble(pair[1])?) as u8))
-                    .collect::<Result<_, _>>()
-                    .map(Raw)
-            }
+        // An untagged enum would copy each text twice: a record has several, and `status` reads a thousand records.
+        d.deserialize_any(Wire)
+    }
+}
+
+/// Reads either form.
+struct Wire;
+
+impl<'de> Visitor<'de> for Wire {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text, or an object with \"hex\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Raw, E> {
+        Ok(text.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Raw, A::Error> {
+        let Hex { hex } = Hex::deserialize(MapAccessDeserializer::new(map))?;
+        let digits = hex.as_bytes();
+        let nibble = |b: u8| char::from(b).to_digit(16).ok_or_else(|| A::Error::custom("not hexadecimal"));
+        if digits.len() % 2 != 0 {
+            return Err(A::Error::custom("odd number of hexadecimal digits"));
         }
+        let bytes = digits.chunks(2).map(|pair| Ok((nibble(pair[0])? << 4 | nibble(pair[1])?) as u8));
+        bytes.collect::<Result<_, _>>().map(Raw)
     }
 }
 

@@ -6,9 +6,10 @@
 //! what is not proven to be of the run that was stopped is named, and ended only by who was asked to end it.
 
 use super::end::{self, end_all};
-use super::snapshot::{TWO_THREADS_FROM, snapshot_of};
+use super::snapshot::snapshot_of;
 use super::stop::{StopRequest, stop};
 use super::{Bgo, remove};
+use crate::domain::halves::{TWO_THREADS_FROM, both};
 use crate::domain::name::Name;
 use crate::domain::record::{Identity, Record};
 use crate::domain::row::Row;
@@ -29,18 +30,14 @@ const SHOWN: usize = 80;
 pub fn look_at_ports(rows: &mut [Row]) {
     // A status that tells everything but the ports is worth more than an error.
     let Ok(Some(sockets)) = ListeningSockets::look() else { return };
-    let look = |rows: &mut [Row], mut sockets: ListeningSockets| {
+    let look = |(rows, mut sockets): (&mut [Row], ListeningSockets)| {
         rows.iter_mut().for_each(|row| row.ports = sockets.of_tree(&row.pids));
     };
     if rows.len() < TWO_THREADS_FROM {
-        return look(rows, sockets);
+        return look((rows, sockets));
     }
     let (first, second) = rows.split_at_mut(rows.len() / 2);
-    std::thread::scope(|scope| {
-        let others = sockets.clone();
-        scope.spawn(|| look(second, others));
-        look(first, sockets);
-    });
+    both(((first, sockets.clone()), (second, sockets)), look);
 }
 
 // ---------------------------------------------------------------------------------------------- who holds a port

@@ -8,8 +8,10 @@ use super::end::{self, Orphan};
 use super::lease;
 use super::link::{Awaited, Link};
 use super::recover::{self, Lost};
+use crate::domain::halves::{TWO_THREADS_FROM, both};
 use crate::domain::lease::Now;
 use crate::domain::name::Name;
+use crate::domain::raw::Raw;
 use crate::domain::record::{Record, State, Status};
 use crate::domain::resurrection::comes_back;
 use crate::domain::row::{Row, Usage};
@@ -18,9 +20,6 @@ use crate::domain::values::Autostart;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, ProcStat};
 use std::time::{Duration, SystemTime};
-
-/// From this many processes on, a second thread pays.
-pub(super) const TWO_THREADS_FROM: usize = 50;
 
 /// What is the same for all rows of one snapshot.
 struct Machine {
@@ -50,16 +49,9 @@ pub fn snapshot(bgo: &Bgo) -> Result<Vec<Row>> {
     if names.len() < TWO_THREADS_FROM {
         return Ok(rows(&names));
     }
-    let (first, second) = names.split_at(names.len() / 2);
-    Ok(std::thread::scope(|scope| {
-        let other = scope.spawn(|| rows(second));
-        let mut all = rows(first);
-        match other.join() {
-            Ok(rest) => all.extend(rest),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-        all
-    }))
+    let (mut all, rest) = both(names.split_at(names.len() / 2), rows);
+    all.extend(rest);
+    Ok(all)
 }
 
 /// One process.
@@ -176,6 +168,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
     let restarts_left = record.restarts_left(SystemTime::now());
     // That it died with the machine is how it is meant to be where nothing is to be brought back.
     let stays_down = record.spec.autostart == Autostart::Never;
+    let logs = record.logs(logs);
     let sidecar = record.sidecar.filter(|sidecar| !stays_down || sidecar.boot_id == machine.now.boot_id);
     Row {
         name: record.name,
@@ -185,8 +178,8 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         reason: seen.reason,
         pid: seen.leader.map(|l| l.pid).or(record.pid),
         pgid: seen.leader.map(|l| l.pgid).or(record.pgid),
-        command: record.command.iter().map(|a| a.lossy().into_owned()).collect(),
-        cwd: record.cwd.lossy().into_owned(),
+        command: record.command.into_iter().map(Raw::into_lossy).collect(),
+        cwd: record.cwd.into_lossy(),
         started_at: record.started_at,
         stopped_at: record.stopped_at.filter(|_| !seen.online),
         uptime,
@@ -211,7 +204,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         git_root: record.git_root,
         parent: record.parent,
         lease: record.lease,
-        logs: record.logs.map_or(logs.clone(), |output| output.logs(logs)),
+        logs,
     }
 }
 

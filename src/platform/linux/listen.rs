@@ -1,10 +1,10 @@
-//! Who listens on a TCP port: /proc/net/tcp for the sockets, /proc/PID/fd for who holds them.
+//! Who listens on a TCP port: sock_diag or /proc/net/tcp for the sockets, /proc/PID/fd for who holds them.
 //!
 //! Why it exists: "the port answers" does not mean that our process does; an old server that still holds the port would
 //! make a new one look ready. Invariant: processes that vanish while they are looked at are as if they had ended before.
 
 use super::super::Listener;
-use super::all_pids;
+use super::{all_pids, diag};
 use nix::dir::Dir;
 use nix::fcntl::{OFlag, readlinkat};
 use nix::sys::stat::Mode;
@@ -59,6 +59,17 @@ pub(super) struct Socket {
 
 /// All of the network namespace of `pid`, or of ours (also if `pid` has ended).
 pub(super) fn listening_sockets(pid: Option<u32>) -> io::Result<Vec<Socket>> {
+    let namespace = |of: &str| fs::read_link(format!("/proc/{of}/ns/net")).ok();
+    let is_ours = |pid: u32| namespace(&pid.to_string()).is_some_and(|its| Some(its) == namespace("self"));
+    if pid.is_none_or(is_ours)
+        && let Ok(sockets) = diag::listening_sockets()
+    {
+        return Ok(sockets);
+    }
+    sockets_in_proc(pid)
+}
+
+pub(super) fn sockets_in_proc(pid: Option<u32>) -> io::Result<Vec<Socket>> {
     let mut sockets = Vec::new();
     for file in ["tcp", "tcp6"] {
         let there = pid.map(|pid| File::open(format!("/proc/{pid}/net/{file}")));
@@ -94,7 +105,6 @@ fn parse(line: &str) -> Option<Socket> {
 fn is_local(address: &str) -> Option<bool> {
     // Words of 32 bits in network order, each printed as if it were a number of this machine.
     let word = |at: usize| Some(u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok()?.to_ne_bytes());
-    let is_local_v4 = |ip: Ipv4Addr| ip == Ipv4Addr::LOCALHOST || ip.is_unspecified();
     if address.len() == 8 {
         return Some(is_local_v4(word(0)?.into()));
     }
@@ -102,8 +112,15 @@ fn is_local(address: &str) -> Option<bool> {
     for (at, part) in bytes.chunks_exact_mut(4).enumerate() {
         part.copy_from_slice(&word(at)?);
     }
-    let ip = Ipv6Addr::from(bytes);
-    Some(ip.to_ipv4_mapped().map_or(ip == Ipv6Addr::LOCALHOST || ip.is_unspecified(), is_local_v4))
+    Some(is_local_v6(bytes.into()))
+}
+
+pub(super) fn is_local_v4(ip: Ipv4Addr) -> bool {
+    ip == Ipv4Addr::LOCALHOST || ip.is_unspecified()
+}
+
+pub(super) fn is_local_v6(ip: Ipv6Addr) -> bool {
+    ip.to_ipv4_mapped().map_or(ip == Ipv6Addr::LOCALHOST || ip.is_unspecified(), is_local_v4)
 }
 
 /// Whether `pid` has one of `sockets` open.

@@ -8,6 +8,7 @@
 
 mod account;
 mod child;
+mod diag;
 mod disk;
 mod extents;
 mod growth;

@@ -1,4 +1,4 @@
-//! On which TCP ports processes listen, and who listens on one: /proc/net/tcp and the descriptors of processes.
+//! On which TCP ports processes listen, and who listens on one: the sockets that listen, and the descriptors of processes.
 //!
 //! Why it exists: `status` shows the ports of whole trees, and a port that is to be free must be held by nobody. Invariants:
 //! the sockets of a network namespace are read once a look, however many processes are asked about; descriptors are
