@@ -25,7 +25,6 @@ pub mod filter;
 pub mod finding;
 pub mod flatten;
 pub mod graph;
-pub mod halves;
 pub mod ignore;
 pub mod jobs;
 pub mod kind;

@@ -19,6 +19,7 @@ mod failure;
 mod fetch;
 mod foreground;
 mod growing;
+mod halves;
 pub mod jobs;
 mod lease;
 mod legacy;

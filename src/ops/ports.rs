@@ -6,10 +6,10 @@
 //! what is not proven to be of the run that was stopped is named, and ended only by who was asked to end it.
 
 use super::end::{self, end_all};
+use super::halves::{TWO_THREADS_FROM, both};
 use super::snapshot::snapshot_of;
 use super::stop::{StopRequest, stop};
 use super::{Bgo, remove};
-use crate::domain::halves::{TWO_THREADS_FROM, both};
 use crate::domain::name::Name;
 use crate::domain::record::{Identity, Record};
 use crate::domain::row::Row;

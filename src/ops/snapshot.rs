@@ -5,10 +5,10 @@
 
 use super::Bgo;
 use super::end::{self, Orphan};
+use super::halves::{TWO_THREADS_FROM, both};
 use super::lease;
 use super::link::{Awaited, Link};
 use super::recover::{self, Lost};
-use crate::domain::halves::{TWO_THREADS_FROM, both};
 use crate::domain::lease::Now;
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;

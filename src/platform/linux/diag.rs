@@ -45,6 +45,9 @@ pub fn listening_sockets() -> io::Result<Vec<Socket>> {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             };
+            if filled == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             is_over = take(&answer[..filled], &mut sockets)?;
         }
     }

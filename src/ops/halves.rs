@@ -4,10 +4,10 @@
 //! costs more than it saves. Invariant: the answers come in the order of the halves.
 
 /// From this many processes on, a second thread pays.
-pub const TWO_THREADS_FROM: usize = 50;
+pub(super) const TWO_THREADS_FROM: usize = 50;
 
 /// Does `work` on both halves at once.
-pub fn both<T: Send, R: Send>((first, second): (T, T), work: impl Fn(T) -> R + Sync) -> (R, R) {
+pub(super) fn both<T: Send, R: Send>((first, second): (T, T), work: impl Fn(T) -> R + Sync) -> (R, R) {
     std::thread::scope(|scope| {
         let other = scope.spawn(|| work(second));
         let first = work(first);
