@@ -11,6 +11,7 @@
 use super::output::Output;
 use crate::cli::{Cli, DirectArgs, Shell};
 use crate::domain::level::Level;
+use crate::domain::order::sort;
 use crate::domain::settings::{self, Autostart, OnReadyTimeout, Restart};
 use crate::domain::spec::FastCrash;
 use crate::error::{ExitCode, Result};
@@ -18,7 +19,6 @@ use crate::view::json;
 use crate::view::reply::ScriptReply;
 use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, Command, CommandFactory};
-use std::collections::BTreeMap;
 
 /// The signals to offer; any other can be typed.
 const SIGNALS: &str = "TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH";
@@ -88,14 +88,18 @@ impl Grammar {
     }
 
     /// The values of flags: a flag has the same with every verb that gives it one (a test holds that).
-    fn values(&self) -> BTreeMap<String, String> {
+    fn values(&self) -> Vec<(String, String)> {
         let valued = self
             .cli
             .get_subcommands()
             .chain([&self.direct])
             .flat_map(flags)
             .filter_map(|flag| Some((flag, values(flag)?)));
-        valued.flat_map(|(flag, values)| spellings(flag).into_iter().map(move |s| (s, values.clone()))).collect()
+        let mut all: Vec<_> =
+            valued.flat_map(|(flag, values)| spellings(flag).into_iter().map(move |s| (s, values.clone()))).collect();
+        sort(&mut all);
+        all.dedup();
+        all
     }
 
     /// The flags that have a value with other verbs, but none with this one: `logs:--stdout`.
@@ -106,7 +110,7 @@ impl Grammar {
         };
         let mut found = Vec::new();
         for verb in self.cli.get_subcommands() {
-            for flag in bare(verb).iter().filter(|flag| valued.contains_key(*flag)) {
+            for flag in bare(verb).iter().filter(|flag| valued.iter().any(|(known, _)| known == *flag)) {
                 found.extend(verb.get_name_and_visible_aliases().iter().map(|name| format!("{name}:{flag}")));
             }
         }
@@ -209,7 +213,7 @@ fn zsh(grammar: &Grammar) -> Vec<(&'static str, String)> {
     };
     vec![
         ("%VERBS%", grammar.described(|name, about| format!("        '{name}:{}'\n", text(about, r"[]:\", r"'\''")))),
-        ("%VALUED%", grammar.values().into_keys().collect::<Vec<_>>().join("|")),
+        ("%VALUED%", grammar.values().into_iter().map(|(flag, _)| flag).collect::<Vec<_>>().join("|")),
         ("%COMMANDING%", grammar.commanding("|")),
         ("%CASES%", grammar.cli.get_subcommands().map(case).collect()),
         ("%FLAGS%", flags(&grammar.direct).map(zsh_flag).collect()),
@@ -251,7 +255,7 @@ fn fish(grammar: &Grammar) -> Vec<(&'static str, String)> {
     let direct = flags(&grammar.direct).map(|flag| fish_flag("first direct", flag));
     vec![
         ("%VERBS%", grammar.described(|name, _| format!("{name} "))),
-        ("%VALUED%", grammar.values().into_keys().collect::<Vec<_>>().join(" ")),
+        ("%VALUED%", grammar.values().into_iter().map(|(flag, _)| flag).collect::<Vec<_>>().join(" ")),
         ("%VALUELESS%", grammar.valueless(" ")),
         ("%COMMANDING%", grammar.commanding(" ")),
         ("%NAMELESS%", grammar.nameless(" ")),
@@ -280,7 +284,7 @@ const FISH: &str = include_str!("completions/template.fish");
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn all_arguments() -> Vec<(String, Arg)> {
         let grammar = Grammar::new();

@@ -10,6 +10,7 @@ use crate::cli::{OutputForm, ReadFlags, Selector};
 use crate::domain::cursor::Cursor;
 use crate::domain::level::head;
 use crate::domain::name::Name;
+use crate::domain::order::sort_by;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::Bgo;
 use crate::ops::logs::{LogRequest, Read, ReadLine, ReadRequest, Reading, StreamDigested};
@@ -227,7 +228,7 @@ impl<'a> Call<'a> {
         let all_unknown = unknown == names.len() && unknown > 1;
         // In the order of the names, so that two calls do not wait for each other.
         let mut order: Vec<usize> = (0..names.len()).collect();
-        order.sort_by_key(|index| names[*index].1.as_ref().ok());
+        sort_by(&mut order, |one, other| names[*one].1.as_ref().ok().cmp(&names[*other].1.as_ref().ok()));
         let mut results: Vec<Option<(Result<Answer>, _)>> = names.iter().map(|_| None).collect();
         for index in order {
             let read = names[index].1.clone().and_then(|name| self.item(name)).and_then(|item| {

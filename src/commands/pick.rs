@@ -6,6 +6,7 @@ use super::restart;
 use super::select::{Selected, Tally, each, each_in_time};
 use crate::cli::PickArgs;
 use crate::domain::name::Name;
+use crate::domain::order::sort_by_key;
 use crate::domain::record::State;
 use crate::domain::row::Row;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
@@ -33,7 +34,7 @@ pub fn run(bgo: &Bgo, args: &PickArgs, order: Order, out: &Output) -> Result<Exi
     }
     let mut down: Vec<Row> = ops::snapshot(bgo)?.into_iter().filter(is_down).collect();
     if order == Order::LastStoppedFirst {
-        down.sort_by_key(|row| std::cmp::Reverse(row.stopped_at.max(row.started_at)));
+        sort_by_key(&mut down, |row| std::cmp::Reverse(row.stopped_at.max(row.started_at)));
     }
     if down.is_empty() {
         out.say("nothing is stopped");

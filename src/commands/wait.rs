@@ -5,6 +5,7 @@ use super::select::{Selected, select};
 use crate::cli::{WaitArgs, WaitFor};
 use crate::domain::duration::Span;
 use crate::domain::name::Name;
+use crate::domain::order::sort_by_key;
 use crate::domain::outcome::{Exit, Outcome};
 use crate::domain::row::Row;
 use crate::error::{Error, ErrorKind, ExitCode, ExitStatus, Result};
@@ -72,7 +73,7 @@ pub fn run(bgo: &Bgo, args: &WaitArgs, out: &Output) -> Result<ExitStatus> {
     }
     if out.is_json() {
         // In the order of the names, whichever was first.
-        results.sort_by_key(|(name, _)| names.iter().position(|wanted| wanted == name));
+        sort_by_key(&mut results, |(name, _)| names.iter().position(|wanted| wanted == name));
         answer(bgo, out, &results, is_one, interrupted);
     }
     Ok(ExitStatus::PassedOn(highest))

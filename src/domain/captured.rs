@@ -5,6 +5,7 @@
 //! differs between any two terminals, and between any two processes of one, is no difference.
 
 use super::raw::Raw;
+use crate::domain::order::{sort, sort_by_key};
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -127,7 +128,7 @@ pub fn differences(
     let sorted = |variables: &[(Raw, Raw)]| {
         let counts = |key: &Raw| !is_of_the_place(&key.lossy()) && !is_overruled(key);
         let mut pairs: Vec<(Raw, Raw)> = variables.iter().filter(|(key, _)| counts(key)).cloned().collect();
-        pairs.sort();
+        sort(&mut pairs);
         // Of equal names the first is what a process gets to see.
         pairs.dedup_by(|(later, _), (earlier, _)| later == earlier);
         pairs
@@ -136,7 +137,7 @@ pub fn differences(
     let value =
         |of: &[(Raw, Raw)], key: &Raw| of.binary_search_by(|(known, _)| known.cmp(key)).ok().map(|at| of[at].1.clone());
     let mut names: Vec<&Raw> = captured.iter().chain(&now).map(|(key, _)| key).collect();
-    names.sort_by_key(|name| (name.as_bytes() != b"PATH", *name));
+    sort_by_key(&mut names, |name| (name.as_bytes() != b"PATH", *name));
     names.dedup();
     let difference = |key: &Raw| {
         let (kind, path) = match (value(&captured, key), value(&now, key)) {

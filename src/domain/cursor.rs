@@ -8,6 +8,7 @@
 use super::name::Name;
 use super::output::Stream;
 use super::raw::Raw;
+use crate::domain::order::sort_by_key;
 use std::fmt::{self, Write as _};
 
 /// How many bytes before a place are looked at to know it again.
@@ -110,7 +111,7 @@ impl Cursor {
     pub fn set(&mut self, place: Place) {
         self.places.retain(|other| other.stream != place.stream);
         self.places.push(place);
-        self.places.sort_by_key(|place| place.stream);
+        sort_by_key(&mut self.places, |place| place.stream);
     }
 }
 

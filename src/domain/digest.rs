@@ -6,6 +6,7 @@
 
 use super::ansi;
 use super::level::{Classifier, Level, Told, head};
+use crate::domain::order::{sort, sort_by_key};
 use std::collections::{HashMap, VecDeque};
 
 /// How many of the last lines are told.
@@ -157,7 +158,7 @@ impl Digest {
     fn forget(&mut self) {
         self.forgotten = true;
         let mut counts: Vec<u64> = self.groups.values().map(|group| group.repeated.count).collect();
-        counts.sort_unstable();
+        sort(&mut counts);
         let (median, mut surplus) = (counts[GROUPS / 2], GROUPS / 2);
         self.groups.retain(|_, group| {
             let goes = group.repeated.count <= median && surplus > 0;
@@ -170,7 +171,7 @@ impl Digest {
     pub fn finish(self) -> Digested {
         let groups = self.groups.into_values().map(|group| group.repeated);
         let mut repeated: Vec<Repeated> = groups.filter(|repeated| repeated.count >= OFTEN).collect();
-        repeated.sort_by_key(|group| (std::cmp::Reverse(group.count), group.first.at));
+        sort_by_key(&mut repeated, |group| (std::cmp::Reverse(group.count), group.first.at));
         repeated.truncate(REPEATED);
         Digested {
             lines: self.lines,

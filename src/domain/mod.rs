@@ -38,6 +38,7 @@ pub mod name;
 pub mod near;
 pub mod notice;
 pub mod notification;
+pub mod order;
 pub mod outcome;
 pub mod output;
 pub mod parent;

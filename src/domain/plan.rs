@@ -13,6 +13,7 @@
 //! ```
 
 use super::graph::Graph;
+use crate::domain::order::sort;
 
 /// Where a job stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +97,7 @@ impl Plan {
                 }
             }
         }
-        skipped.sort_unstable();
+        sort(&mut skipped);
         skipped
     }
 

@@ -6,6 +6,7 @@
 
 use super::cut::{Live, Pending};
 use super::{cut_path, gzip, next_path, numbered};
+use crate::domain::order::sort_by_key;
 use crate::store::temporary_path;
 use std::fs::{self, File};
 use std::io;
@@ -57,7 +58,7 @@ pub(super) fn rotated(log: &Path) -> io::Result<Vec<Rotated>> {
             found.push(Rotated { number, path: log.with_file_name(&entry), compressed });
         }
     }
-    found.sort_by_key(|rotated| (rotated.number, rotated.compressed));
+    sort_by_key(&mut found, |rotated| (rotated.number, rotated.compressed));
     // Without gaps, but for the one that a crash may leave: `app.log.2023` beside a log that was chosen is not ours.
     let (mut last, mut gaps) = (0, 0);
     found.retain(|rotated| {

@@ -5,6 +5,7 @@
 
 use super::legacy;
 use crate::domain::machine::Grace;
+use crate::domain::order::sort_by_key;
 use crate::domain::outcome::{Exit, Outcome};
 use crate::domain::record::Record;
 use crate::domain::row::Logs;
@@ -50,7 +51,7 @@ pub fn find(record: &Record, logs: &Logs) -> Result<Orphan> {
     let known = running.first().map(|l| l.pid);
     let mut others = platform::carriers(&record.run_id, known);
     others.retain(|p| Some(p.pid) != known);
-    others.sort_by_key(|p| p.start_time);
+    sort_by_key(&mut others, |p| p.start_time);
     running.extend(others);
     Ok(if running.is_empty() { Orphan::None } else { Orphan::Running(running) })
 }
@@ -157,7 +158,7 @@ fn remaining(record: &Record, first: &[ProcStat]) -> Vec<ProcStat> {
         }
     }
     left.extend(platform::carriers(&record.run_id, None));
-    left.sort_by_key(|p| p.pid);
+    sort_by_key(&mut left, |p| p.pid);
     left.dedup_by_key(|p| p.pid);
     left
 }

@@ -7,6 +7,7 @@
 use super::{Bgo, legacy, snapshot_of};
 use crate::domain::captured::{VariableDifference, differences};
 use crate::domain::name::Name;
+use crate::domain::order::sort_by;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Record, State};
 use crate::domain::settings::{Settings, Variable};
@@ -45,7 +46,7 @@ pub fn environment(bgo: &Bgo, name: &Name) -> Result<ProcessEnvironment> {
         (None, Some(record)) => (None, next_environment(&bgo.store, record)?),
         (None, None) => return Err(Error::not_found(name.as_str())),
     };
-    variables.sort_by(|(one, _), (other, _)| one.cmp(other));
+    sort_by(&mut variables, |(one, _), (other, _)| one.cmp(other));
     // Of equal names the first is what the process gets to see.
     variables.dedup_by(|(later, _), (earlier, _)| later == earlier);
     let chosen = record.as_ref().filter(|record| pid.is_none() && record.allocated_port.is_none());

@@ -12,6 +12,7 @@ use super::preflight::resolve;
 use super::rescue;
 use super::resurrect::attach;
 use crate::domain::name::Name;
+use crate::domain::order::sort_by;
 use crate::domain::raw::Raw;
 use crate::domain::record::{Record, Sidecar, State};
 use crate::domain::settings::Settings;
@@ -48,7 +49,7 @@ pub(super) fn lost(bgo: &Bgo, name: Option<&Name>) -> Vec<Lost> {
     let without = wanted.filter(|(_, (of, _))| matches!(bgo.store.read(of), Ok(None)));
     let mut found: Vec<Lost> =
         without.filter_map(|(sidecar, (name, run_id))| look(&sidecar, name, &run_id, &boot_id)).collect();
-    found.sort_by(|a, b| a.name.cmp(&b.name));
+    sort_by(&mut found, |a, b| a.name.cmp(&b.name));
     found
 }
 

@@ -7,6 +7,7 @@ use super::Bgo;
 use super::end;
 use crate::domain::machine::Grace;
 use crate::domain::name::Name;
+use crate::domain::order::sort_by_key;
 use crate::domain::record::Record;
 use crate::domain::settings::Settings;
 use crate::domain::signal::Signal;
@@ -43,7 +44,7 @@ pub fn stop(bgo: &Bgo, name: &Name) -> Result<Option<u32>> {
     }
     let Some(run_id) = run_id.or_else(|| run_of_log_writer(bgo, name)) else { return Ok(None) };
     let mut running = platform::carriers(&run_id, None);
-    running.sort_by_key(|p| p.start_time);
+    sort_by_key(&mut running, |p| p.start_time);
     let Some(leader) = running.first().map(|p| p.pid) else { return Ok(None) };
     let spec = Spec { command: Vec::new(), cwd: "/".into(), settings: Settings::default() };
     let mut stand_in = Record::new(name.as_str(), spec);

@@ -8,6 +8,7 @@ use super::Store;
 use super::atomic::{Durability, replace};
 use super::trust::{foreign_file, me, refusal};
 use crate::domain::name::Name;
+use crate::domain::order::sort_by;
 use crate::domain::raw::Raw;
 use crate::domain::timestamp::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -81,7 +82,7 @@ impl Environment {
 /// `pairs` with each name once, where it came first, with the value that came last. Files may hold many: no square time.
 fn each_once(mut pairs: Vec<(Raw, Raw)>) -> Vec<(Raw, Raw)> {
     let mut order: Vec<usize> = (0..pairs.len()).collect();
-    order.sort_by(|&one, &other| pairs[one].0.cmp(&pairs[other].0));
+    sort_by(&mut order, |&one, &other| pairs[one].0.cmp(&pairs[other].0));
     let mut is_surplus = vec![false; pairs.len()];
     let mut first = 0;
     for at in 1..order.len() {

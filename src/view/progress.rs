@@ -6,6 +6,7 @@
 use super::style::{Paint, Style};
 use super::text::clean;
 use crate::domain::duration::Span;
+use crate::domain::order::sort_by_key;
 use crate::domain::plan::Step;
 use crate::domain::progress::{Done, Progress};
 use std::time::Duration;
@@ -43,7 +44,7 @@ pub fn table(jobs: &[Progress], now: Duration, rows: usize, style: &Style) -> St
     let mut text = String::new();
     // Those under way tell more than those that wait for them.
     let mut open: Vec<&Progress> = jobs.iter().filter(|job| job.settled.is_none()).collect();
-    open.sort_by_key(|job| job.step == Step::Waiting);
+    sort_by_key(&mut open, |job| job.step == Step::Waiting);
     let shown = if open.len() > rows { rows - 1 } else { open.len() };
     for job in &open[..shown] {
         let since = job.begun.map(|begun| tenths(now.saturating_sub(begun))).unwrap_or_default();

@@ -12,6 +12,7 @@ use super::fates::{Fate, fate, given};
 use super::names::names;
 use super::node::{Fields, texts};
 use super::{Format, Node, Note, Options, Process};
+use crate::domain::order::sort;
 use crate::error::{Error, ErrorKind, Result};
 use std::path::Path;
 
@@ -346,7 +347,7 @@ impl<'a> Job<'a> {
         };
         let mut ports: Vec<u16> = [port(self.ready()), port(self.health())].into_iter().flatten().collect();
         ports.extend(self.settings().allocate_port.as_ref().and(self.of.allocated_port));
-        ports.sort_unstable();
+        sort(&mut ports);
         ports.dedup();
         ports
     }

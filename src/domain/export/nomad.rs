@@ -13,6 +13,7 @@ use super::job::{Job, KERNEL_LIMIT, Probe, is_local, number, span};
 use super::names::names;
 use super::node::{Document, Entry, Fields, File, Map, Syntax, fields, texts};
 use super::{Format, Options, Span};
+use crate::domain::order::sort;
 use std::time::Duration;
 
 const REPLACED: &str = "Nomad replaces a ${…} that is the name of a variable of the task or of the node when it runs";
@@ -82,7 +83,7 @@ fn group(jobs: &mut [Job<'_>], members: &[usize], options: &Options) -> Fields {
     let mut group = Fields::default();
     group.put("reschedule", fields([("attempts", 0_i64.into()), ("unlimited", false.into())]));
     let mut ports: Vec<u16> = members.iter().flat_map(|&index| jobs[index].ports()).collect();
-    ports.sort_unstable();
+    sort(&mut ports);
     ports.dedup();
     // Nomad refuses a task whose logs may fill the disk of the group.
     let disk = members.iter().map(|&index| log_mib(jobs[index].settings())).fold(100, u64::saturating_add);

@@ -13,6 +13,7 @@ use super::super::spec::Supervision;
 use super::super::variable::variable;
 use super::keys::{self, ALIASES, TERMINAL, Unit};
 use super::{Dialect, Job, JobFile, Place, Problem};
+use crate::domain::order::sort_by_key;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -48,7 +49,7 @@ pub fn parse(text: &str, dialect: Dialect) -> Result<JobFile, Vec<Problem>> {
         }
     };
     let Reader { mut problems, warnings, .. } = reader;
-    problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
+    sort_by_key(&mut problems, |problem| (problem.place.line, problem.place.column));
     match file {
         Some(file) if problems.is_empty() => Ok(JobFile { warnings, ..file }),
         _ => Err(problems),
@@ -106,7 +107,7 @@ impl Reader<'_> {
             return None;
         };
         let mut tables: Vec<_> = jobs.iter().collect();
-        tables.sort_by_key(|(key, _)| key.span().start);
+        sort_by_key(&mut tables, |(key, _)| key.span().start);
         let mut found = Vec::new();
         for (key, value) in tables {
             let text = key.get_ref().as_ref();
@@ -140,7 +141,7 @@ impl Reader<'_> {
     fn entries(&mut self, table: &DeTable<'_>, title: &str) -> Entries {
         let mut entries = Entries::new();
         let mut keys: Vec<_> = table.iter().collect();
-        keys.sort_by_key(|(key, _)| key.span().start);
+        sort_by_key(&mut keys, |(key, _)| key.span().start);
         for (key, value) in keys {
             let written = key.get_ref().to_string();
             let elements = match value.get_ref() {
@@ -453,8 +454,9 @@ fn to_json(value: &DeValue<'_>) -> Value {
         DeValue::Datetime(moment) => json!(moment.to_string()),
         DeValue::Array(values) => values.iter().map(|value| to_json(value.get_ref())).collect(),
         DeValue::Table(table) => {
-            let entries = table.iter().map(|(key, value)| (key.get_ref().to_string(), to_json(value.get_ref())));
-            Value::Object(entries.collect::<Map<_, _>>())
+            let mut object = Map::new();
+            object.extend(table.iter().map(|(key, value)| (key.get_ref().to_string(), to_json(value.get_ref()))));
+            Value::Object(object)
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{Finding, Found, Patient, count};
 use crate::domain::captured::{differences, folders};
 use crate::domain::finding::Severity;
 use crate::domain::name::Name;
+use crate::domain::order::sort;
 use crate::domain::raw::Raw;
 use crate::domain::record::Record;
 use crate::domain::resurrection::comes_back;
@@ -163,7 +164,7 @@ impl One<'_> {
         if gone.is_empty() {
             return;
         }
-        gone.sort();
+        sort(&mut gone);
         let message =
             format!("what these lead to is gone, with the session they were captured in: {}", gone.join(", "));
         let hint = format!("bgo restart {} --update-env, from a shell that has them", self.name.shell());

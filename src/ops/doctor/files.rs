@@ -106,7 +106,7 @@ pub(super) fn leftovers(patient: &Patient<'_>, found: &mut Found) -> String {
         let of =
             file.strip_prefix('.').and_then(|file| file.strip_suffix(".tmp")).and_then(|file| file.rsplit_once('.'));
         let Some(name) = of.and_then(|(name, _)| Name::parse(name).ok()) else { continue };
-        if patient.records.contains_key(&name) && is_old(&path) {
+        if patient.record(&name).is_some() && is_old(&path) {
             let message = format!("{} was left by a writer that was killed", path.display());
             let hint = "bgo doctor --fix removes it; so does the next write";
             let finding = Finding::new(CHECK, Severity::Note, message, hint).of(&name);

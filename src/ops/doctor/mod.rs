@@ -22,7 +22,6 @@ use crate::domain::name::Name;
 use crate::domain::record::Record;
 use crate::error::{Error, Result};
 use crate::platform;
-use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -74,13 +73,19 @@ enum Remedy {
 /// What the checks look at.
 struct Patient<'a> {
     bgo: &'a Bgo,
-    records: BTreeMap<Name, Result<Record>>,
+    /// In the order of the names.
+    records: Vec<(Name, Result<Record>)>,
     /// The files of locks that are held, and who holds them; `None`: it cannot be told.
     held: Option<Vec<(PathBuf, u32)>>,
     boot_id: Box<str>,
 }
 
 impl Patient<'_> {
+    /// What is registered as `name`.
+    fn record(&self, name: &Name) -> Option<&Result<Record>> {
+        self.records.binary_search_by(|(known, _)| known.cmp(name)).ok().map(|at| &self.records[at].1)
+    }
+
     /// The records that can be read.
     fn known(&self) -> impl Iterator<Item = (&Name, &Record)> {
         self.records.iter().filter_map(|(name, record)| Some((name, record.as_ref().ok()?)))

@@ -179,7 +179,7 @@ pub(super) fn orphans(patient: &Patient<'_>, found: &mut Found) -> String {
         found.mendable(finding.of(&name), Remedy::Record(name));
         lost.insert(run_id);
     }
-    let logs: BTreeSet<(u64, u64)> = fs::read_dir(bgo.store.root().join("logs"))
+    let logs: Vec<(u64, u64)> = fs::read_dir(bgo.store.root().join("logs"))
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.metadata().ok())
@@ -190,7 +190,7 @@ pub(super) fn orphans(patient: &Patient<'_>, found: &mut Found) -> String {
         let Some((name, run_id, is_homed)) = mark(process.pid, &home) else { continue };
         // Another state folder has processes that look alike.
         let is_ours = is_homed || platform::stdout_inode(process.pid).is_some_and(|out| logs.contains(&out));
-        let is_known = match patient.records.get(&name) {
+        let is_known = match patient.record(&name) {
             Some(Ok(record)) => *record.run_id == *run_id && !record.state.is_settled(),
             Some(Err(_)) => true, // What it says cannot be read.
             None => lost.contains(&run_id),

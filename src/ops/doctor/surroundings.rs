@@ -5,6 +5,7 @@
 use super::files::bytes;
 use super::{Finding, Found, Patient};
 use crate::domain::finding::Severity;
+use crate::domain::order::sort;
 use crate::ops::login::{EntryState, look, session_finding};
 use crate::platform;
 use std::fs;
@@ -105,7 +106,7 @@ pub(in crate::ops) fn ends_at_logout(root: &Path) -> Option<bool> {
     for folder in ["usr/lib/systemd/logind.conf.d", "run/systemd/logind.conf.d", "etc/systemd/logind.conf.d"] {
         let mut drop_ins: Vec<_> =
             fs::read_dir(at(folder)).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
-        drop_ins.sort();
+        sort(&mut drop_ins);
         files.extend(drop_ins);
     }
     let (mut set, mut built) = (None, None);

@@ -59,7 +59,9 @@ impl Cursor {
     /// Of each name its registration and the last event that was told.
     pub(super) fn of<'a>(known: impl Iterator<Item = (&'a Name, &'a str, u64)>) -> Cursor {
         let place = |registration: &str, sequence| Place::At { registration: registration.into(), sequence };
-        Cursor(known.map(|(name, registration, told)| (name.clone(), place(registration, told))).collect())
+        let mut places = BTreeMap::new();
+        places.extend(known.map(|(name, registration, told)| (name.clone(), place(registration, told))));
+        Cursor(places)
     }
 
     /// That of one event of `name`.
@@ -88,12 +90,15 @@ impl Cursor {
             let sequence = sequence.parse().ok().filter(|_| is_ours)?;
             Some((name, Place::At { registration: registration.into(), sequence }))
         };
-        let parts = text.trim().split(',').filter(|part| !part.is_empty());
-        let places = parts.map(|part| place(part).ok_or(part)).collect::<std::result::Result<_, _>>();
-        places.map(Cursor).map_err(|part| {
-            Error::new(ErrorKind::Usage, format!("\"{part}\" is not a cursor"))
-                .hint("bgo events --json tells the cursor; --since 0 is from the oldest event that is kept")
-        })
+        let mut places = BTreeMap::new();
+        for part in text.trim().split(',').filter(|part| !part.is_empty()) {
+            let (name, place) = place(part).ok_or_else(|| {
+                Error::new(ErrorKind::Usage, format!("\"{part}\" is not a cursor"))
+                    .hint("bgo events --json tells the cursor; --since 0 is from the oldest event that is kept")
+            })?;
+            places.insert(name, place);
+        }
+        Ok(Cursor(places))
     }
 
     pub(super) fn get(&self, name: &Name) -> Option<&Place> {

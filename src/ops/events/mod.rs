@@ -21,6 +21,7 @@ use super::Bgo;
 use super::wait::{Goal, Waiter};
 use crate::domain::event::{Data, Event, History, Kind};
 use crate::domain::name::Name;
+use crate::domain::order::sort_by_key;
 use crate::domain::record::Record;
 use crate::domain::timestamp::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -456,6 +457,6 @@ fn in_time(mut told: Vec<Told>) -> Vec<Told> {
         *latest
     };
     let mut timed: Vec<(Timestamp, Told)> = told.drain(..).map(|one| (at(&one), one)).collect();
-    timed.sort_by_key(|(at, _)| *at);
+    sort_by_key(&mut timed, |(at, _)| *at);
     timed.into_iter().map(|(_, one)| one).collect()
 }
