@@ -4,6 +4,7 @@
 //! Invariant: messages are lower case, without a final period, and name the thing they are about.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 /// Declares an enum with a word or number for each variant, and the list of all of them with their meanings.
 macro_rules! listed {
@@ -130,9 +131,13 @@ impl ErrorKind {
     }
 }
 
-/// A failed operation.
+/// A failed operation: a box, so that no result carries more than a pointer because it may be an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Failure>);
+
+/// What is known of a failed operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
     /// What kind of failure.
     pub kind: ErrorKind,
     /// What failed, about which thing: `cannot start "web"`.
@@ -151,7 +156,15 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// A failure of `kind`: what failed.
     pub fn new(kind: ErrorKind, what: impl Into<String>) -> Error {
-        Error { kind, what: what.into(), cause: String::new(), hint: String::new(), details: String::new() }
+        let (what, cause, hint, details) = (what.into(), String::new(), String::new(), String::new());
+        Error(Box::new(Failure { kind, what, cause, hint, details }))
+    }
+
+    /// The same failure, said of something else.
+    #[must_use]
+    pub fn of(mut self, what: impl Into<String>) -> Error {
+        self.what = what.into();
+        self
     }
 
     /// Adds why.
@@ -181,6 +194,20 @@ impl Error {
     /// What failed and why, in one line.
     pub fn message(&self) -> String {
         if self.cause.is_empty() { self.what.clone() } else { format!("{}: {}", self.what, self.cause) }
+    }
+}
+
+impl Deref for Error {
+    type Target = Failure;
+
+    fn deref(&self) -> &Failure {
+        &self.0
+    }
+}
+
+impl DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut Failure {
+        &mut self.0
     }
 }
 

@@ -146,7 +146,7 @@ pub fn await_dependencies(
         if !bgo.store.record_path(name).exists() {
             let unknown = bgo.not_found(name.as_str());
             let cause = format!("it needs \"{name}\", and there is no process of that name");
-            return Err(Error { what: what.to_owned(), cause, ..unknown });
+            return Err(unknown.of(what).because(cause));
         }
         let is_oneshot = bgo.store.read(name).is_ok_and(|record| record.is_some_and(|record| record.spec.oneshot));
         let goal = if is_oneshot { Goal::Usable } else { Goal::Ready };
@@ -185,7 +185,7 @@ pub fn await_dependencies(
             && !snapshot_of(bgo, name).is_ok_and(|row| has_ended_well(&row))
         {
             let cause = format!("it needs \"{name}\": {}", e.message());
-            return Err(Error { what: what.to_owned(), cause, ..e });
+            return Err(e.of(what).because(cause));
         }
     }
     Ok(true)

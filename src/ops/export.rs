@@ -130,8 +130,7 @@ pub fn job_to_export(project: &ProjectFile, job: &Job, of: ExportOf) -> Result<P
 }
 
 fn not_exportable(project: &ProjectFile, job: &Job, error: Error) -> Error {
-    let what = format!("{}:{}: cannot export [jobs.{}]", project.path.display(), job.line, job.name);
-    Error { what, ..error }
+    error.of(format!("{}:{}: cannot export [jobs.{}]", project.path.display(), job.line, job.name))
 }
 
 /// The bare name of `program` where a look-up leads to it, else the path.

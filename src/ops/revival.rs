@@ -376,8 +376,8 @@ impl Course {
                 }
             }
             Err(e) => {
-                let what = format!("cannot start \"{}\"", self.names[index]);
-                self.finish(index, Err(Error { what, ..e.clone() }));
+                let error = e.clone().of(format!("cannot start \"{}\"", self.names[index]));
+                self.finish(index, Err(error));
             }
         }
     }
@@ -471,11 +471,9 @@ fn await_need(bgo: &Bgo, need: &Name, deadline: Duration) -> Result<()> {
     let left = deadline.saturating_sub(platform::boot_clock());
     await_dependencies(bgo, "cannot wait", std::slice::from_ref(need), left, &unheard).map(drop).map_err(|error| {
         match error.kind {
-            ErrorKind::TimedOut => Error {
-                cause: format!("it needs \"{need}\", which was not ready in time"),
-                hint: format!("bgo logs {} shows its output; --timeout TIME waits longer", need.shell()),
-                ..error
-            },
+            ErrorKind::TimedOut => error
+                .because(format!("it needs \"{need}\", which was not ready in time"))
+                .hint(format!("bgo logs {} shows its output; --timeout TIME waits longer", need.shell())),
             _ => error,
         }
     })

@@ -169,6 +169,7 @@ fn too_late(taken: usize) -> ErrorKind {
 }
 
 /// With what a program needs in order to go on where this send has ended.
-fn having_taken(taken: usize, error: Error) -> Error {
-    Error { details: format!("taken_bytes: {taken}"), ..error }
+fn having_taken(taken: usize, mut error: Error) -> Error {
+    error.details = format!("taken_bytes: {taken}");
+    error
 }

@@ -37,7 +37,7 @@ pub(super) fn environment(patient: &Patient<'_>, found: &mut Found) -> String {
             Ok(None) => continue,
             Err(e) => {
                 if e.kind == ErrorKind::Corrupt {
-                    found.add(Finding::new(CHECK, Severity::Warning, e.message(), e.hint).of(name));
+                    found.add(Finding::new(CHECK, Severity::Warning, e.message(), e.hint.clone()).of(name));
                 }
                 continue;
             }

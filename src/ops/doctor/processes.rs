@@ -27,7 +27,7 @@ pub(super) fn lacks(name: &Name, record: &Record) -> Option<String> {
     let settings = &record.spec;
     let checked = check_command(name.as_str(), &record.command, &record.cwd)
         .and_then(|()| check_env_files(name.as_str(), settings, record.cwd.as_path()).map(drop));
-    checked.err().map(|e| e.cause)
+    checked.err().map(|e| e.cause.clone())
 }
 
 /// What a record says that runs does run.

@@ -75,7 +75,7 @@ pub(super) fn autostart(patient: &Patient<'_>, found: &mut Found) -> String {
     let status = match look(patient.bgo) {
         Ok(status) => status,
         Err(e) => {
-            found.add(Finding::new("autostart", Severity::Warning, e.message(), e.hint));
+            found.add(Finding::new("autostart", Severity::Warning, e.message(), e.hint.clone()));
             return NONE.to_owned();
         }
     };

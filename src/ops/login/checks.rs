@@ -138,7 +138,7 @@ fn wrong(entry: &Entry, right: Option<&str>, runs: bool) -> Option<Finding> {
 fn systemd_findings() -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Err(e) = reach_systemd() {
-        findings.push(Finding::new(CHECK, Severity::Warning, e.message(), e.hint));
+        findings.push(Finding::new(CHECK, Severity::Warning, e.message(), e.hint.clone()));
     }
     let user = systemd::user();
     if !systemd::is_system() && lingers(&user) == Some(false) {

@@ -88,7 +88,7 @@ fn choose() -> Result<(Method, String)> {
         Err(_) if systemd::obstacle().is_none() && !systemd::is_booted() => {
             ("it did not start this machine".to_owned(), String::new())
         }
-        Err(e) => (e.message(), if e.hint.is_empty() { e.hint } else { format!("{}; or ", e.hint) }),
+        Err(e) => (e.message(), if e.hint.is_empty() { String::new() } else { format!("{}; or ", e.hint) }),
     };
     let why_not_cron = match Tool::need("crontab").and_then(|tool| crontab(&tool)) {
         Ok(_) => return Ok((Method::Cron, format!("there is a crontab, and systemd is no way: {why_not}"))),
