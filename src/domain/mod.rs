@@ -30,6 +30,7 @@ pub mod jobs;
 pub mod kind;
 pub mod launch;
 pub mod lease;
+mod left;
 pub mod level;
 pub mod life;
 pub mod login;

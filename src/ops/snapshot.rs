@@ -303,10 +303,10 @@ fn without_sidecar(record: &Record, logs: &crate::domain::row::Logs, seen: &mut 
         return;
     }
     match end::find(record, logs) {
-        Ok(Orphan::Running(running)) if end::has_ended_unseen(record, &running) => {
+        Ok(Orphan::Running(running)) if end::is_left_behind(record, &running) => {
             seen.online = true;
-            seen.state = State::Detached;
-            seen.reason = Some("it ended unseen".to_owned());
+            seen.state = if record.state == State::Paused { State::Paused } else { State::Detached };
+            seen.reason = record.seen_end().is_none().then(|| "it ended unseen".to_owned());
         }
         Ok(Orphan::Running(running)) => {
             seen.online = true;
