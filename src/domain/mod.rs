@@ -9,6 +9,7 @@ pub mod captured;
 pub mod change;
 pub mod check;
 pub mod control;
+pub mod counterpart;
 pub mod cursor;
 #[cfg(test)]
 mod described;
