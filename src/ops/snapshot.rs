@@ -329,6 +329,7 @@ fn without_sidecar(record: &Record, logs: &crate::domain::row::Logs, seen: &mut 
             let why = match record.state {
                 State::Backoff => "its sidecar died before the restart",
                 State::Waiting => "its sidecar died while it waited for a change",
+                _ if record.seen_end().is_some() => "what it left behind ended unseen, or with the machine",
                 _ => "it ended unseen, or with the machine",
             };
             seen.reason = Some(why.to_owned());

@@ -116,3 +116,16 @@ fn what_was_being_ended_when_its_sidecar_died_is_ended_by_the_next() {
     kill9(left);
     wait_until("the restart", || env.pid("web") != pid && alive(env.pid("web")));
 }
+
+#[test]
+fn that_its_end_was_seen_does_not_tell_of_the_end_of_the_rest() {
+    let env = TestEnv::new();
+    let [pid, left] = start(&env, &[], "web", "setsid sleep 1000");
+    kill9(pid);
+    env.wait_state("web", "detached");
+    kill9(env.sidecar("web"));
+    kill9(left);
+    wait_until("its end", || !alive(left));
+    let reason = json!("what it left behind ended unseen, or with the machine");
+    assert_eq!(what_is_told(&env, "web"), [json!("stopped"), json!("exited"), json!(pid), reason]);
+}
