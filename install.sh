@@ -415,10 +415,15 @@ remove_manual() {
 }
 
 # While there is still a bgo that knows what it has put where. What is not installed is nothing to speak of. With a
-# prefix only if this binary is the one that is run: another user's bgo is not ours to remove.
+# prefix only if this binary is the one that is run: another user's bgo is not ours to remove. Of what somebody has edited
+# nobody can tell which it runs.
 remove_autostart() {
   [ "$place" != system ] && version_of "$dest" >/dev/null || return 0
-  if [ "$place" = prefix ] && ! "$dest" autostart status >/dev/null 2>&1 </dev/null; then return 0; fi
+  if [ "$place" = prefix ] && ! said=$("$dest" autostart status 2>/dev/null </dev/null); then
+    edited=$(printf '%s\n' "$said" | sed -n 's/^[a-z]* *edited[^:]*: //p' | tr '\n' ' ')
+    [ -z "$edited" ] || say "left alone: what has bgo run at login was edited; remove it by hand if it runs this one: ${edited% }"
+    return 0
+  fi
   "$dest" autostart uninstall </dev/null || {
     warn "what 'bgo autostart install' has put in place is still there, and the bgo that it runs will not be"
     warn "remove it by hand: crontab -e, or rm the file that is named above"

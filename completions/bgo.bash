@@ -45,6 +45,16 @@ _bgo_grammar() {
     esac
 }
 
+# Whether names follow behind the first word of `given`; what else may follow a name, into `values`.
+_bgo_named() {
+    local first=${given#$'\n'}
+    case $verb:${first%%$'\n'*} in
+        autostart:set) values='always unless-stopped never' ;;
+        export:*) values='' ;;
+        *) return 1 ;;
+    esac
+}
+
 # What completes the value of a flag, into `values`. Fails if the flag takes none, at all or with this verb.
 _bgo_values() {
     case $verb:$1 in
@@ -253,6 +263,9 @@ _bgo() {
         _bgo_offer '' < <(_bgo_names)
     elif [[ $takes != name* && -z $given ]]; then
         _bgo_offer '' < <(printf '%s\n' $takes)
+    elif _bgo_named; then
+        [[ $given != *$'\n\n'* ]] || _bgo_offer '' < <(printf '%s\n' $values)
+        _bgo_offer '' < <(_bgo_names)
     elif [[ $takes == 'name '* && ${given//[!$'\n']/} == $'\n\n' ]]; then
         # Behind one name, the words to choose from.
         _bgo_offer '' < <(printf '%s\n' ${takes#name })

@@ -61,9 +61,17 @@ function __bgo_names
     end
 end
 
-# These words, behind one name.
-function __bgo_second
-    test (count (__bgo_line)) = 2; and printf '%s\n' $argv
+# These words, behind so many others.
+function __bgo_at
+    test (count (__bgo_line)[2..-1]) = $argv[1]; and printf '%s\n' $argv[2..-1]
+end
+
+# Names behind the first of these words (an empty one: behind any), and behind a name the others, too.
+function __bgo_behind
+    set -l given (__bgo_line)[2..-1]
+    set -q given[1]; and contains -- "$argv[1]" '' $given[1]; or return
+    __bgo_names
+    set -q given[2]; and printf '%s\n' $argv[2..-1]
 end
 
 # The command that the cursor is in, completed as it would be alone.
@@ -340,7 +348,7 @@ complete -c bgo -n '__bgo_is stop kill' -l timeout -x -d 'Time it then has befor
 complete -c bgo -n '__bgo_is stop kill' -l any-owner -d 'Also those that belong to another owner than $BGO_OWNER'
 complete -c bgo -n '__bgo_is stop kill' -s h -l help -d 'Print help'
 complete -c bgo -n '__bgo_is signal' -a '(__bgo_names one)'
-complete -c bgo -n '__bgo_is signal' -a '(__bgo_second TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH)'
+complete -c bgo -n '__bgo_is signal' -a '(__bgo_at 1 TERM INT HUP QUIT KILL USR1 USR2 ABRT ALRM CONT WINCH)'
 complete -c bgo -n '__bgo_is signal' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is signal' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is signal' -l json -d 'Answer in JSON'
@@ -406,7 +414,8 @@ complete -c bgo -n '__bgo_is resurrect' -s n -l dry-run -d 'Only say what would 
 complete -c bgo -n '__bgo_is resurrect' -l timeout -x -d 'Give up after this time'
 complete -c bgo -n '__bgo_is resurrect' -s v -l verbose -d 'Also tell what was left as it is, and why'
 complete -c bgo -n '__bgo_is resurrect' -s h -l help -d 'Print help'
-complete -c bgo -n '__bgo_is autostart' -a 'install uninstall status set'
+complete -c bgo -n '__bgo_is autostart' -a '(__bgo_at 0 install uninstall status set)'
+complete -c bgo -n '__bgo_is autostart' -a '(__bgo_behind set always unless-stopped never)'
 complete -c bgo -n '__bgo_is autostart' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is autostart' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is autostart' -l json -d 'Answer in JSON'
@@ -674,7 +683,8 @@ complete -c bgo -n '__bgo_is doctor' -l config -x -d 'Project file [default: the
 complete -c bgo -n '__bgo_is doctor' -l json -d 'Answer in JSON'
 complete -c bgo -n '__bgo_is doctor' -l fix -d 'Mend what is safe to mend: modes, leftovers, dead sidecars, removed records; nothing that runs is ended'
 complete -c bgo -n '__bgo_is doctor' -s h -l help -d 'Print help'
-complete -c bgo -n '__bgo_is export' -a 'systemd launchd compose nomad k8s'
+complete -c bgo -n '__bgo_is export' -a '(__bgo_at 0 systemd launchd compose nomad k8s)'
+complete -c bgo -n '__bgo_is export' -a '(__bgo_behind "")'
 complete -c bgo -n '__bgo_is export' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is export' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is export' -l json -d 'Answer in JSON'
@@ -704,7 +714,7 @@ complete -c bgo -n '__bgo_is examples' -l color -xa 'auto always never' -d 'Colo
 complete -c bgo -n '__bgo_is examples' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is examples' -l json -d 'Answer in JSON'
 complete -c bgo -n '__bgo_is examples' -s h -l help -d 'Print help'
-complete -c bgo -n '__bgo_is skill' -a 'show install uninstall'
+complete -c bgo -n '__bgo_is skill' -a '(__bgo_at 0 show install uninstall)'
 complete -c bgo -n '__bgo_is skill' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is skill' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is skill' -l json -d 'Answer in JSON'
@@ -715,7 +725,7 @@ complete -c bgo -n '__bgo_is man' -l color -xa 'auto always never' -d 'Colour th
 complete -c bgo -n '__bgo_is man' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is man' -l json -d 'Answer in JSON'
 complete -c bgo -n '__bgo_is man' -s h -l help -d 'Print help'
-complete -c bgo -n '__bgo_is completions' -a 'bash zsh fish'
+complete -c bgo -n '__bgo_is completions' -a '(__bgo_at 0 bash zsh fish)'
 complete -c bgo -n '__bgo_is completions' -l color -xa 'auto always never' -d 'Colour the output: auto, always, never [default: auto]'
 complete -c bgo -n '__bgo_is completions' -l config -x -d 'Project file [default: the nearest bgo.toml]'
 complete -c bgo -n '__bgo_is completions' -l json -d 'Answer in JSON'

@@ -22,7 +22,7 @@ const MODES: [&str; 3] = ["backoff", "retry", "stop"];
 
 /// A line up to the cursor, and what is offered there. Every shell offers flags its own way where nothing else fits, so
 /// a line for which nothing fits ends in a letter.
-const QUESTIONS: [(&str, &[&str]); 57] = [
+const QUESTIONS: [(&str, &[&str]); 64] = [
     // Verbs, aliases, and names in their place.
     ("bgo sto", &["stop"]),
     ("bgo op", &["open"]),
@@ -55,6 +55,14 @@ const QUESTIONS: [(&str, &[&str]); 57] = [
     ("bgo signal web KI", &["KILL"]),
     ("bgo signal web KILL w", &[]),
     ("bgo stop -- c", &["c++"]),
+    // And behind a word that says what is to be done with them.
+    ("bgo autostart s", &["set", "status"]),
+    ("bgo autostart set ", &NAMES),
+    ("bgo autostart set web c", &["c++"]),
+    ("bgo autostart set web my\\ app n", &["naïve", "never"]),
+    ("bgo autostart install w", &[]),
+    ("bgo export k8s w", &["web", "web@1"]),
+    ("bgo skill show w", &[]),
     ("bgo clean w", &[]),
     // Each once, and once only where one is taken.
     ("bgo stop web my\\ app web@1 ", &["a.b", "c++", "naïve", "日本"]),

@@ -138,7 +138,8 @@ impl Checkout {
              man) [ -e \"$2/bgo.1\" ] || {{ mkdir -p \"$2\" && printf '\\n\\n.TH BGO \"bgo manual\"\\n' >\"$2/bgo.1\"; }} ;;\n\
              autostart) echo \"autostart $2\"; case $2 in\n\
              install) >\"$HOME/on\" ;;\n uninstall) [ ! -e \"$HOME/edited\" ] && rm -f \"$HOME/on\" ;;\n\
-             status) [ -e \"$HOME/on\" ] ;;\n esac ;;\n\
+             status) [ ! -e \"$HOME/edited\" ] || {{ echo 'xdg      edited, enabled: /its/bgo.desktop'; exit 1; }}\n\
+             [ -e \"$HOME/on\" ] ;;\n esac ;;\n\
              serve) echo ready; read -r line; echo \"{version} got $line\" ;;\n*) exit 2 ;;\nesac\n"
         );
         program(&self.path("fake bgo"), &text)
@@ -420,6 +421,13 @@ fn autostart_is_set_up_only_for_who_asks_for_it() {
     let ran = checkout.run(&["--prefix", &prefix, "--uninstall"]).ok();
     assert!(!ran.stdout.contains("autostart uninstall"), "{}", ran.stdout);
     checkout.run(&["--prefix", &prefix, "--autostart"]).ok();
+    // Of an edited one nobody can tell which bgo it runs: it is left alone, and told of.
+    fs::write(&edited, "").unwrap();
+    let ran =
+        checkout.run(&["--prefix", &prefix, "--uninstall"]).ok().says("remove it by hand").says("/its/bgo.desktop");
+    assert!(!ran.stdout.contains("autostart uninstall"), "{}", ran.stdout);
+    fs::remove_file(&edited).unwrap();
+    checkout.run(&["--prefix", &prefix]).ok();
     checkout.run(&["--prefix", &prefix, "--uninstall"]).ok().says("autostart uninstall\n");
     assert!(!checkout.home().join("on").exists());
 }

@@ -154,6 +154,18 @@ fn takes(verb: &Command) -> Vec<String> {
     takes
 }
 
+/// Where names follow behind one of a few words: behind which (`None`: any), and what else may follow a name. Nothing, where
+/// no names follow.
+fn named(verb: &Command) -> Option<(Option<&'static str>, String)> {
+    let [first, second] = verb.get_positionals().collect::<Vec<_>>()[..] else { return None };
+    let is_choice = values(first).is_some_and(|words| words.contains(' '));
+    match value_name(second).as_str() {
+        "NAME" if is_choice => Some((None, String::new())),
+        "NAME|POLICY" if is_choice => Some((Some("set"), words(Autostart::ALL))),
+        _ => None,
+    }
+}
+
 fn is_repeated(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Append)
 }
@@ -186,10 +198,15 @@ fn bash(grammar: &Grammar) -> Vec<(&'static str, String)> {
         .get_subcommands()
         .map(|verb| case(&verb.get_name_and_visible_aliases().join("|"), verb, &takes(verb).join(" ")) + ";;\n");
     let direct = case("*", &grammar.direct, "name command") + "&& return 1 ;;";
+    let named = |verb: &Command| {
+        let (behind, words) = named(verb)?;
+        Some(format!("        {}:{}) values='{words}' ;;\n", verb.get_name(), behind.unwrap_or("*")))
+    };
     let values = grammar.values().into_iter().map(|(flag, values)| format!("        {flag}) values='{values}' ;;\n"));
     vec![
         ("%VERBS%", grammar.described(|name, _| format!("{name} "))),
         ("%GRAMMAR%", verbs.chain([direct]).collect()),
+        ("%NAMED%", grammar.cli.get_subcommands().filter_map(named).collect()),
         ("%VALUELESS%", grammar.valueless(" | ")),
         ("%VALUES%", values.collect()),
     ]
@@ -207,8 +224,12 @@ fn zsh(grammar: &Grammar) -> Vec<(&'static str, String)> {
     };
     let case = |verb: &Command| {
         let names = verb.get_name_and_visible_aliases().join("|");
-        let specs: String =
-            flags(verb).map(zsh_flag).chain(self::takes(verb).into_iter().enumerate().map(takes)).collect();
+        let names_follow = named(verb).map(|(behind, words)| match behind {
+            Some(behind) => format!(" '*: : _bgo_behind {behind} {words}'"),
+            None => " '*: :_bgo_names'".to_owned(),
+        });
+        let positionals = self::takes(verb).into_iter().enumerate().map(takes).chain(names_follow);
+        let specs: String = flags(verb).map(zsh_flag).chain(positionals).collect();
         format!("        {names})\n            _arguments -s -S{specs} && ret=0\n            ;;\n")
     };
     vec![
@@ -244,10 +265,12 @@ fn fish(grammar: &Grammar) -> Vec<(&'static str, String)> {
             "command" => String::new(), // One line of the template does it for every verb.
             "name" => fish_line(&names, "-a '(__bgo_names one)'"),
             "names" => fish_line(&names, "-a '(__bgo_names)'"),
-            words if before > 0 => fish_line(&names, &format!("-a '(__bgo_second {words})'")),
-            words => fish_line(&names, &format!("-a '{words}'")),
+            words => fish_line(&names, &format!("-a '(__bgo_at {before} {words})'")),
         };
-        let positionals = takes(verb).into_iter().enumerate().map(positional);
+        let names_follow = named(verb).map(|(behind, words)| {
+            fish_line(&names, &format!("-a '(__bgo_behind {} {words})'", behind.unwrap_or("\"\"")).replace(" )", ")"))
+        });
+        let positionals = takes(verb).into_iter().enumerate().map(positional).chain(names_follow);
         positionals.chain(flags(verb).map(|flag| fish_flag(&names, flag))).collect()
     };
     let lines =

@@ -7,6 +7,7 @@
 use super::output::{Output, known_name, print_clap};
 use super::{context, start, status};
 use crate::cli::{Cli, Command, DirectArgs, NamedArgs, StartFlags};
+use crate::domain::counterpart::counterpart;
 use crate::error::{Error, ErrorKind, ExitCode, Result};
 use crate::ops::{self, Bgo, is_executable_file, nearest, resolve};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -87,6 +88,10 @@ fn unknown_word(bgo: &Bgo, word: &OsStr) -> Error {
         let why = if Path::new(word).exists() { "cannot be executed" } else { "does not exist" };
         error.what = format!("\"{shown}\" {why}");
         error.hint = String::new();
+    } else if let Some(ours) = counterpart(&shown, None) {
+        let program =
+            if is_program(word) { format!("; to start the program: bgo {shown} -- {shown}") } else { String::new() };
+        error.hint = ours + &program;
     } else if let Some(verb) = nearest_verb(&shown) {
         error.hint = format!("did you mean bgo {verb}?");
     } else if is_program(word) {
@@ -120,7 +125,11 @@ fn several_words(bgo: &Bgo, first: &OsString, rest: &[OsString], flags: StartFla
     if is_program(&rest[0]) {
         return start::run(bgo, first, flags, rest.to_vec(), out);
     }
+    let name = known_name(bgo, &rest[0]).ok().map(|name| name.shell().to_string());
     let (first, second) = (first.to_string_lossy(), rest[0].to_string_lossy());
+    if let Some(ours) = counterpart(&first, name.as_deref()).filter(|_| !registered) {
+        return Err(Error::new(ErrorKind::Usage, format!("\"{first}\" is not a command of bgo")).hint(ours));
+    }
     let meant = match (registered, nearest_verb(&first)) {
         (true, _) if is_verb(&second) => Some(format!("bgo {second} {first}")),
         (true, _) if second.starts_with('-') => Some(format!("bgo status {first} {second}")),
@@ -153,6 +162,7 @@ pub(super) fn derived_name(program: &OsStr) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::counterpart;
 
     fn direct(words: &[&str]) -> bool {
         is_direct(&std::iter::once("bgo").chain(words.iter().copied()).map(OsString::from).collect::<Vec<_>>())
@@ -167,6 +177,13 @@ mod tests {
         }
         for words in [&["status"][..], &["ls"], &["--color=never", "rm", "x"], &["--help"], &["-V"], &[]] {
             assert!(!direct(words), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn no_word_of_others_is_one_of_ours() {
+        for word in counterpart::words() {
+            assert!(!is_verb(word), "{word}");
         }
     }
 

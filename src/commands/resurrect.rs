@@ -96,8 +96,9 @@ fn line(name: &Name, done: &Resurrected, args: &ResurrectArgs, is_named: bool) -
     Some(match (&done.decision, args.dry_run) {
         (Decision::Start(reason), false) => format!("resurrected \"{name}\" (pid {pid}): {reason}"),
         (Decision::Start(reason), true) => format!("would start \"{name}\": {reason}"),
-        (Decision::Attach(Reason::LeftBehind), false) => {
-            format!("\"{name}\" has ended unseen; what it left behind (pid {pid}) has a sidecar again")
+        (Decision::Attach(Reason::LeftBehind(exit)), false) => {
+            let how = exit.as_ref().map_or("unseen".to_owned(), |exit| format!("({exit})"));
+            format!("\"{name}\" has ended {how}; what it left behind (pid {pid}) has a sidecar again")
         }
         (Decision::Attach(_), false) => format!("\"{name}\" still runs (pid {pid}); it has a sidecar again"),
         (Decision::Attach(reason), true) => format!("would give \"{name}\" (pid {pid}) a sidecar: {reason}"),

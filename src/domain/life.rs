@@ -139,6 +139,15 @@ impl Grace {
     }
 }
 
+/// What was known of the end of a leader by the sidecar that saw it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Left {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether what it left behind was being ended.
+    pub ending: bool,
+}
+
 /// What can happen.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -155,6 +164,8 @@ pub enum Event {
         ready: bool,
         /// Whether it was told to hold still.
         paused: bool,
+        /// The leader has ended before, and was seen to: what runs is what it left behind.
+        left: Option<Left>,
     },
     /// `Spawn` failed.
     SpawnFailed {

@@ -6,7 +6,7 @@
 //! [`step`] and performs the actions.
 //!
 //! ```text
-//!              Spawned, TakenUp          Exited, nothing left, and no restart follows
+//!              Spawned, TakenUp*         Exited, nothing left, and no restart follows
 //!  ● Starting ─────────▶ Up(run) ─────────────────────────────────────────────▶ Over(Exited)
 //!     ▲    │             │ ▲ │ Exited, descendants left, no restart follows           ▲
 //!     │    │             │ └─┤ Ready, NotYet, Checked, Measured, Beat, Extend,        │
@@ -29,6 +29,8 @@
 //! a stop: what ends waits for the next change. A run that was started for a change and crashes fast waits at once, and
 //! costs none of the patience that is for crashes: nothing but another save will mend it.
 //!
+//! \* Into Detached or Stopping, where the leader had ended before its sidecar did (`left.rs`).
+//!
 //! In `Up` and `Detached` the run is Unasked, or Awaited ─▶ Ready (or Overdue, where being late is allowed); while
 //! ready it is checked on, and while it is paused nothing is due.
 //!
@@ -43,7 +45,8 @@ use super::backoff::{Budget, Death, Verdict};
 pub use super::change::Answer;
 use super::change::changed;
 use super::lease::expire;
-pub use super::life::{Action, End, Event, Grace, Hook, Life, Moment, Then};
+use super::left::taken_up;
+pub use super::life::{Action, End, Event, Grace, Hook, Left, Life, Moment, Then};
 use super::outcome::Outcome;
 use super::run::{Cause, Due, Run};
 use super::settings::RestartOn;
@@ -136,14 +139,13 @@ fn starting(policy: &Policy, mut m: Machine, stop: Option<Grace>, event: Event, 
                 Some(grace) => begin_stop(m, life, Then::Down, None, grace, now),
             }
         }
-        Event::TakenUp { at, ready, paused } => {
-            m.ran = true;
+        Event::TakenUp { at, ready, paused, left } => {
             let mut run = Run::new(policy, at, now);
             if ready {
                 run.set_ready(now);
             }
             run.paused = paused.then_some(now);
-            stay(m, Life::Up(run))
+            taken_up(policy, Machine { ran: true, ..m }, run, left, now)
         }
         Event::SpawnFailed { transient: true, .. }
             if policy.watch && !m.for_change && m.leave_at.is_none() && stop.is_none() =>
@@ -345,7 +347,7 @@ fn waiting(policy: &Policy, mut m: Machine, end: End, event: Event) -> Step {
     }
 }
 
-fn leader_ended(
+pub(super) fn leader_ended(
     policy: &Policy,
     mut m: Machine,
     mut run: Run,

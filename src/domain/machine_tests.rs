@@ -375,11 +375,30 @@ fn a_pause_holds_every_deadline_and_a_stop_ends_what_is_paused() {
     assert_eq!(actions, [Action::Resume, Action::Signal(Signal::TERM)]);
     let (refused, _) = step(&policy, stopping, Event::SignalRefused, at(11));
     assert!(matches!(refused.life, Life::Up(run) if run.paused.is_none()), "it was woken up");
-    let taken_up = Event::TakenUp { at: at(0), ready: false, paused: true };
+    let taken_up = Event::TakenUp { at: at(0), ready: false, paused: true, left: None };
     let (fresh, _) = step(&policy, machine(Life::default()), taken_up, at(11));
     assert_eq!(step(&policy, fresh, Event::Resume, at(12)).1, [Action::Resume]);
     let (m, actions) = step(&policy, m, Event::Resume, at(110));
     assert_eq!((actions, m.deadline(&policy)), (vec![Action::Resume], Some(at(130))));
+}
+
+#[test]
+fn what_was_left_behind_is_taken_up_as_it_was() {
+    let restarts = supervised(true, Settings::default());
+    let taken = |policy: &Policy, code: i32, ending: bool| {
+        let left = Some(Left { outcome: Outcome::Code(code), ending });
+        let event = Event::TakenUp { at: at(0), ready: false, paused: false, left };
+        step(policy, machine(Life::default()), event, at(60))
+    };
+    let (m, actions) = taken(&restarts, 1, false);
+    assert_eq!((matches!(m.life, Life::Detached(_)), actions), (true, vec![]), "nobody has asked for its end");
+    assert_eq!(step(&restarts, m, Event::Emptied, at(61)).1, [Action::Spawn { counted: true }]);
+    let (m, actions) = taken(&restarts, 1, true);
+    assert_eq!(actions, [Action::Signal(Signal::TERM)]);
+    assert_eq!(step(&restarts, m, Event::Emptied, at(61)).1, [Action::Spawn { counted: true }]);
+    // No hook: it ran when the end was seen.
+    let hook = supervised(false, Settings { on_exit: Some("true".into()), ..Settings::default() });
+    assert_eq!(taken(&hook, 0, true).1, []);
 }
 
 #[test]
@@ -583,7 +602,11 @@ impl World {
             }
             self.leader = true;
             return if dice.below(5) == 0 {
-                Event::TakenUp { at: now, ready: dice.below(2) == 0, paused: dice.below(4) == 0 }
+                let left = Left { outcome: Outcome::Code(dice.below(3) as i32), ending: dice.below(2) == 0 };
+                let left = Some(left).filter(|_| dice.below(3) == 0);
+                self.leader = left.is_none();
+                self.descendants = if left.is_some() { 1 + dice.below(2) } else { self.descendants };
+                Event::TakenUp { at: now, ready: dice.below(2) == 0, paused: dice.below(4) == 0, left }
             } else {
                 Event::Spawned { at: now }
             };

@@ -9,6 +9,7 @@ pub mod captured;
 pub mod change;
 pub mod check;
 pub mod control;
+pub mod counterpart;
 pub mod cursor;
 #[cfg(test)]
 mod described;
@@ -30,6 +31,7 @@ pub mod jobs;
 pub mod kind;
 pub mod launch;
 pub mod lease;
+mod left;
 pub mod level;
 pub mod life;
 pub mod login;

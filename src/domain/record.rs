@@ -339,6 +339,12 @@ impl Record {
         Some(Identity { pid, start_time: birth.start_time, boot_id: birth.boot_id.clone() })
     }
 
+    /// How its process has ended, if that was seen; what it left behind may run.
+    pub fn seen_end(&self) -> Option<&Exit> {
+        let lingers = matches!(self.state, State::Detached | State::Stopping | State::Paused);
+        self.exits.last().filter(|_| lingers && self.identity.is_none() && self.status == Status::Running)
+    }
+
     /// The pid of a running process of bgo-cli 0.2.0, whose records prove nothing.
     pub fn unproven_pid(&self) -> Option<u32> {
         (self.schema == 0 && self.status == Status::Running).then_some(self.pid).flatten()

@@ -15,7 +15,7 @@
 //! ```
 
 use super::lease::Now;
-use super::outcome::Exit;
+use super::outcome::{Exit, Outcome};
 use super::record::{Record, State, Want};
 use super::values::Autostart;
 use std::fmt;
@@ -61,8 +61,8 @@ pub enum Reason {
     Always,
     /// It runs without a sidecar.
     NoSidecar,
-    /// It has ended unseen, and what it left behind runs without a sidecar.
-    LeftBehind,
+    /// It has ended (how, if that was seen), and what it left behind runs without a sidecar.
+    LeftBehind(Option<Exit>),
     /// It runs, and its record was removed.
     NoRecord,
     /// It runs.
@@ -94,7 +94,7 @@ impl Reason {
             Reason::WasEnded(_) => "was_ended",
             Reason::Always => "policy_always",
             Reason::NoSidecar => "no_sidecar",
-            Reason::LeftBehind => "left_behind",
+            Reason::LeftBehind(_) => "left_behind",
             Reason::NoRecord => "no_record",
             Reason::Runs => "runs",
             Reason::BetweenRuns(_) => "between_runs",
@@ -122,7 +122,12 @@ impl fmt::Display for Reason {
             Reason::WasEnded(None) => f.write_str("it was up and was ended"),
             Reason::Always => f.write_str("its policy is always, and the machine has come up since"),
             Reason::NoSidecar => f.write_str("it runs without a sidecar"),
-            Reason::LeftBehind => f.write_str("it has ended unseen, and what it left behind runs without a sidecar"),
+            Reason::LeftBehind(Some(exit)) => {
+                write!(f, "it has ended ({exit}), and what it left behind runs without a sidecar")
+            }
+            Reason::LeftBehind(None) => {
+                f.write_str("it has ended unseen, and what it left behind runs without a sidecar")
+            }
             Reason::NoRecord => f.write_str("it runs, and its record was removed"),
             Reason::Runs => f.write_str("it runs"),
             Reason::BetweenRuns(state) => write!(f, "its sidecar is to start it again ({state})"),
@@ -147,7 +152,7 @@ pub fn decide(record: &Record, presence: Presence, outlived: Option<String>, now
         }
         Presence::Supervised => return Decision::Leave(Reason::Runs),
         Presence::Orphaned => return Decision::Attach(Reason::NoSidecar),
-        Presence::LeftBehind => return Decision::Attach(Reason::LeftBehind),
+        Presence::LeftBehind => return Decision::Attach(Reason::LeftBehind(record.known_end())),
         Presence::Busy => return Decision::Leave(Reason::Busy),
         Presence::Unproven(_) | Presence::Absent => record.down(now),
     };
@@ -190,6 +195,11 @@ impl Record {
             _ if self.machine_came_up_since(now) => Ok(Reason::WasUp),
             _ => Ok(Reason::GoneWithSidecar),
         }
+    }
+
+    /// How its process has ended, while what it left behind runs; `None`: nobody saw.
+    fn known_end(&self) -> Option<Exit> {
+        self.seen_end().filter(|exit| exit.outcome() != Outcome::Unknown).cloned()
     }
 
     /// The boot in which it last ran or was stopped; `None`: that was not written down.

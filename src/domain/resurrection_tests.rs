@@ -2,7 +2,7 @@
 
 use super::super::dice::Dice;
 use super::super::outcome::Outcome;
-use super::super::record::{Identity, Sidecar};
+use super::super::record::{Identity, Sidecar, Status};
 use super::super::settings::Settings;
 use super::super::signal::Signal;
 use super::super::spec::Spec;
@@ -90,12 +90,31 @@ fn what_runs_is_never_started() {
             (Presence::Supervised, State::Running, Decision::Leave(Reason::Runs)),
             (Presence::Supervised, State::Backoff, Decision::Leave(Reason::BetweenRuns(State::Backoff))),
             (Presence::Orphaned, State::Running, Decision::Attach(Reason::NoSidecar)),
+            (Presence::LeftBehind, State::Running, Decision::Attach(Reason::LeftBehind(None))),
             (Presence::Busy, State::Starting, Decision::Leave(Reason::Busy)),
         ] {
             let record = record(policy, Want::Up, state, None);
             assert_eq!(decide(&record, presence, None, &now("b")), expected, "{policy} {presence:?}");
         }
     }
+}
+
+#[test]
+fn that_its_end_was_seen_is_told_as_long_as_that_is_so() {
+    let last = exit(Outcome::Code(3));
+    let mut detached = record(Autostart::UnlessStopped, Want::Up, State::Detached, Some(last.clone()));
+    let why = |record: &Record| match decide(record, Presence::LeftBehind, None, &now("a")) {
+        Decision::Attach(Reason::LeftBehind(seen)) => seen,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(why(&detached), None, "nothing of it ran");
+    detached.status = Status::Running;
+    assert_eq!(why(&detached), Some(last));
+    detached.set_process(&Identity { pid: 7, start_time: 7, boot_id: "a".into() });
+    assert_eq!(why(&detached), None, "that was the end of an earlier one");
+    let unseen = exit(Outcome::Unknown);
+    (detached.identity, detached.exits) = (None, vec![unseen]);
+    assert_eq!(why(&detached), None);
 }
 
 #[test]

@@ -83,6 +83,9 @@ pub struct Row {
     pub parent: Option<Parent>,
     /// Until when it may run; `None`: for ever.
     pub lease: Option<Lease>,
+    /// Whether its sidecar was put into the scope that its settings ask for; `None`: they ask for none, there is no sidecar,
+    /// or nobody has looked.
+    pub in_scope: Option<bool>,
     /// Its logs: stdout, stderr, watcher.
     pub logs: Logs,
 }

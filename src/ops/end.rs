@@ -13,6 +13,7 @@ use crate::domain::signal::Signal;
 use crate::domain::timestamp::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, Interest, ProcStat, ProcessHandle};
+use crate::store::STARTED_AT;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
@@ -56,11 +57,31 @@ pub fn find(record: &Record, logs: &Logs) -> Result<Orphan> {
     Ok(if running.is_empty() { Orphan::None } else { Orphan::Running(running) })
 }
 
-/// Whether the process of `record` itself has ended, and nobody saw how, while `running`, which it has left behind, goes on.
-/// That these are of the session that it led proves that nothing was started in its place: that happens when nothing is left.
-pub fn has_ended_unseen(record: &Record, running: &[ProcStat]) -> bool {
-    let of_it = |pid: u32| running.iter().all(|p| p.pid != pid) && running.iter().any(|p| p.sid == pid);
-    record.schema > 0 && record.process().is_some_and(|process| of_it(process.pid))
+/// Whether the process of `record` itself has ended, and `running` is what it has left behind.
+///
+/// A sidecar starts another in its place only when nothing of it is left, and may die before it has written that down. So
+/// one that carries the moment of the recorded start, or is of the session that the process led, proves it, and one that
+/// carries another moment disproves it. What tells neither (it is of an older bgo) is what the record says.
+pub fn is_left_behind(record: &Record, running: &[ProcStat]) -> bool {
+    let process = record.process();
+    let is_it = |p: &ProcStat| process.as_ref().is_some_and(|it| (it.pid, it.start_time) == (p.pid, p.start_time));
+    if record.schema == 0 || running.iter().any(is_it) {
+        return false;
+    }
+    let moments = running.iter().filter_map(|p| started_at(p.pid));
+    let of_its_start = moments.map(|at| record.started_at == Some(at)).reduce(|one, other| one || other);
+    match &process {
+        Some(it) => of_its_start.unwrap_or_else(|| running.iter().any(|p| p.sid == it.pid)),
+        None => of_its_start != Some(false) && record.seen_end().is_some(),
+    }
+}
+
+/// The moment of the start that `pid` belongs to, as it carries it.
+pub fn started_at(pid: u32) -> Option<Timestamp> {
+    let environment = platform::environment(pid)?;
+    let is_key = |pair: &&[u8]| pair.starts_with(STARTED_AT.as_bytes()) && pair.get(STARTED_AT.len()) == Some(&b'=');
+    let pair = environment.split(|&b| b == 0).find(is_key)?;
+    std::str::from_utf8(&pair[STARTED_AT.len() + 1..]).ok()?.parse().ok()
 }
 
 /// Whether processes of this run may exist that the record does not name: its life was cut off in this boot.
@@ -72,11 +93,11 @@ fn may_have_left_something(record: &Record) -> bool {
 }
 
 /// Ends everything of `record`'s run: the stop signal to the group, the grace, SIGKILL, until nothing is left.
-/// Returns how the process itself ended.
+/// Returns when, and how the process itself ended, unless that is in the record already.
 ///
 /// # Errors
 /// [`ErrorKind::StopFailed`] if something may not be signalled or does not go away.
-pub fn end(record: &Record, running: Vec<ProcStat>, grace: Grace) -> Result<Exit> {
+pub fn end(record: &Record, running: Vec<ProcStat>, grace: Grace) -> Result<(Timestamp, Option<Exit>)> {
     let boot_id = platform::boot_id().map_err(|e| Error::io("cannot read the boot id", &e))?;
     let refused = |e: &io::Error, pid: u32| {
         Error::new(ErrorKind::StopFailed, format!("cannot stop \"{}\"", record.name))
@@ -84,13 +105,14 @@ pub fn end(record: &Record, running: Vec<ProcStat>, grace: Grace) -> Result<Exit
             .hint(if e.raw_os_error() == Some(libc::EPERM) { "it became another user; try as root" } else { "" })
     };
     let open = |p: &ProcStat| ProcessHandle::open(&p.identity(&boot_id)).ok().flatten();
-    let unseen = has_ended_unseen(record, &running);
-    let leader = running.first().and_then(open);
-    let since = running.first().map(|p| platform::moment_of_start(p.start_time));
+    let left_behind = is_left_behind(record, &running);
+    let first = running.first().filter(|_| !left_behind);
+    let leader = first.and_then(open);
+    let since = first.map(|p| platform::moment_of_start(p.start_time));
     let deadline = platform::boot_clock().saturating_add(grace.timeout);
     let gently = !grace.timeout.is_zero() && grace.signal != Signal::KILL;
     if let Some(leader) = leader.as_ref().filter(|_| gently) {
-        let led = running.first().is_some_and(|p| p.pgid == p.pid);
+        let led = first.is_some_and(|p| p.pgid == p.pid);
         let ask = |signal| if led { leader.signal_group(signal) } else { leader.signal(signal) };
         ask(grace.signal).map_err(|e| refused(&e, leader.pid()))?;
         // Paused ones must wake up to act on it; the leader may wait for one that left its group.
@@ -123,8 +145,10 @@ pub fn end(record: &Record, running: Vec<ProcStat>, grace: Grace) -> Result<Exit
         wait_for(&left.iter().collect::<Vec<_>>(), until)?;
     }
     let uptime = since.map(|since| platform::boot_clock().saturating_sub(since));
-    let outcome = leader.filter(|_| !unseen).map_or(Outcome::Unknown, |leader| leader.outcome());
-    Ok(Exit::new(Timestamp::of(SystemTime::now()), outcome, uptime.filter(|_| !unseen)))
+    let outcome = leader.map_or(Outcome::Unknown, |leader| leader.outcome());
+    let now = Timestamp::of(SystemTime::now());
+    let was_seen = left_behind && record.seen_end().is_some();
+    Ok((now, (!was_seen).then(|| Exit::new(now, outcome, uptime))))
 }
 
 /// Ends `processes`: SIGTERM, the grace, SIGKILL, until all are gone.

@@ -75,7 +75,8 @@ fn look(sidecar: &ProcStat, name: Name, run_id: &str, boot_id: &str) -> Option<L
     record.run_id = run_id.into();
     record.state = State::Running;
     record.reason = Some(REMOVED.to_owned());
-    record.started_at = Some(Timestamp::of(platform::wall_clock_of_start(leader.start_time)));
+    let by_the_clock = || Timestamp::of(platform::wall_clock_of_start(leader.start_time));
+    record.started_at = Some(end::started_at(leader.pid).unwrap_or_else(by_the_clock));
     record.set_process(&leader.identity(boot_id));
     record.sidecar = Some(Sidecar {
         pid: sidecar.pid,

@@ -162,7 +162,7 @@ fn look_and_do(bgo: &Bgo, name: &Name, settles: &mut dyn FnMut()) -> Result<Resu
 
 fn presence(record: &Record, found: &Orphan) -> Presence {
     match found {
-        Orphan::Running(running) if end::has_ended_unseen(record, running) => Presence::LeftBehind,
+        Orphan::Running(running) if end::is_left_behind(record, running) => Presence::LeftBehind,
         Orphan::Running(_) => Presence::Orphaned,
         Orphan::Unproven(pid) => Presence::Unproven(*pid),
         Orphan::None => Presence::Absent,
@@ -226,8 +226,9 @@ pub(super) fn attach(bgo: &Bgo, name: &Name, ownership: &Ownership, running: &[p
     legacy::take_over(bgo, name, &mut record, running)?;
     let boot_id = platform::boot_id().map_err(|e| Error::io("cannot read the boot id", &e))?;
     // Where it has ended, the record goes on to say which it was: so the sidecar learns of its end.
-    if let Some(leader) = running.first().filter(|_| !end::has_ended_unseen(&record, running)) {
+    if let Some(leader) = running.first().filter(|_| !end::is_left_behind(&record, running)) {
         record.set_process(&leader.identity(&boot_id));
+        record.started_at = end::started_at(leader.pid).or(record.started_at);
     }
     lock.write(&record, Durability::Durable)?;
     drop(lock);

@@ -81,9 +81,13 @@ fn no_answer() -> String {
 /// Whether the sidecar of `record` would have to be another one to be where the settings say. `false` where it cannot be
 /// told.
 pub(super) fn is_misplaced(record: &Record) -> bool {
-    let Some(sidecar) = &record.sidecar else { return false };
-    let Ok(Some(process)) = platform::running(&sidecar.identity()) else { return false };
-    platform::environment(process.pid).is_some_and(|all| variable(&all).is_some() != record.spec.scope)
+    is_in_scope(record).is_some_and(|is_in_scope| is_in_scope != record.spec.scope)
+}
+
+/// Whether the sidecar of `record` was put into a scope of its own. `None` where none lives, or it cannot be told.
+pub(super) fn is_in_scope(record: &Record) -> Option<bool> {
+    let process = platform::running(&record.sidecar.as_ref()?.identity()).ok()??;
+    platform::environment(process.pid).map(|all| variable(&all).is_some())
 }
 
 /// Holds back what is to end us, while a launch into `scope` is under way: [`hear`] looks for it.

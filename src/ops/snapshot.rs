@@ -9,6 +9,7 @@ use super::halves::{TWO_THREADS_FROM, both};
 use super::lease;
 use super::link::{Awaited, Link};
 use super::recover::{self, Lost};
+use super::scope;
 use crate::domain::lease::Now;
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
@@ -27,11 +28,13 @@ struct Machine {
     memory: u64,
     /// Whose the records must be, where others than the owner of their folder can have put some there.
     owner: Option<u32>,
+    /// Whether it is about one process: then also what costs a file each is looked at.
+    in_detail: bool,
 }
 
 impl Machine {
-    fn look(owner: Option<u32>) -> Result<Machine> {
-        Ok(Machine { now: lease::now()?, memory: platform::memory_total().max(1), owner })
+    fn look(owner: Option<u32>, in_detail: bool) -> Result<Machine> {
+        Ok(Machine { now: lease::now()?, memory: platform::memory_total().max(1), owner, in_detail })
     }
 }
 
@@ -41,7 +44,7 @@ impl Machine {
 /// The records cannot be listed.
 pub fn snapshot(bgo: &Bgo) -> Result<Vec<Row>> {
     let names = bgo.store.names()?;
-    let machine = Machine::look(bgo.store.owner().filter(|(_, alone)| !alone).map(|(owner, _)| owner))?;
+    let machine = Machine::look(bgo.store.owner().filter(|(_, alone)| !alone).map(|(owner, _)| owner), false)?;
     if names.is_empty() {
         return Ok(recover::lost(bgo, None).into_iter().map(|lost| lost_row(bgo, lost, &machine)).collect());
     }
@@ -60,7 +63,7 @@ pub fn snapshot(bgo: &Bgo) -> Result<Vec<Row>> {
 /// Unknown name.
 pub fn snapshot_of(bgo: &Bgo, name: &Name) -> Result<Row> {
     // Of a single one it costs nothing to look.
-    let machine = Machine::look(bgo.store.owner().map(|(owner, _)| owner))?;
+    let machine = Machine::look(bgo.store.owner().map(|(owner, _)| owner), true)?;
     let lost = || recover::lost(bgo, Some(name)).pop().map(|lost| lost_row(bgo, lost, &machine));
     row(bgo, name, &machine).or_else(lost).ok_or_else(|| bgo.not_found(name.as_str()))
 }
@@ -114,6 +117,7 @@ fn corrupt_row(bgo: &Bgo, name: &Name, error: &Error) -> Row {
         git_root: None,
         parent: None,
         lease: None,
+        in_scope: None,
         logs: bgo.store.logs(name),
     }
 }
@@ -166,6 +170,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
     let is_over = seen.state == State::Exited && !seen.sidecar_lives && end.is_some();
     let comes_back = is_over && comes_back(&record, &machine.now);
     let restarts_left = record.restarts_left(SystemTime::now());
+    let in_scope = if machine.in_detail && record.spec.scope { scope::is_in_scope(&record) } else { None };
     // That it died with the machine is how it is meant to be where nothing is to be brought back.
     let stays_down = record.spec.autostart == Autostart::Never;
     let logs = record.logs(logs);
@@ -204,6 +209,7 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
         git_root: record.git_root,
         parent: record.parent,
         lease: record.lease,
+        in_scope,
         logs,
     }
 }
@@ -296,10 +302,10 @@ fn without_sidecar(record: &Record, logs: &crate::domain::row::Logs, seen: &mut 
         return;
     }
     match end::find(record, logs) {
-        Ok(Orphan::Running(running)) if end::has_ended_unseen(record, &running) => {
+        Ok(Orphan::Running(running)) if end::is_left_behind(record, &running) => {
             seen.online = true;
-            seen.state = State::Detached;
-            seen.reason = Some("it ended unseen".to_owned());
+            seen.state = if record.state == State::Paused { State::Paused } else { State::Detached };
+            seen.reason = record.seen_end().is_none().then(|| "it ended unseen".to_owned());
         }
         Ok(Orphan::Running(running)) => {
             seen.online = true;
@@ -316,6 +322,7 @@ fn without_sidecar(record: &Record, logs: &crate::domain::row::Logs, seen: &mut 
             let why = match record.state {
                 State::Backoff => "its sidecar died before the restart",
                 State::Waiting => "its sidecar died while it waited for a change",
+                _ if record.seen_end().is_some() => "what it left behind ended unseen, or with the machine",
                 _ => "it ended unseen, or with the machine",
             };
             seen.reason = Some(why.to_owned());

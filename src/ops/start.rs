@@ -323,7 +323,9 @@ fn take_name(bgo: &Bgo, request: &StartRequest) -> Result<Taken> {
                 // It has lost its sidecar, and whoever may act mends that. If it fails: that it runs is true all the same.
                 let _ = attach(bgo, name, &ownership, &running);
             }
-            Taken::Running(running.first().map(|p| p.pid), State::Running)
+            let left_behind = end::is_left_behind(&record, &running);
+            let state = if left_behind { State::Detached } else { State::Running };
+            Taken::Running(running.first().filter(|_| !left_behind).map(|p| p.pid), state)
         }
         Orphan::None | Orphan::Unproven(_) => Taken::Free(ownership, Some(Box::new(record))),
     })

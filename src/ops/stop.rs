@@ -52,7 +52,8 @@ impl StopRequest {
 /// What a stop came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopOutcome {
-    /// The process with this pid was ended (`None`: it was waiting for a restart).
+    /// The process with this pid was ended (`None`: it had ended already, and what it left behind was, or its restart was
+    /// called off).
     Stopped(Option<u32>),
     /// As `Stopped`, but the wish could not be written (full disk, read-only home, corrupt record): after a reboot
     /// `resurrect` may start it again.
@@ -117,7 +118,7 @@ fn stop_if(bgo: &Bgo, name: &Name, is_meant: &dyn Fn(&Record) -> bool, request: 
                 return Ok(stopped.filter(|_| outcome == StopOutcome::AlreadyDown).unwrap_or(outcome));
             }
             None => {
-                let pid = record.pid.filter(|_| record.status == Status::Running);
+                let pid = record.pid.filter(|_| record.status == Status::Running && record.seen_end().is_none());
                 if was_up {
                     stopped = Some(StopOutcome::Stopped(pid));
                 }
@@ -224,12 +225,13 @@ fn stop_orphan(bgo: &Bgo, name: &Name, request: &StopRequest, _ownership: &Owner
     }
     let written = if record == was { Ok(()) } else { lock.write(&record, Durability::Durable) };
     drop(lock);
-    let Some(leader) = running.first().map(|p| p.pid) else { return written.map(|()| StopOutcome::AlreadyDown) };
-    let exit = end::end(&record, running, request.grace(&record))?;
+    let Some(first) = running.first().map(|p| p.pid) else { return written.map(|()| StopOutcome::AlreadyDown) };
+    let leader = Some(first).filter(|_| !end::is_left_behind(&record, &running));
+    let end = end::end(&record, running, request.grace(&record))?;
     let want = (!request.returns).then_some(Want::Down);
-    Ok(match note_end(bgo, name, exit, State::Stopped, want) {
-        Ok(()) => StopOutcome::Stopped(Some(leader)),
-        Err(_) => StopOutcome::Unsaved(Some(leader)),
+    Ok(match note_end(bgo, name, end, State::Stopped, want) {
+        Ok(()) => StopOutcome::Stopped(leader),
+        Err(_) => StopOutcome::Unsaved(leader),
     })
 }
 
@@ -245,15 +247,20 @@ pub(super) fn end_and_note(
     grace: Grace,
     state: State,
 ) -> Result<()> {
-    let exit = end::end(record, running, grace)?;
-    note_end(bgo, name, exit, state, None)
+    let end = end::end(record, running, grace)?;
+    note_end(bgo, name, end, state, None)
 }
 
-fn note_end(bgo: &Bgo, name: &Name, exit: Exit, state: State, want: Option<Want>) -> Result<()> {
+/// When it ended, and how, unless that is noted already.
+type Ended = (Timestamp, Option<Exit>);
+
+fn note_end(bgo: &Bgo, name: &Name, (at, exit): Ended, state: State, want: Option<Want>) -> Result<()> {
     let lock = lock_or_free(bgo, name)?;
     let Some(mut now) = lock.read()? else { return Ok(()) };
-    now.set_down(state, exit.at);
-    now.push_exit(exit);
+    now.set_down(state, at);
+    if let Some(exit) = exit {
+        now.push_exit(exit);
+    }
     now.want = want.unwrap_or(now.want);
     lock.write(&now, Durability::Durable)
 }

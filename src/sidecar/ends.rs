@@ -1,7 +1,8 @@
 //! How runs end, and what they leave behind.
 //!
 //! Why it exists: the end of the leader, of its descendants, and of the session or machine itself are different facts.
-//! Invariant: an end is recorded once, as the kernel reported it; a run is over only when nothing of it is left.
+//! Invariants: that we were told to leave is heard before an end that came after it; an end is recorded once, as the
+//! kernel reported it; a run is over only when nothing of it is left.
 
 use super::log::log;
 use super::run::Supervisor;
@@ -21,13 +22,23 @@ const EPILOGUE: Duration = Duration::from_secs(1);
 
 impl Supervisor {
     pub(super) fn collect_ends(&mut self) {
-        let reaped = platform::reap();
+        let attached_ended = self.leader.as_ref().is_some_and(|l| !l.child && l.handle.has_ended());
+        let mut reaped = platform::reap();
+        let mut is_news = attached_ended || !reaped.is_empty();
+        while is_news {
+            // We may have been told to leave before it was, and both since this wake-up began: that comes first. What ends
+            // until then is of the same signal, so it is looked for again.
+            self.hear_signals();
+            let more = platform::reap();
+            is_news = !more.is_empty();
+            reaped.extend(more);
+        }
         self.helpers_ended(&reaped);
         // Also of one that was taken up, or that named itself the main process, and then became ours as an orphan.
         let own = self.leader.as_ref().map(|l| l.identity.pid);
         let mut ended = reaped.iter().find(|r| Some(r.pid) == own).map(|r| r.outcome);
         if ended.is_none()
-            && let Some(leader) = self.leader.as_ref().filter(|l| !l.child && l.handle.has_ended())
+            && let Some(leader) = self.leader.as_ref().filter(|_| attached_ended)
         {
             ended = Some(leader.handle.outcome());
         }

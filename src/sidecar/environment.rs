@@ -63,8 +63,7 @@ pub fn next_environment(store: &Store, record: &Record) -> Result<Vec<(Raw, Raw)
     let environment = store.environment(&name)?.unwrap_or_default();
     let mut added = read_env_files(&record.spec, record.cwd.as_path()).map_err(|e| cannot(&e.message))?;
     added.extend(port_variable(record, record.allocated_port));
-    let mut variables = environment.into_run(&added, &record.name, "");
-    variables.retain(|(key, _)| key.as_bytes() != b"BGO_RUN_ID");
+    let mut variables = environment.into_run(&added, &record.name, None);
     Given::of(&record.spec).map_err(|e| cannot(&e))?.settle_in(&mut variables);
     Ok(variables)
 }

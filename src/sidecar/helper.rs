@@ -158,8 +158,7 @@ impl Supervisor {
         };
         let environment = self.store.environment(&self.name).map_err(|e| e.message())?.unwrap_or_default();
         let given = self.given.clone().map_err(|e| e.to_string())?;
-        let mut variables = environment.into_run(&self.added, self.name.as_str(), "");
-        variables.retain(|(key, _)| key.as_bytes() != b"BGO_RUN_ID");
+        let mut variables = environment.into_run(&self.added, self.name.as_str(), None);
         variables.extend(extra);
         variables.push((Raw::from("BGO_SIDECAR"), Raw::from(self.name.as_str())));
         given.settle_in(&mut variables);

@@ -11,7 +11,7 @@ use super::output::{self, is_lasting, mark};
 use super::rotate::Rotator;
 use super::run::{Leader, Supervisor};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
-use crate::domain::machine::{Action, Event, Life};
+use crate::domain::machine::{Action, Event, Left, Life};
 use crate::domain::raw::Raw;
 use crate::domain::record::{Identity, Record, State};
 use crate::domain::row::Logs;
@@ -21,7 +21,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::logs::{end_of, end_of_own};
 use crate::platform::{self, ProcStat, ProcessHandle, SpawnPlan};
-use crate::store::Durability;
+use crate::store::{Durability, Mark};
 use std::collections::HashSet;
 use std::ffi::CString;
 use std::fs::File;
@@ -140,7 +140,10 @@ impl Supervisor {
             |bytes: &[u8]| CString::new(bytes).map_err(|_| LaunchFailure { stage: Stage::Record, errno: libc::EINVAL });
         // Each variable is dropped as it is turned into what exec takes: a sidecar keeps the pages it ever touched.
         let pair = |(key, value): (Raw, Raw)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
-        let mut variables = environment.into_run(&self.added, &record.name, &self.run_id);
+        // Before it can do anything: its readiness file is compared with this.
+        let begun = Timestamp::of(SystemTime::now());
+        let mark = Mark { run_id: &self.run_id, started_at: begun };
+        let mut variables = environment.into_run(&self.added, &record.name, Some(mark));
         given.settle_in(&mut variables);
         self.announce(&mut variables);
         let plan = SpawnPlan {
@@ -154,10 +157,8 @@ impl Supervisor {
             block_signals: false,
         };
         drop(held);
-        // Before it can do anything: its readiness file is compared with this.
-        let begun = SystemTime::now();
         let pid = platform::spawn(&plan)?;
-        self.started_at = Some(Timestamp::of(begun));
+        self.started_at = Some(begun);
         let handle = ProcessHandle::of_child(pid).map_err(|e| {
             // Nothing may run that nobody can watch or stop.
             platform::abort_child(pid);
@@ -208,20 +209,28 @@ impl Supervisor {
     /// `ESRCH` if nothing of it runs any more, or what the kernel says.
     pub(super) fn take_up(&mut self, record: &Record) -> io::Result<Event> {
         let gone = || io::Error::from_raw_os_error(libc::ESRCH);
-        let identity = record.process().ok_or_else(gone)?;
-        let handle = ProcessHandle::open(&identity)?;
+        let identity = record.process();
+        let handle = identity.as_ref().map_or(Ok(None), ProcessHandle::open)?;
         self.sidecar.parent = false;
         if handle.is_none() && !self.find_strays() {
             return Err(gone());
         }
         self.started_at = record.started_at;
-        let since = platform::moment_of_start(identity.start_time);
-        let (pid, mine) = (identity.pid, self.sidecar.pid);
-        log(&match handle {
-            Some(_) => format!("attached to running pid={pid} (sidecar pid={mine})"),
-            None => format!("attached to what pid={pid} has left behind, which ended unseen (sidecar pid={mine})"),
+        let since = match &identity {
+            Some(identity) => platform::moment_of_start(identity.start_time),
+            None => moment_of(record.started_at),
+        };
+        let ending = record.state == State::Stopping;
+        let left = record.seen_end().map(|exit| Left { outcome: exit.outcome(), ending });
+        let (pid, mine) = (record.pid.unwrap_or_default(), self.sidecar.pid);
+        log(&match (&handle, left) {
+            (Some(_), _) => format!("attached to running pid={pid} (sidecar pid={mine})"),
+            (None, Some(_)) => format!("attached to what pid={pid} has left behind (sidecar pid={mine})"),
+            (None, None) => {
+                format!("attached to what pid={pid} has left behind, which ended unseen (sidecar pid={mine})")
+            }
         });
-        self.leader = handle.map(|handle| Leader { identity, handle, child: false, since });
+        self.leader = identity.zip(handle).map(|(identity, handle)| Leader { identity, handle, child: false, since });
         self.ready_at = record.ready.as_ref().and_then(|ready| ready.at);
         self.logs_from = record.logs.as_ref().map_or([0, 0], |output| output.from);
         self.keep_logs(record.logs(self.store.logs(&self.name)));
@@ -231,14 +240,14 @@ impl Supervisor {
         self.given = Given::of(&record.spec);
         self.gather_again(record);
         self.listen_again();
-        if self.leader.is_none() {
+        if self.leader.is_none() && left.is_none() {
             self.leader_has_ended();
         }
         let paused = record.state == State::Paused;
         // What was not asked for when it started is not awaited now.
         let unasked = record.ready.is_none()
             && matches!(record.state, State::Running | State::Ready | State::Detached | State::Paused);
-        Ok(Event::TakenUp { at: since, ready: self.ready_at.is_some() || unasked, paused })
+        Ok(Event::TakenUp { at: since, ready: self.ready_at.is_some() || unasked, paused, left })
     }
 
     // ------------------------------------------------------------------------------------------ ending
@@ -420,6 +429,12 @@ impl Supervisor {
             }
         }
     }
+}
+
+/// When a run began of which only the wall clock tells that, on the boot-time clock.
+fn moment_of(started_at: Option<Timestamp>) -> Duration {
+    let ago = started_at.and_then(|at| SystemTime::now().duration_since(at.0).ok()).unwrap_or_default();
+    platform::boot_clock().saturating_sub(ago)
 }
 
 pub(super) fn errno_of(error: &io::Error) -> i32 {

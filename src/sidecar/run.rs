@@ -201,13 +201,8 @@ impl Supervisor {
             self.reports = None;
         }
         self.mind_until();
-        let arrived = if ready[0] { self.signals.drain() } else { Vec::new() };
-        if arrived.contains(&libc::SIGTERM) {
-            log("told to terminate: leaving the process alone");
-            self.events.push_back(Event::Terminate);
-        }
-        if arrived.contains(&libc::SIGHUP) {
-            self.look_at_wishes();
+        if ready[0] {
+            self.hear_signals();
         }
         self.take_wish();
         self.hear_notices();
@@ -237,6 +232,17 @@ impl Supervisor {
         }
         self.events.push_back(Event::Timer);
         Ok(())
+    }
+
+    pub(super) fn hear_signals(&mut self) {
+        let arrived = self.signals.drain();
+        if arrived.contains(&libc::SIGTERM) {
+            log("told to terminate: leaving the process alone");
+            self.events.push_back(Event::Terminate);
+        }
+        if arrived.contains(&libc::SIGHUP) {
+            self.look_at_wishes();
+        }
     }
 
     fn drain_events(&mut self) {

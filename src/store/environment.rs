@@ -25,11 +25,25 @@ pub struct Environment {
     pub set: Vec<(Raw, Raw)>,
 }
 
+/// The variable that tells a process when it was started, as its record does: what a watched process has left behind is
+/// told by it from what was started in its place.
+pub const STARTED_AT: &str = "BGO_STARTED_AT";
+
+/// What marks a process and its descendants.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark<'a> {
+    /// Of its run.
+    pub run_id: &'a str,
+    /// Of its start: a run that is restarted by its sidecar has several.
+    pub started_at: Timestamp,
+}
+
 /// Variables that bgo gives processes and hooks; a captured value (from an outer bgo, or within a hook) is never passed
 /// on. Nor is what the caller was given to talk to its own supervisor by: what is started here would speak in its name.
-const NOT_PASSED_ON: [&[u8]; 13] = [
+const NOT_PASSED_ON: [&[u8]; 14] = [
     b"BGO_NAME",
     b"BGO_RUN_ID",
+    STARTED_AT.as_bytes(),
     b"BGO_SIDECAR",
     b"BGO_EXIT_CODE",
     b"BGO_SIGNAL",
@@ -68,13 +82,19 @@ impl Environment {
 
     /// All variables, each once, with the marks of this run: `added` (from files, mostly) is stronger than what was
     /// captured, and weaker than what was set.
-    pub fn into_run(self, added: &[(Raw, Raw)], name: &str, run_id: &str) -> Vec<(Raw, Raw)> {
-        let ours = [(Raw::from("BGO_NAME"), Raw::from(name)), (Raw::from("BGO_RUN_ID"), Raw::from(run_id))];
+    /// Without a mark, for what is no part of a process.
+    pub fn into_run(self, added: &[(Raw, Raw)], name: &str, mark: Option<Mark<'_>>) -> Vec<(Raw, Raw)> {
+        let is_marked = mark.is_some();
+        let marks = mark.map(|Mark { run_id, started_at }| {
+            [("BGO_RUN_ID", run_id), (STARTED_AT, &started_at.to_string())].map(|(k, v)| (Raw::from(k), Raw::from(v)))
+        });
         let mut all = self.captured;
         all.extend_from_slice(added);
         // What marks our own helpers would hide the process from those who look for it.
         all.extend(self.set.into_iter().filter(|(key, _)| key.as_bytes() != b"BGO_SIDECAR"));
-        all.extend(ours);
+        all.push((Raw::from("BGO_NAME"), Raw::from(name)));
+        all.extend(marks.into_iter().flatten());
+        all.retain(|(key, _)| is_marked || !["BGO_RUN_ID", STARTED_AT].map(str::as_bytes).contains(&key.as_bytes()));
         each_once(all)
     }
 }

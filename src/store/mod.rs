@@ -28,7 +28,7 @@ mod trust;
 
 pub use atomic::{Durability, replace, temporary_path};
 pub use env_file::{EnvFileError, read_env_files};
-pub use environment::Environment;
+pub use environment::{Environment, Mark, STARTED_AT};
 pub use events::read as read_events;
 pub use input::{Input, lock_input};
 pub use lock::{Ownership, WriteLock, locked_shared};

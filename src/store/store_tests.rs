@@ -19,6 +19,10 @@ fn record(name: &str) -> Record {
     Record::new(name, Spec { command: vec!["/bin/true".into()], cwd: "/".into(), settings: Settings::default() })
 }
 
+fn mark() -> Mark<'static> {
+    Mark { run_id: "r1", started_at: "2026-11-20T10:00:00.25Z".parse().unwrap() }
+}
+
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
@@ -180,8 +184,8 @@ fn environments_are_kept_byte_for_byte() {
     store.set_environment(&web, &environment).unwrap();
     assert_eq!(store.environment(&web).unwrap().as_ref(), Some(&environment));
     assert_eq!(environment.get("A").map(Raw::as_bytes), Some(&b"2"[..]));
-    let run = environment.into_run(&[], "web", "r1");
-    assert_eq!(run.len(), 4);
+    let run = environment.into_run(&[], "web", Some(mark()));
+    assert_eq!(run.len(), 5);
     assert_eq!(run[0], pair(b"A", b"2"));
 }
 
@@ -202,11 +206,13 @@ fn of_a_variable_that_comes_from_several_places_the_strongest_counts() {
         pair("D", "second"),
         pair("BGO_RUN_ID", "r1"),
         pair("E", "set again"),
+        pair("BGO_STARTED_AT", "2026-11-20T10:00:00.250000Z"),
     ];
-    assert_eq!(environment().into_run(&added, "web", "r1"), expected);
+    assert_eq!(environment().into_run(&added, "web", Some(mark())), expected);
+    assert!(environment().into_run(&added, "web", None).iter().all(|(key, _)| *key != Raw::from("BGO_RUN_ID")));
     // As many as there may be in a file.
     let many: Vec<(Raw, Raw)> = (0..200_000).map(|n| pair(&format!("N{}", n % 100_000), &n.to_string())).collect();
-    let run = environment().into_run(&many, "web", "r1");
-    assert_eq!(run.len(), 100_000 + 6);
+    let run = environment().into_run(&many, "web", Some(mark()));
+    assert_eq!(run.len(), 100_000 + 7);
     assert!(run.contains(&pair("N7", "100007")));
 }

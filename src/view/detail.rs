@@ -177,6 +177,11 @@ impl Page<'_> {
             }
             None => self.fact("Sidecar", "none"),
         }
+        if row.in_scope == Some(false) {
+            let none =
+                "none, although --scope asks for one: the end of a login session may end it; bgo restart makes it";
+            self.fact("Scope", self.style.warn(none));
+        }
         if let Some(at) = row.next_restart_at {
             self.fact("Next restart", to_the_second(at));
         }

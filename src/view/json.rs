@@ -203,6 +203,10 @@ pub struct JsonRow<'a> {
     lease: Option<&'a Lease>,
     /// Its settings, as far as they differ from their defaults.
     spec: &'a Settings,
+    /// Whether its sidecar was put into a scope of its own, as `spec.scope` asks; only in the answer of `status NAME…`, where
+    /// that was asked for. False: the end of a login session may end it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_scope: Option<bool>,
     /// When its environment was captured; only in the answer of `status` about one process.
     #[serde(skip_serializing_if = "Option::is_none")]
     environment_captured_at: Option<Timestamp>,
@@ -301,6 +305,7 @@ impl<'a> From<&'a Row> for JsonRow<'a> {
             parent: row.parent.as_ref(),
             lease: row.lease.as_ref(),
             spec: &row.settings,
+            in_scope: row.in_scope,
             environment_captured_at: None,
             environment_differences: None,
         }

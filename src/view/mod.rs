@@ -99,6 +99,7 @@ mod sample {
             git_root: None,
             parent: None,
             lease: None,
+            in_scope: None,
             logs: Logs { out: log("out"), err: log("err"), watcher: log("watcher") },
         }
     }

@@ -150,3 +150,38 @@ fn a_folder_with_the_name_of_a_process_is_no_command() {
     env.bgo(&["web", "sleep", "300"]).ok();
     assert_eq!(env.names(), ["web"]);
 }
+
+/// Who comes from another tool is told the command that does the same here; a program of that name is started as ever.
+#[test]
+fn a_word_of_another_tool_is_answered_with_ours() {
+    let env = TestEnv::new();
+    let bgo = |args: &[&str]| env.cmd(args).var("PATH", env.bin()).run();
+    let neither = "is neither a command of bgo nor a registered process";
+    bgo(&["startup"]).code(3).says(
+        "",
+        &format!("bgo: \"startup\" {neither}\nhint: bgo autostart install has what was up brought back at login\n"),
+    );
+    env.start("web", &["sleep", "300"]);
+    for (args, hint) in [
+        (&["describe", "web"][..], "bgo status web shows it in detail"),
+        (
+            &["enable", "my app", "--now"],
+            "bgo autostart set 'my app' unless-stopped; bgo autostart install has that done at login",
+        ),
+        (&["monit", "--lines", "5"], "bgo status -w shows all, again and again"),
+        (&["is-active", "--quiet", "web"], "bgo status NAME tells, with --json a script"),
+    ] {
+        bgo(args).code(2).says("", &format!("bgo: \"{}\" is not a command of bgo\nhint: {hint}\n", args[0]));
+    }
+    assert_eq!(env.names(), ["web"], "nothing is started");
+    executable(&env.bin().join("reload"), "#!/bin/sh\nexec /bin/sleep 300\n");
+    let said = bgo(&["reload"]).code(3);
+    let hint =
+        "bgo restart NAME, or, if it reloads on that: bgo signal NAME HUP; to start the program: bgo reload -- reload";
+    assert!(said.stderr.contains(hint), "{}", said.stderr);
+    bgo(&["reload", "web"]).ok();
+    assert!(env.record("reload")["command"][0].as_str().unwrap().ends_with("/reload"));
+    // What is registered is what is meant.
+    env.start("pid", &["sleep", "300"]);
+    bgo(&["pid"]).ok();
+}

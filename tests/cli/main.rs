@@ -29,6 +29,7 @@ mod hooks;
 mod if_not_running;
 mod json;
 mod lease;
+mod left_behind;
 mod legacy;
 mod limits;
 mod logs;

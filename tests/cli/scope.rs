@@ -126,6 +126,14 @@ fn where_there_can_be_no_scope_nothing_is_started_and_nothing_stopped() {
     assert!(alive(pid) && alive(env.sidecar("web")));
     let said = env.bgo(&["doctor"]).ok().stdout;
     assert!(said.contains("it is to be in a scope of its own and is not"), "{said}");
+    let said = env.bgo(&["status", "web"]).ok().stdout;
+    assert!(said.contains("Scope:         none, although --scope asks for one: "), "{said}");
+    assert_eq!(env.bgo(&["status", "web", "--json"]).ok().json()["in_scope"], false);
+    assert!(env.rows()[0].get("in_scope").is_none(), "the list looks at no such thing");
+    fake(&env, PASSES_ON);
+    cmd(&["restart", "web"]).ok();
+    assert_eq!(cmd(&["status", "web", "--json"]).ok().json()["in_scope"], true);
+    assert!(!cmd(&["status", "web"]).ok().stdout.contains("Scope:"));
 }
 
 #[test]

@@ -165,9 +165,7 @@ fn the_death_of_the_sidecar_ends_nothing_and_a_fresh_one_goes_on_where_it_was() 
         assert!(!processes(&env).is_empty() && alive(pid) == leader_lives, "{}", case.state);
         env.bgo(&["resurrect"]).ok();
         assert!(alive(env.sidecar("web")), "{}", case.state);
-        // Who was a leader's heir is the leader now.
-        let state = if leader_lives { case.state } else { "running" };
-        env.wait_state("web", state);
+        env.wait_state("web", case.state);
         env.bgo(&["stop", "web", "--timeout", "200ms"]).ok();
         env.assert_all_gone();
     }

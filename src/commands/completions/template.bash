@@ -8,6 +8,15 @@ _bgo_grammar() {
     esac
 }
 
+# Whether names follow behind the first word of `given`; what else may follow a name, into `values`.
+_bgo_named() {
+    local first=${given#$'\n'}
+    case $verb:${first%%$'\n'*} in
+%NAMED%
+        *) return 1 ;;
+    esac
+}
+
 # What completes the value of a flag, into `values`. Fails if the flag takes none, at all or with this verb.
 _bgo_values() {
     case $verb:$1 in
@@ -130,6 +139,9 @@ _bgo() {
         _bgo_offer '' < <(_bgo_names)
     elif [[ $takes != name* && -z $given ]]; then
         _bgo_offer '' < <(printf '%s\n' $takes)
+    elif _bgo_named; then
+        [[ $given != *$'\n\n'* ]] || _bgo_offer '' < <(printf '%s\n' $values)
+        _bgo_offer '' < <(_bgo_names)
     elif [[ $takes == 'name '* && ${given//[!$'\n']/} == $'\n\n' ]]; then
         # Behind one name, the words to choose from.
         _bgo_offer '' < <(printf '%s\n' ${takes#name })

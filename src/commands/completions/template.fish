@@ -61,9 +61,17 @@ function __bgo_names
     end
 end
 
-# These words, behind one name.
-function __bgo_second
-    test (count (__bgo_line)) = 2; and printf '%s\n' $argv
+# These words, behind so many others.
+function __bgo_at
+    test (count (__bgo_line)[2..-1]) = $argv[1]; and printf '%s\n' $argv[2..-1]
+end
+
+# Names behind the first of these words (an empty one: behind any), and behind a name the others, too.
+function __bgo_behind
+    set -l given (__bgo_line)[2..-1]
+    set -q given[1]; and contains -- "$argv[1]" '' $given[1]; or return
+    __bgo_names
+    set -q given[2]; and printf '%s\n' $argv[2..-1]
 end
 
 # The command that the cursor is in, completed as it would be alone.

@@ -12,6 +12,16 @@ _bgo_names() {
     _wanted processes expl process compadd -a names
 }
 
+# Names behind the first of these words, and behind a name the others, too.
+_bgo_behind() {
+    local expl
+    local -a policies=("${@:2}")
+    local -i at=$words[(i)$1]
+    ((at < CURRENT)) || return 1
+    ((at + 1 == CURRENT)) || _wanted policies expl policy compadd -a policies
+    _bgo_names
+}
+
 # The first word: a verb (not behind a flag of `start`) or a name, if neither fits a program.
 _bgo_first() {
     local none=1
