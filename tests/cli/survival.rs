@@ -205,7 +205,7 @@ fn an_oom_killed_sidecar_takes_nothing_with_it() {
                 wait_until("the kernel to end it", || {
                     let lives = alive(sidecar);
                     if lives {
-                        signal(sidecar, Signal::SIGHUP);
+                        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(sidecar as i32), Signal::SIGHUP);
                     }
                     !lives
                 });

@@ -479,7 +479,8 @@ fn two_ups_at_once_restart_what_has_changed_once() {
     fs::write(root.join("bgo.toml"), file(601)).unwrap();
     let ups: Vec<_> = (0..4).map(|_| env.cmd(&["up"]).cwd(&root).spawn()).collect();
     let said: Vec<String> = ups.into_iter().map(|up| up.finish().ok().stdout).collect();
-    assert_eq!(said.iter().filter(|said| said.starts_with("restarted")).count(), 1, "{said:?}");
+    // One that comes between its end and its start may be the one that starts it.
+    assert_eq!(said.iter().filter(|said| !said.contains("runs already")).count(), 1, "{said:?}");
     assert_eq!(env.copies("sleep 601").len(), 1);
 }
 
