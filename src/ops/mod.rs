@@ -71,7 +71,7 @@ pub use members::{Common, Members, members, nobody};
 pub use output::RunOutput;
 pub use ports::{Freed, Holder, free_port, holders, look_at_ports};
 pub use preflight::{is_executable_file, resolve};
-pub use publish::publish;
+pub use publish::{FOR_ALL, FOR_OWNER, publish};
 pub use recover::names;
 pub use remove::{Cleaned, clean, is_up, remove};
 pub use rescue::is_up as is_up_unread;
