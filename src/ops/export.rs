@@ -8,7 +8,7 @@ use super::preflight::{not_runnable, resolve};
 use super::publish::{FOR_ALL, FOR_OWNER, publish};
 use super::systemd;
 use super::{Bgo, StartRequest};
-use crate::domain::export::Process;
+use crate::domain::export::{EXPORTED, Process};
 use crate::domain::jobs::Job;
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
@@ -39,12 +39,26 @@ pub fn invoking_user() -> Option<String> {
     (!systemd::is_system()).then(systemd::user)
 }
 
-/// The units of systemd that come with the machine, of the system or of its users.
-pub fn distribution_units(system: bool) -> Vec<String> {
+/// Services of systemd that are there already, of the system or of its users, and were not written by an export: those
+/// that come with the machine, and those where the files of an export go to.
+pub fn other_units(system: bool) -> Vec<String> {
     let kind = if system { "system" } else { "user" };
+    let own = match system {
+        true => Some(PathBuf::from("/etc/systemd/system")),
+        false => std::env::var_os("HOME").map(|home| Path::new(&home).join(".config/systemd/user")),
+    };
     let folders = ["/usr/lib/systemd", "/lib/systemd"].map(|folder| Path::new(folder).join(kind));
-    let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+    let services = folders.into_iter().chain(own).flat_map(entries).filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        (name.ends_with(".service") && !is_export(&entry.path())).then_some(name)
+    });
+    services.collect()
+}
+
+/// Whether bgo has written the unit, for a process: its first line says so.
+fn is_export(unit: &Path) -> bool {
+    fs::read_to_string(unit).is_ok_and(|text| text.lines().next().is_some_and(|line| line.ends_with(EXPORTED)))
 }
 
 /// The registered process `name`. Those of the project at `root` go by the names of their jobs.

@@ -61,8 +61,7 @@ pub use dependencies::{
 };
 pub use environment::{CapturedEnvironment, ProcessEnvironment, captured_environment, environment};
 pub use export::{
-    ExportOf, ToWrite, distribution_units, invoking_user, job_to_export, jobs_to_export, process_to_export,
-    write_exported,
+    ExportOf, ToWrite, invoking_user, job_to_export, jobs_to_export, other_units, process_to_export, write_exported,
 };
 pub use fetch::{Fetched, fetch};
 pub use foreground::{Foreground, ForegroundEnd, foreground};

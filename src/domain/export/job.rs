@@ -9,9 +9,9 @@ use super::super::secret::{is_typed, masked};
 use super::super::settings::{RestartOn, Settings};
 use super::super::url::Url;
 use super::fates::{Fate, fate, given};
-use super::names::names;
+use super::names::{is_own, names};
 use super::node::{Fields, texts};
-use super::{Format, Node, Note, Options, Process};
+use super::{EXPORTED, Format, Node, Note, Options, Process};
 use crate::error::{Error, ErrorKind, Result};
 use std::path::Path;
 
@@ -83,6 +83,12 @@ pub fn prepare<'a>(format: Format, processes: &'a [Process], options: &Options) 
     let mut jobs = Vec::new();
     for (process, id) in processes.iter().zip(&ids) {
         let mut job = one(format, process, id, options)?;
+        if is_own(format, &process.name) {
+            job.differs(
+                "name",
+                format!("it is called {id} there, for \"{}\" is what autostart installs", process.name),
+            );
+        }
         find_needs(&mut job, processes, &ids);
         jobs.push(job);
     }
@@ -229,7 +235,7 @@ impl<'a> Job<'a> {
 
     /// The notes as comments.
     pub fn comments(&self) -> Vec<String> {
-        let head = format!("\"{}\", exported by bgo", self.of.name);
+        let head = format!("\"{}\"{EXPORTED}", self.of.name);
         std::iter::once(head).chain(self.notes.iter().map(Note::text)).collect()
     }
 
