@@ -16,7 +16,7 @@
 //! after it; those of a scope get SIGTERM and their time, and no stop of the unit is about them. What is left of the
 //! system's own unit at a shutdown gets SIGTERM from systemd-shutdown.
 
-use super::Job;
+use super::{Job, without_escapes};
 use crate::domain::seal::sealed;
 
 /// The text of the unit.
@@ -63,6 +63,11 @@ pub(super) fn text(job: &Job) -> Result<String, String> {
 /// As one word. A percent sign would begin a specifier.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%"))
+}
+
+/// What was [`quoted`], without the quotation marks.
+pub(super) fn unquoted(text: &str) -> String {
+    without_escapes(text).replace("%%", "%")
 }
 
 #[cfg(test)]

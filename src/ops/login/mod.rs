@@ -19,6 +19,7 @@ use super::sealed::{self, FileDone};
 use super::systemd;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::login::{Crontab, LABEL, Method, UNIT};
+use crate::domain::shell::quote;
 use crate::error::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use tool::{CHANGE, QUERY, Said, Tool};
@@ -217,7 +218,12 @@ fn bootstrap(tool: &Tool, path: &Path, done: FileDone) -> Result<Option<Finding>
     let said = tool.run(&["bootstrap", &domain, &path.to_string_lossy()], b"", CHANGE)?;
     let failed = || {
         let message = format!("launchd has not loaded it now ({}); it does at your next login", said.cause());
-        Finding::new(CHECK, Severity::Note, message, format!("launchctl bootstrap {domain} '{}'", path.display()))
+        Finding::new(
+            CHECK,
+            Severity::Note,
+            message,
+            format!("launchctl bootstrap {domain} {}", quote(&path.to_string_lossy())),
+        )
     };
     Ok((!said.is_success()).then(failed))
 }
