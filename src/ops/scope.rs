@@ -106,8 +106,8 @@ pub(super) enum Heard {
 }
 
 /// The first report of a sidecar that was launched into `scope`. `log` is where systemd-run writes what is wrong, from
-/// `from` on. A Ctrl-C takes back the launch, as long as systemd-run has not come so far: it has the name, and nobody else
-/// would end it. Once there is a sidecar, what is in `held_back` acts as ever.
+/// `from` on. A Ctrl-C, or what else ends the command, takes back the launch, as long as systemd-run has not come so far:
+/// it has the name, and nobody else would end it. Once there is a sidecar, what is in `held_back` acts as ever.
 ///
 /// # Errors
 /// It cannot be heard.
@@ -120,14 +120,18 @@ pub(super) fn hear(
 ) -> Result<Heard> {
     let deaf = |e: &std::io::Error| Error::io("cannot hear from the sidecar", e);
     let begun = platform::boot_clock();
-    let deadline = bgo.until.map_or(begun + MADE_WITHIN, |until| until.min(begun + MADE_WITHIN));
-    let signals = SignalQueue::new(&ENDING).map_err(|e| deaf(&e))?;
-    let fds = [(sidecar.as_fd(), Interest::Readable), (signals.as_fd(), Interest::Readable)];
+    let patience = bgo.patience.as_deref();
+    let deadline = patience.map_or(begun + MADE_WITHIN, |patience| patience.until.min(begun + MADE_WITHIN));
+    // Where another thread listens for signals, it may have taken them.
+    let signals = if patience.is_none() { Some(SignalQueue::new(&ENDING).map_err(|e| deaf(&e))?) } else { None };
+    let ending = patience.map(AsFd::as_fd).or(signals.as_ref().map(AsFd::as_fd));
+    let mut fds = vec![(sidecar.as_fd(), Interest::Readable)];
+    fds.extend(ending.map(|ending| (ending, Interest::Readable)));
     let ready = platform::wait(&fds, Some(deadline)).map_err(|e| deaf(&e))?;
     if let [false, came] = ready[..]
         && end_stuck(scope)
     {
-        // It is left in the queue: it acts when the launch is taken back, or another thread is to have it.
+        // A signal is left in the queue: it acts when the launch is taken back.
         return Ok(match (came, deadline < begun + MADE_WITHIN) {
             (true, _) => Heard::Interrupted,
             (false, true) => Heard::Nothing("systemd-run did not answer in time".to_owned()),

@@ -225,6 +225,29 @@ fn a_start_that_is_interrupted_while_its_scope_is_made_leaves_nothing() {
 }
 
 #[test]
+fn a_resurrect_that_is_interrupted_gives_up_every_scope_that_is_not_made() {
+    let env = TestEnv::new();
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    for name in names {
+        env.start(name, &["sleep", "100"]);
+    }
+    env.bgo(&[&["set"], &names[..], &["--scope"]].concat()).ok();
+    for name in names {
+        let pid = env.pid(name);
+        kill9(env.sidecar(name));
+        kill9(pid);
+    }
+    fake(&env, "echo waiting >>\"$(dirname \"$0\")/../run.log\"; exec sleep 1000");
+    let resurrect = env.cmd(&["resurrect"]).var("XDG_RUNTIME_DIR", env.home()).spawn();
+    wait_until("systemd-run to be started for each", || calls(&env).len() == names.len());
+    signal(resurrect.pid, Signal::SIGINT);
+    let said = resurrect.finish().code(130);
+    assert_eq!(said.stderr.matches("was not started: interrupted\n").count(), names.len(), "{said:?}");
+    env.assert_all_gone();
+    assert!(names.iter().all(|name| env.record(name)["want"] == "up"));
+}
+
+#[test]
 fn a_user_without_a_way_to_its_systemd_is_told_the_way() {
     let env = TestEnv::new();
     fake(&env, PASSES_ON);

@@ -83,12 +83,6 @@ pub fn prepare<'a>(format: Format, processes: &'a [Process], options: &Options) 
     let mut jobs = Vec::new();
     for (process, id) in processes.iter().zip(&ids) {
         let mut job = one(format, process, id, options)?;
-        if is_own(format, &process.name) {
-            job.differs(
-                "name",
-                format!("it is called {id} there, for \"{}\" is what autostart installs", process.name),
-            );
-        }
         find_needs(&mut job, processes, &ids);
         jobs.push(job);
     }
@@ -140,8 +134,10 @@ fn one<'a>(format: Format, process: &'a Process, id: &str, options: &Options) ->
     if !process.settings.success_exit.0.contains(&0) {
         job.differs("success_exit", "there 0 is success in any case");
     }
-    if job.id != process.name && format != Format::Systemd {
-        let id = job.id.clone();
+    if is_own(format, &process.name) {
+        let why = format!("it is called {id} there, for \"{}\" is what autostart installs", process.name);
+        job.differs("name", why);
+    } else if id != process.name && format != Format::Systemd {
         job.differs("name", format!("it is called {id} there"));
     }
     Ok(job)
