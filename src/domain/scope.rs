@@ -25,6 +25,11 @@ pub fn unit(name: &Name, id: &str) -> String {
     format!("bgo-{shown}-{id}.scope")
 }
 
+/// What a sidecar in the scope `unit` writes to its log first of all: systemd-run has done its part then.
+pub fn arrival(unit: &str) -> String {
+    format!("in scope {unit}")
+}
+
 /// What systemd-run is told, its own name first, up to where the command begins. It makes the scope of itself and then
 /// executes the command in place: pid, descriptors and the parent stay. As root the system's manager is asked, which
 /// outlives every login. What lists the units shows `name`, not how the command is called on the way.

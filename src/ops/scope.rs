@@ -12,7 +12,7 @@ use super::{Bgo, rescue, systemd};
 use crate::domain::launch::Report;
 use crate::domain::name::Name;
 use crate::domain::record::Record;
-use crate::domain::scope::{arguments, unit};
+use crate::domain::scope::{arguments, arrival, unit};
 use crate::domain::settings::Settings;
 use crate::domain::signal::Signal;
 use crate::error::{Error, ErrorKind, Result};
@@ -100,7 +100,9 @@ pub(super) enum Heard {
     /// This.
     Report(Report),
     /// Nothing: it never came to be. Why, as systemd-run said it.
-    Nothing(String),
+    Unmade(String),
+    /// Nothing: it has ended without a word.
+    Nothing,
     /// Nothing: somebody has interrupted us before it came to be.
     Interrupted,
 }
@@ -134,8 +136,8 @@ pub(super) fn hear(
         // A signal is left in the queue: it acts when the launch is taken back.
         return Ok(match (came, deadline < begun + MADE_WITHIN) {
             (true, _) => Heard::Interrupted,
-            (false, true) => Heard::Nothing("systemd-run did not answer in time".to_owned()),
-            (false, false) => Heard::Nothing(no_answer()),
+            (false, true) => Heard::Unmade("systemd-run did not answer in time".to_owned()),
+            (false, false) => Heard::Unmade(no_answer()),
         });
     }
     if !ready[0] {
@@ -145,7 +147,10 @@ pub(super) fn hear(
     // It was made, and the sidecar is slow; or all of it has ended.
     Ok(match sidecar.next(None).map_err(|e| deaf(&e))? {
         Some(report) => Heard::Report(report),
-        None => Heard::Nothing(said(log, from)),
+        None => match said(log, from) {
+            said if said.contains(&arrival(&scope.unit)) => Heard::Nothing,
+            said => Heard::Unmade(said),
+        },
     })
 }
 

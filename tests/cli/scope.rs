@@ -63,6 +63,7 @@ fn a_process_gets_a_scope_of_its_own_with_its_sidecar() {
              -- /proc/self/fd/5 __sidecar__ my app {run_id} start"
         )
     );
+    assert!(env.log("my app", "watcher").contains(&format!("] in scope {unit}\n")));
     // It is the sidecar itself that was handed over to, with nothing left of the way to it.
     assert!(is_beside_its_sidecar(&env, "my app"));
     assert_eq!(fs::read_link(format!("/proc/{sidecar}/exe")).unwrap(), Path::new(BGO).canonicalize().unwrap());
@@ -103,6 +104,11 @@ fn where_there_can_be_no_scope_nothing_is_started_and_nothing_stopped() {
     assert_eq!((env.names(), env.entries("logs")), (vec![], vec![]), "nothing is left of it");
     fake(&env, "exit 1");
     assert!(cmd(&start).code(1).stderr.contains("--scope: systemd-run ended without a word\n"));
+    // One that was made, with a sidecar that dies at once: none of systemd-run's doing.
+    fake(&env, "echo \"[now] in scope ${2#--unit=}\" >&2; exit 1");
+    let said = cmd(&start).code(1);
+    assert!(said.stderr.starts_with("bgo: cannot start \"web\": its sidecar ended without a word\n"), "{said:?}");
+    assert_eq!((env.names(), env.entries("logs")), (vec![], vec!["web.watcher.log".to_owned()]), "it tells why");
     // The name is free at once.
     let pid = env.start("web", &["sleep", "300"]);
     // Where there is none, that is known before anything is stopped.
