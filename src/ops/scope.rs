@@ -5,10 +5,11 @@
 //! systemd-run that does not answer is ended, and keeps the name of nobody; who does not ask pays nothing.
 
 use super::link::Link;
-use super::login::tool::{Tool, one_line};
+use super::login::tool::Tool;
 use super::preflight::cannot_start;
 use super::run::new_run_id;
 use super::{Bgo, rescue, systemd};
+use crate::domain::control::one_line;
 use crate::domain::launch::Report;
 use crate::domain::name::Name;
 use crate::domain::record::Record;
@@ -53,8 +54,13 @@ pub(super) fn plan(name: &Name, settings: &Settings) -> Result<Option<Scope>> {
     }
     let variables = systemd::variables().into_iter();
     let variables = variables.map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat());
-    let (program, unit) = (systemd_run.path().to_owned(), unit(name, &new_run_id()));
-    Ok(Some(Scope { program, unit, name: name.to_string(), variables: variables.collect() }))
+    Ok(Some(Scope {
+        program: systemd_run.path().to_owned(),
+        unit: unit(name, &new_run_id()),
+        name: name.to_string(),
+        system: systemd::is_system(),
+        variables: variables.collect(),
+    }))
 }
 
 /// Makes a scope as the one of a launch of `name` would be, and lets it go, before something is stopped for that launch: only
@@ -64,7 +70,7 @@ pub(super) fn plan(name: &Name, settings: &Settings) -> Result<Option<Scope>> {
 /// As systemd-run says.
 pub(super) fn try_out(name: &Name, settings: &Settings) -> Result<()> {
     let Some(scope) = plan(name, settings)? else { return Ok(()) };
-    let line = arguments(&scope.unit, &scope.name, systemd::is_system());
+    let line = arguments(&scope.unit, &scope.name, scope.system);
     let words: Vec<&str> = line.iter().skip(1).map(String::as_str).chain(["/bin/sh", "-c", ":"]).collect();
     match Tool::need("systemd-run").and_then(|tool| tool.run(&words, b"", MADE_WITHIN)) {
         Ok(said) if said.is_success() => Ok(()),
@@ -171,7 +177,7 @@ fn said(log: &Path, from: u64) -> String {
         file.take(READ).read_to_end(&mut text)?;
         Ok(text)
     });
-    one_line(&read.unwrap_or_default())
+    one_line(&read.unwrap_or_default(), "; ")
 }
 
 /// Ends what was started to make `scope` and has not become a sidecar. `false`: there is none, or it has.

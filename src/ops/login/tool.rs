@@ -3,6 +3,7 @@
 //! Why it exists: each of them may be missing, refuse, or not answer. Invariant: none keeps bgo waiting longer than it was
 //! given; what is not done by then is ended.
 
+use crate::domain::control::one_line;
 use crate::domain::outcome::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::preflight::resolve;
@@ -51,15 +52,9 @@ impl Said {
 
     /// What is wrong, in its own words, as one line.
     pub fn cause(&self) -> String {
-        let line = one_line(&self.stderr);
+        let line = one_line(&self.stderr, "; ");
         if line.is_empty() { format!("it ended with {}", self.outcome) } else { line }
     }
-}
-
-/// What a program has written, as one line.
-pub(in crate::ops) fn one_line(said: &[u8]) -> String {
-    let text = String::from_utf8_lossy(said);
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 impl Tool {
