@@ -259,6 +259,8 @@ fn what_is_forbidden_is_not_there() {
         forbid("unwrap()", code.contains(".unwrap()"));
         forbid("expect()", code.contains(".expect("));
         forbid("thread::sleep", code.contains("thread::sleep") || words(&source.code).any(|w| w == "nanosleep"));
+        let asks_who = ["unistd::getuid", "unistd::geteuid"].iter().any(|call| code.contains(call));
+        forbid("a user id asked for", asks_who && !["platform", "store"].contains(&source.layer()));
         forbid("a stub", ["todo!", "unimplemented!"].iter().any(|stub| code.contains(stub)));
         forbid("an open end", ["TODO", "FIXME", "XXX"].iter().any(|mark| words(&source.text).any(|w| w == *mark)));
     }
