@@ -377,8 +377,8 @@ pub fn is_local(host: &str) -> bool {
 
 /// Whole seconds, rounded up.
 pub fn secs(span: Span) -> i64 {
-    let millis = span.0.as_millis().div_ceil(1000);
-    i64::try_from(millis).unwrap_or(i64::MAX)
+    let secs = span.0.as_millis().div_ceil(1000);
+    i64::try_from(secs).unwrap_or(i64::MAX)
 }
 
 /// A span as Go and systemd read it: `90s`, `1500ms`.
