@@ -262,6 +262,8 @@ fn what_is_forbidden_is_not_there() {
         let sorts = [".sort()", ".sort_by(", ".sort_by_key(", ".sort_by_cached_key("];
         let is_sorted_here = sorts.iter().any(|sort| code.contains(sort)) && source.path != "domain/order.rs";
         forbid("a sort of slice (domain::order makes one copy for all types)", is_sorted_here);
+        let asks_who = ["unistd::getuid", "unistd::geteuid"].iter().any(|call| code.contains(call));
+        forbid("a user id asked for", asks_who && !["platform", "store"].contains(&source.layer()));
         forbid("a stub", ["todo!", "unimplemented!"].iter().any(|stub| code.contains(stub)));
         forbid("an open end", ["TODO", "FIXME", "XXX"].iter().any(|mark| words(&source.text).any(|w| w == *mark)));
     }

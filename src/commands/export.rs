@@ -44,7 +44,7 @@ pub fn run(bgo: &Bgo, args: &ExportArgs, out: &Output) -> Result<ExitCode> {
 fn options(bgo: &Bgo, args: &ExportArgs) -> Result<Options> {
     let user = ops::invoking_user();
     let is_systemd = args.format.format() == Format::Systemd;
-    let units = if is_systemd { ops::distribution_units(args.system) } else { Vec::new() };
+    let units = if is_systemd { ops::other_units(args.system) } else { Vec::new() };
     let mut options = Options { system: args.system, user, units, images: args.image.clone(), ..Options::default() };
     if args.driver == Some(NomadDriver::Exec) {
         options.driver = "exec".to_owned();

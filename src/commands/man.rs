@@ -8,7 +8,7 @@ use super::examples::EXAMPLES;
 use super::output::Output;
 use crate::cli::{Cli, ManArgs};
 use crate::error::{Error, ErrorKind, ExitCode, Result, describe};
-use crate::ops::publish;
+use crate::ops::{FOR_ALL, publish};
 use crate::view::json;
 use crate::view::reply::ManReply;
 use clap::{Command, CommandFactory};
@@ -39,7 +39,7 @@ pub fn run(args: &ManArgs, out: &Output) -> Result<ExitCode> {
     let mut files = Vec::new();
     for page in pages {
         let path = folder.join(page.file);
-        publish(&path, page.text.as_bytes())
+        publish(&path, page.text.as_bytes(), FOR_ALL, true)
             .map_err(|e| Error::new(ErrorKind::Io, format!("cannot write {}", path.display())).because(describe(&e)))?;
         files.push(path.to_string_lossy().into_owned());
     }

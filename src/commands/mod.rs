@@ -156,7 +156,7 @@ fn help(verb: Option<&OsString>, out: &Output) -> ExitCode {
 fn context(config: Option<PathBuf>) -> Result<Bgo> {
     let set = |key: &str| std::env::var_os(key).filter(|v| !v.is_empty()).map(PathBuf::from);
     // Not by getpwuid: in a static binary a name service module of the system can crash it.
-    let user_home = || platform::account(&nix::unistd::getuid().to_string()).ok().flatten().map(|account| account.home);
+    let user_home = || platform::account(&platform::real_user().to_string()).ok().flatten().map(|account| account.home);
     let home = match set("BGO_HOME") {
         Some(home) => home,
         None => set("HOME")

@@ -9,7 +9,7 @@
 //! never better than the truth, because a trouble is held back only while the last word was of trouble, too. That is why
 //! it is well again is told no sooner than [`QUIET`] after the trouble was, and only if it still is then.
 
-use super::control::is_control;
+use super::control::one_line;
 use super::life::{End, Life, Moment};
 use super::machine::Machine;
 use super::outcome::Exit;
@@ -193,8 +193,7 @@ fn not_told(count: u32, when: &str) -> String {
 
 /// `text` as one line without what a terminal, or a desktop, acts on.
 fn plain(text: &str) -> String {
-    let parts = text.split(is_control).map(str::trim).filter(|part| !part.is_empty());
-    let line = parts.collect::<Vec<_>>().join(" ");
+    let line = one_line(text.as_bytes(), " ");
     let kept: String = line.chars().take(LONGEST).collect();
     if kept.len() == line.len() { kept } else { format!("{kept}…") }
 }

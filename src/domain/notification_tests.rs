@@ -190,7 +190,7 @@ fn what_is_told_is_plain_text() {
             "--app-name=bgo",
             "--urgency=critical",
             "--",
-            "we [2Jb: errored",
+            "web: errored",
             "not ready: &lt;b&gt;\"5\" &amp; \\\\n &lt;/b&gt; (2 earlier failures were not told)"
         ]
     );

@@ -25,24 +25,31 @@ pub fn unit(name: &Name, id: &str) -> String {
     format!("bgo-{shown}-{id}.scope")
 }
 
-/// What systemd-run is told, its own name first, up to where the command begins. It makes the scope of itself and then
-/// executes the command in place: pid, descriptors and the parent stay. As root the system's manager is asked, which
-/// outlives every login. What lists the units shows `name`, not how the command is called on the way.
-pub fn arguments(unit: &str, name: &str, is_root: bool) -> Vec<String> {
-    let manager = if is_root { "--system" } else { "--user" };
+/// What a sidecar in the scope `unit` writes to its log first of all: systemd-run has done its part then.
+pub fn arrival(unit: &str) -> String {
+    format!("in scope {unit}")
+}
+
+/// What systemd-run is told of every scope of bgo's, up to where the command begins. It makes the scope of itself and then
+/// executes the command in place: pid, descriptors and the parent stay.
+pub const OPTIONS: [&str; 6] = [
+    "--scope",
+    "--quiet",
+    // One that has failed is forgotten, too.
+    "--collect",
+    // An OOM kill in a scope that is not delegated may end all of it, since systemd 253.
+    "--property=Delegate=yes",
+    // By default all processes of a unit together may be as few as 15 % of what the machine may have.
+    "--property=TasksMax=infinity",
+    "--",
+];
+
+/// What systemd-run is told for one process, its own name first. Of the managers the `system`'s outlives every login. What
+/// lists the units shows `name`, not how the command is called on the way.
+pub fn arguments(unit: &str, name: &str, system: bool) -> Vec<String> {
+    let manager = if system { "--system" } else { "--user" };
     let (unit, description) = (format!("--unit={unit}"), format!("--description=bgo: {name}"));
-    let more = [
-        "--scope",
-        "--quiet",
-        // One that has failed is forgotten, too.
-        "--collect",
-        // An OOM kill in a scope that is not delegated may end all of it, since systemd 253.
-        "--property=Delegate=yes",
-        // By default all processes of a unit together may be as few as 15 % of what the machine may have.
-        "--property=TasksMax=infinity",
-        "--",
-    ];
-    ["systemd-run", manager, &unit, &description].into_iter().chain(more).map(str::to_owned).collect()
+    ["systemd-run", manager, &unit, &description].into_iter().chain(OPTIONS).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -68,7 +75,7 @@ mod tests {
 
     #[test]
     fn each_user_asks_the_manager_that_outlives_the_login() {
-        let line = |is_root| arguments("u.scope", "my app", is_root).join(" ");
+        let line = |system| arguments("u.scope", "my app", system).join(" ");
         let rest = "--unit=u.scope --description=bgo: my app --scope --quiet --collect --property=Delegate=yes --property=TasksMax=infinity --";
         assert_eq!(line(false), format!("systemd-run --user {rest}"));
         assert_eq!(line(true), format!("systemd-run --system {rest}"));

@@ -1,8 +1,12 @@
-//! A command written as one text: is it words, or does it need a shell?
+//! A command written as one text: is it words, or does it need a shell? And a word as it is typed into one.
 //!
 //! Why it exists: `cmd = "python3 -m http.server"` needs no shell between bgo and the server, which would only take
 //! the signals meant for it; `cmd = "make && ./run"` needs one. Invariant: a text is split here only where a POSIX shell
 //! would find the very same words; whatever could mean more to a shell is left to it.
+
+use super::control::is_control;
+use std::borrow::Cow;
+use std::fmt::Write;
 
 /// The program that such a text is given to.
 const SHELL: &str = "sh";
@@ -88,6 +92,34 @@ fn split(text: &str) -> Result<Option<Vec<String>>, String> {
     }
     words.extend(word);
     Ok((!needs_shell).then_some(words))
+}
+
+/// `text` as one word of a shell command, safe to show and to paste. Control characters become octal escapes of the
+/// `$'…'` form.
+pub fn quote(text: &str) -> Cow<'_, str> {
+    let is_safe =
+        |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | ',' | '@' | '%' | '+' | '=');
+    if !text.is_empty() && !text.starts_with('=') && text.chars().all(is_safe) {
+        return Cow::Borrowed(text);
+    }
+    if !text.chars().any(is_control) {
+        return Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")));
+    }
+    let mut out = String::from("$'");
+    for c in text.chars() {
+        match c {
+            '\'' | '\\' => out.extend(['\\', c]),
+            '\n' | '\r' | '\t' => out.extend(c.escape_default()),
+            c if is_control(c) => {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    let _ = write!(out, "\\{byte:03o}");
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    Cow::Owned(out)
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@
 
 use super::jobs::ProjectFile;
 use super::preflight::{not_runnable, resolve};
+use super::publish::{FOR_ALL, FOR_OWNER, publish};
 use super::systemd;
 use super::{Bgo, StartRequest};
-use crate::domain::export::Process;
+use crate::domain::export::{EXPORTED, Process};
 use crate::domain::jobs::Job;
 use crate::domain::name::Name;
 use crate::domain::raw::Raw;
@@ -15,11 +16,10 @@ use crate::domain::record::{Record, Watch};
 use crate::domain::settings::{Restart, Settings};
 use crate::domain::state::State;
 use crate::error::{Error, ErrorKind, Result, describe};
-use crate::store::{Environment, temporary_path};
+use crate::store::Environment;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What of a process is to go along.
@@ -39,12 +39,26 @@ pub fn invoking_user() -> Option<String> {
     (!systemd::is_system()).then(systemd::user)
 }
 
-/// The units of systemd that come with the machine, of the system or of its users.
-pub fn distribution_units(system: bool) -> Vec<String> {
+/// Services of systemd that are there already, of the system or of its users, and were not written by an export: those
+/// that come with the machine, and those where the files of an export go to.
+pub fn other_units(system: bool) -> Vec<String> {
     let kind = if system { "system" } else { "user" };
+    let own = match system {
+        true => Some(PathBuf::from("/etc/systemd/system")),
+        false => std::env::var_os("HOME").map(|home| Path::new(&home).join(".config/systemd/user")),
+    };
     let folders = ["/usr/lib/systemd", "/lib/systemd"].map(|folder| Path::new(folder).join(kind));
-    let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+    let services = folders.into_iter().chain(own).flat_map(entries).filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        (name.ends_with(".service") && !is_export(&entry.path())).then_some(name)
+    });
+    services.collect()
+}
+
+/// Whether bgo has written the unit, for a process: its first line says so.
+fn is_export(unit: &Path) -> bool {
+    fs::read_to_string(unit).is_ok_and(|text| text.lines().next().is_some_and(|line| line.ends_with(EXPORTED)))
 }
 
 /// The registered process `name`. Those of the project at `root` go by the names of their jobs.
@@ -164,48 +178,25 @@ pub struct ToWrite {
 pub fn write_exported(folder: &Path, files: &[ToWrite], force: bool) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).map_err(|e| cannot(folder, &e))?;
     let paths: Vec<PathBuf> = files.iter().map(|file| folder.join(&file.name)).collect();
-    let is_same = |path: &Path, text: &str| {
-        fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() == text.len() as u64)
-            && fs::read(path).is_ok_and(|bytes| bytes == text.as_bytes())
+    // The same again, for fewer eyes, is no conflict.
+    let may_replace = |path: &Path, text: &str| {
+        force
+            || fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() == text.len() as u64)
+                && fs::read(path).is_ok_and(|there| there == text.as_bytes())
     };
-    let in_the_way = |path: &PathBuf, text: &str| path.symlink_metadata().is_ok() && !is_same(path, text);
-    if !force && let Some((path, _)) = paths.iter().zip(files).find(|(path, file)| in_the_way(path, &file.text)) {
+    let in_the_way = |path: &PathBuf, text: &str| path.symlink_metadata().is_ok() && !may_replace(path, text);
+    if let Some((path, _)) = paths.iter().zip(files).find(|(path, file)| in_the_way(path, &file.text)) {
         return Err(exists(path));
     }
     for (path, file) in paths.iter().zip(files) {
-        let is_same = is_same(path, &file.text);
-        if is_same && !(file.is_private && is_open(path)) {
-            continue;
-        }
-        // The same again, for fewer eyes, is no conflict.
-        let force = force || is_same;
-        write(path, file, force).map_err(|e| match e.kind() {
-            io::ErrorKind::AlreadyExists if !force => exists(path),
+        let mode = if file.is_private { FOR_OWNER } else { FOR_ALL };
+        let replace = may_replace(path, &file.text);
+        publish(path, file.text.as_bytes(), mode, replace).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists if !replace => exists(path),
             _ => cannot(path, &e),
         })?;
     }
     Ok(paths)
-}
-
-/// Whether others than its owner may read the file.
-fn is_open(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|there| there.permissions().mode() & 0o077 != 0)
-}
-
-/// At once, so that there is never half a file. A link that is there is replaced, not followed.
-fn write(path: &Path, file: &ToWrite, force: bool) -> io::Result<()> {
-    let temporary = temporary_path(path);
-    let _ = fs::remove_file(&temporary);
-    let mode = if file.is_private { 0o600 } else { 0o666 };
-    let mut opened = File::options().write(true).create_new(true).mode(mode).open(&temporary)?;
-    let written = opened.write_all(file.text.as_bytes()).and_then(|()| opened.sync_all());
-    let placed = written.and_then(|()| match fs::hard_link(&temporary, path) {
-        // Unlike a rename a link never replaces what somebody has put there meanwhile; some file systems have none.
-        Err(e) if force || e.kind() != io::ErrorKind::AlreadyExists => fs::rename(&temporary, path),
-        other => other,
-    });
-    let _ = fs::remove_file(&temporary);
-    placed
 }
 
 fn exists(path: &Path) -> Error {
@@ -216,4 +207,25 @@ fn exists(path: &Path) -> Error {
 
 fn cannot(path: &Path, error: &io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("cannot write {}", path.display())).because(describe(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exports_at_once_leave_whole_files_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let export = &|writer: usize| {
+            for round in 0..20 {
+                let text = format!("{writer} {round}").repeat(1000);
+                let file = ToWrite { name: "web.service".to_owned(), text, is_private: round % 2 == 0 };
+                write_exported(folder.path(), &[file], true).unwrap();
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|writer| drop(scope.spawn(move || export(writer)))));
+        let there = fs::read_to_string(folder.path().join("web.service")).unwrap();
+        assert_eq!(there, there[..4].repeat(1000));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

@@ -29,6 +29,7 @@ pub mod logs;
 mod members;
 mod names;
 mod output;
+mod patience;
 mod ports;
 mod preflight;
 pub mod project;
@@ -62,8 +63,7 @@ pub use dependencies::{
 };
 pub use environment::{CapturedEnvironment, ProcessEnvironment, captured_environment, environment};
 pub use export::{
-    ExportOf, ToWrite, distribution_units, invoking_user, job_to_export, jobs_to_export, process_to_export,
-    write_exported,
+    ExportOf, ToWrite, invoking_user, job_to_export, jobs_to_export, other_units, process_to_export, write_exported,
 };
 pub use fetch::{Fetched, fetch};
 pub use foreground::{Foreground, ForegroundEnd, foreground};
@@ -72,7 +72,7 @@ pub use members::{Common, Members, members, nobody};
 pub use output::RunOutput;
 pub use ports::{Freed, Holder, free_port, holders, look_at_ports};
 pub use preflight::{is_executable_file, resolve};
-pub use publish::publish;
+pub use publish::{FOR_ALL, FOR_OWNER, publish};
 pub use recover::names;
 pub use remove::{Cleaned, clean, is_up, remove};
 pub use rescue::is_up as is_up_unread;
@@ -94,8 +94,9 @@ pub use crate::domain::near::nearest;
 use crate::domain::record::Record;
 use crate::error::{Error, Result};
 use crate::store::Store;
+use patience::Patience;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 /// Where the state is and which program sidecars execute. Passed to every operation; there is no global state.
 #[derive(Clone, Debug)]
@@ -106,14 +107,15 @@ pub struct Bgo {
     pub exe: PathBuf,
     /// The file of the project; default: that of the folder that the caller is in.
     pub config: Option<PathBuf>,
-    /// When, on the boot-time clock, the caller gives up: a scope that is not made by then is given up, too. Default: never.
-    pub until: Option<Duration>,
+    /// How long the command goes on that this is done for, where others are done for it, too. Default: until a signal ends
+    /// it.
+    pub(crate) patience: Option<Arc<Patience>>,
 }
 
 impl Bgo {
     /// A bgo whose state is in `home` (an absolute path), with sidecars that execute `exe`.
     pub fn new(home: impl Into<PathBuf>, exe: impl Into<PathBuf>) -> Bgo {
-        Bgo { store: Store::open(home), exe: exe.into(), config: None, until: None }
+        Bgo { store: Store::open(home), exe: exe.into(), config: None, patience: None }
     }
 
     /// The record of `name`, with all that is in it.

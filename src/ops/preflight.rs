@@ -224,7 +224,7 @@ pub fn check_settings(name: &str, settings: &Settings, given: &Supervision, rest
         return refuse("--ready-when-notify and --watchdog need sd_notify, which this system does not have".to_owned());
     }
     if let Some(user) = &settings.user {
-        if !nix::unistd::geteuid().is_root() {
+        if platform::effective_user() != 0 {
             return Err(cannot_start(name).because("only root may use --user").hint("sudo bgo start … --user NAME"));
         }
         let found = platform::account(user).map_err(|e| Error::io(format!("cannot look up user \"{user}\""), &e))?;

@@ -42,7 +42,7 @@ pub(super) struct Lost {
 /// What runs without a record: all of it, or only `name`. Nothing is written.
 pub(super) fn lost(bgo: &Bgo, name: Option<&Name>) -> Vec<Lost> {
     let Ok(boot_id) = platform::boot_id() else { return Vec::new() };
-    let us = Some(nix::unistd::getuid().as_raw());
+    let us = Some(platform::real_user());
     let sidecars = rescue::all().filter_map(|process| Some((process, rescue::sidecar_of(bgo, &process)?)));
     let sidecars = sidecars.filter(|(process, _)| platform::user(process.pid) == us);
     let wanted = sidecars.filter(|(_, (of, _))| name.is_none_or(|name| name == of));
@@ -65,7 +65,7 @@ fn look(sidecar: &ProcStat, name: Name, run_id: &str, boot_id: &str) -> Option<L
     let environment = environment(leader.pid)?;
     // One that was started as another user stays that user's, whatever it calls itself by now.
     let user = platform::user(leader.pid)?;
-    let user = (user != nix::unistd::getuid().as_raw()).then(|| user.to_string());
+    let user = (user != platform::real_user()).then(|| user.to_string());
     let spec = Spec {
         command: command(leader.pid, &cwd, &environment)?,
         cwd: Raw::from(cwd.as_path()),

@@ -11,6 +11,7 @@
 //! server) would hold us for ever.
 
 use super::dependencies::await_dependencies;
+use super::patience::{Interruption, Patience};
 use super::recover::{lost, recover};
 use super::resurrect::{Resurrected, glance, is_ending, one, with_needs};
 use super::turn::take_turn;
@@ -86,7 +87,7 @@ pub fn resurrect(bgo: &Bgo, request: &ResurrectRequest, signals: &SignalQueue) -
         }
     }
     let names = names(bgo, request, recovered.keys())?;
-    let mut course = Course::new(bgo, names, recovered, deadline);
+    let mut course = Course::new(bgo, names, recovered, deadline)?;
     let ended = course.run(signals)?;
     Ok(course.conclude(ended, request))
 }
@@ -210,10 +211,16 @@ struct Course {
     awaited: VecDeque<Name>,
     watched: BTreeSet<Name>,
     deadline: Duration,
+    interruption: Interruption,
 }
 
 impl Course {
-    fn new(bgo: &Bgo, names: Vec<Name>, mut recovered: BTreeMap<Name, Result<u32>>, deadline: Duration) -> Course {
+    fn new(
+        bgo: &Bgo,
+        names: Vec<Name>,
+        mut recovered: BTreeMap<Name, Result<u32>>,
+        deadline: Duration,
+    ) -> Result<Course> {
         let after = |name: &Name| bgo.store.read(name).ok().flatten().map(|record| record.spec.after);
         let list: Vec<(String, Vec<String>)> =
             names.iter().map(|name| (name.to_string(), after(name).unwrap_or_default())).collect();
@@ -225,8 +232,9 @@ impl Course {
         let needs = list.iter().map(parsed).collect();
         let (plan, phases) = (Plan::new(&list), vec![Phase::Due; names.len()]);
         let (due, awaited, watched) = (VecDeque::new(), VecDeque::new(), BTreeSet::new());
-        let bgo = Bgo { until: Some(deadline), ..bgo.clone() };
-        Course { bgo: Arc::new(bgo), needs, plan, done, phases, due, awaited, watched, deadline, names }
+        let (patience, interruption) = Patience::new(deadline).map_err(|e| Error::io("cannot wait", &e))?;
+        let bgo = Arc::new(Bgo { patience: Some(Arc::new(patience)), ..bgo.clone() });
+        Ok(Course { bgo, needs, plan, done, phases, due, awaited, watched, deadline, names, interruption })
     }
 
     fn run(&mut self, signals: &SignalQueue) -> Result<Ended> {
@@ -261,6 +269,7 @@ impl Course {
                 }
                 // What is being started is told of; nothing more is begun.
                 ended = Ended::Interrupted;
+                self.interruption.tell();
             }
             if ready[0] {
                 self.hear(&words, &mut heard).map_err(|e| broken(&e))?;

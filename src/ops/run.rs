@@ -109,7 +109,7 @@ pub fn begin(
     };
     let mut answer = || match &scope {
         Some(scope) => scope::hear(bgo, &mut sidecar, scope, &mut held_back, (&logs.watcher, said_before)),
-        None => Ok(hear(&mut sidecar)?.map_or(Heard::Nothing(String::new()), Heard::Report)),
+        None => Ok(hear(&mut sidecar)?.map_or(Heard::Nothing, Heard::Report)),
     };
     // A read that failed may be made again: what was said waits in the pipe. Without an answer nobody would know whether
     // the record is to stay.
@@ -128,11 +128,11 @@ pub fn begin(
             forget(had_logs)?;
             Err(interrupted(name))
         }
-        Heard::Nothing(why) if scope.is_some() => {
+        Heard::Unmade(why) => {
             forget(had_logs)?;
             Err(scope::refused(name, &why))
         }
-        Heard::Nothing(_) => {
+        Heard::Nothing => {
             forget(true)?;
             Err(without_a_word(name))
         }
@@ -163,7 +163,7 @@ pub fn attach(bgo: &Bgo, name: &Name, ownership: &Ownership, record: &Record) ->
         match scope::hear(bgo, &mut sidecar, scope, &mut held_back, (&bgo.store.logs(name).watcher, u64::MAX))? {
             Heard::Report(report) => return attached(name, record, sidecar, Some(report)),
             Heard::Interrupted => return Err(interrupted(name)),
-            Heard::Nothing(_) => {}
+            Heard::Unmade(_) | Heard::Nothing => {}
         }
     }
     let mut sidecar = into(Place::Command)?;

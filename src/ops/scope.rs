@@ -5,14 +5,15 @@
 //! systemd-run that does not answer is ended, and keeps the name of nobody; who does not ask pays nothing.
 
 use super::link::Link;
-use super::login::tool::{Tool, one_line};
+use super::login::tool::Tool;
 use super::preflight::cannot_start;
 use super::run::new_run_id;
 use super::{Bgo, rescue, systemd};
+use crate::domain::control::one_line;
 use crate::domain::launch::Report;
 use crate::domain::name::Name;
 use crate::domain::record::Record;
-use crate::domain::scope::{arguments, unit};
+use crate::domain::scope::{arguments, arrival, unit};
 use crate::domain::settings::Settings;
 use crate::domain::signal::Signal;
 use crate::error::{Error, ErrorKind, Result};
@@ -53,8 +54,13 @@ pub(super) fn plan(name: &Name, settings: &Settings) -> Result<Option<Scope>> {
     }
     let variables = systemd::variables().into_iter();
     let variables = variables.map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat());
-    let (program, unit) = (systemd_run.path().to_owned(), unit(name, &new_run_id()));
-    Ok(Some(Scope { program, unit, name: name.to_string(), variables: variables.collect() }))
+    Ok(Some(Scope {
+        program: systemd_run.path().to_owned(),
+        unit: unit(name, &new_run_id()),
+        name: name.to_string(),
+        system: systemd::is_system(),
+        variables: variables.collect(),
+    }))
 }
 
 /// Makes a scope as the one of a launch of `name` would be, and lets it go, before something is stopped for that launch: only
@@ -64,7 +70,7 @@ pub(super) fn plan(name: &Name, settings: &Settings) -> Result<Option<Scope>> {
 /// As systemd-run says.
 pub(super) fn try_out(name: &Name, settings: &Settings) -> Result<()> {
     let Some(scope) = plan(name, settings)? else { return Ok(()) };
-    let line = arguments(&scope.unit, &scope.name, systemd::is_system());
+    let line = arguments(&scope.unit, &scope.name, scope.system);
     let words: Vec<&str> = line.iter().skip(1).map(String::as_str).chain(["/bin/sh", "-c", ":"]).collect();
     match Tool::need("systemd-run").and_then(|tool| tool.run(&words, b"", MADE_WITHIN)) {
         Ok(said) if said.is_success() => Ok(()),
@@ -104,14 +110,16 @@ pub(super) enum Heard {
     /// This.
     Report(Report),
     /// Nothing: it never came to be. Why, as systemd-run said it.
-    Nothing(String),
+    Unmade(String),
+    /// Nothing: it has ended without a word.
+    Nothing,
     /// Nothing: somebody has interrupted us before it came to be.
     Interrupted,
 }
 
 /// The first report of a sidecar that was launched into `scope`. `log` is where systemd-run writes what is wrong, from
-/// `from` on. A Ctrl-C takes back the launch, as long as systemd-run has not come so far: it has the name, and nobody else
-/// would end it. Once there is a sidecar, what is in `held_back` acts as ever.
+/// `from` on. A Ctrl-C, or what else ends the command, takes back the launch, as long as systemd-run has not come so far:
+/// it has the name, and nobody else would end it. Once there is a sidecar, what is in `held_back` acts as ever.
 ///
 /// # Errors
 /// It cannot be heard.
@@ -124,18 +132,22 @@ pub(super) fn hear(
 ) -> Result<Heard> {
     let deaf = |e: &std::io::Error| Error::io("cannot hear from the sidecar", e);
     let begun = platform::boot_clock();
-    let deadline = bgo.until.map_or(begun + MADE_WITHIN, |until| until.min(begun + MADE_WITHIN));
-    let signals = SignalQueue::new(&ENDING).map_err(|e| deaf(&e))?;
-    let fds = [(sidecar.as_fd(), Interest::Readable), (signals.as_fd(), Interest::Readable)];
+    let patience = bgo.patience.as_deref();
+    let deadline = patience.map_or(begun + MADE_WITHIN, |patience| patience.until.min(begun + MADE_WITHIN));
+    // Where another thread listens for signals, it may have taken them.
+    let signals = if patience.is_none() { Some(SignalQueue::new(&ENDING).map_err(|e| deaf(&e))?) } else { None };
+    let ending = patience.map(AsFd::as_fd).or(signals.as_ref().map(AsFd::as_fd));
+    let mut fds = vec![(sidecar.as_fd(), Interest::Readable)];
+    fds.extend(ending.map(|ending| (ending, Interest::Readable)));
     let ready = platform::wait(&fds, Some(deadline)).map_err(|e| deaf(&e))?;
     if let [false, came] = ready[..]
         && end_stuck(scope)
     {
-        // It is left in the queue: it acts when the launch is taken back, or another thread is to have it.
+        // A signal is left in the queue: it acts when the launch is taken back.
         return Ok(match (came, deadline < begun + MADE_WITHIN) {
             (true, _) => Heard::Interrupted,
-            (false, true) => Heard::Nothing("systemd-run did not answer in time".to_owned()),
-            (false, false) => Heard::Nothing(no_answer()),
+            (false, true) => Heard::Unmade("systemd-run did not answer in time".to_owned()),
+            (false, false) => Heard::Unmade(no_answer()),
         });
     }
     if !ready[0] {
@@ -145,7 +157,10 @@ pub(super) fn hear(
     // It was made, and the sidecar is slow; or all of it has ended.
     Ok(match sidecar.next(None).map_err(|e| deaf(&e))? {
         Some(report) => Heard::Report(report),
-        None => Heard::Nothing(said(log, from)),
+        None => match said(log, from) {
+            said if said.contains(&arrival(&scope.unit)) => Heard::Nothing,
+            said => Heard::Unmade(said),
+        },
     })
 }
 
@@ -166,7 +181,7 @@ fn said(log: &Path, from: u64) -> String {
         file.take(READ).read_to_end(&mut text)?;
         Ok(text)
     });
-    one_line(&read.unwrap_or_default())
+    one_line(&read.unwrap_or_default(), "; ")
 }
 
 /// Ends what was started to make `scope` and has not become a sidecar. `false`: there is none, or it has.

@@ -3,7 +3,7 @@
 //! Why it exists: they lie among the files of others. Invariants: what somebody else has written, or has changed, is neither
 //! replaced nor removed unasked.
 
-use super::publish::publish;
+use super::publish::{FOR_ALL, publish};
 use crate::error::{Error, ErrorKind, Result, describe};
 use std::fs;
 use std::io;
@@ -36,7 +36,7 @@ pub(super) fn put(path: &Path, text: &str, is_ours: &dyn Fn(&[u8]) -> bool, forc
         Some(there) if !force && !is_ours(there) => return Err(not_ours(path, "written")),
         _ => {}
     }
-    publish(path, text.as_bytes()).map_err(|e| cannot("write", path, &e))?;
+    publish(path, text.as_bytes(), FOR_ALL, true).map_err(|e| cannot("write", path, &e))?;
     Ok(if there.is_some() { FileDone::Updated } else { FileDone::Installed })
 }
 

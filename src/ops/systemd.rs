@@ -1,8 +1,11 @@
-//! The systemd manager that looks after the units of the calling user: whose it is, and why it cannot be reached.
+//! The systemd manager that looks after the units of the calling user: whose it is, and why it cannot be reached; and what
+//! becomes of a login session at its end.
 //!
 //! Why it exists: "Failed to connect to bus: No medium found" says nothing to most people, and the cause is nearly always one
 //! of three. Invariant: nothing is guessed away: what is missing is told, with the command that mends it, and not made up.
 
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::order::sort;
 use crate::platform;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -26,12 +29,12 @@ pub(super) struct Obstacle {
 
 /// Whether the caller's units are the system's: root's are, for those of a login end with it.
 pub(super) fn is_system() -> bool {
-    nix::unistd::geteuid().is_root()
+    platform::effective_user() == 0
 }
 
 /// What the calling user is called; the number if that has no name.
 pub(super) fn user() -> String {
-    let uid = nix::unistd::geteuid().to_string();
+    let uid = platform::effective_user().to_string();
     platform::account(&uid).ok().flatten().map(|account| account.name).unwrap_or(uid)
 }
 
@@ -39,7 +42,7 @@ pub(super) fn user() -> String {
 /// is logged in or lingers, if that is there and the environment says nothing, as in cron.
 pub(super) fn variables() -> Vec<(&'static str, OsString)> {
     let set = [FOLDER, BUS].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    variables_of(set.collect(), Path::new(RUN_USER), nix::unistd::geteuid().as_raw())
+    variables_of(set.collect(), Path::new(RUN_USER), platform::effective_user())
 }
 
 fn variables_of(mut set: Vec<(&'static str, OsString)>, run_user: &Path, uid: u32) -> Vec<(&'static str, OsString)> {
@@ -58,7 +61,7 @@ pub(super) fn obstacle() -> Option<Obstacle> {
     }
     let variables = variables();
     let folder = variables.iter().find(|(name, _)| *name == FOLDER).map(|(_, value)| Path::new(value));
-    let (uid, user) = (nix::unistd::geteuid().as_raw(), user());
+    let (uid, user) = (platform::effective_user(), user());
     // A bus that is named is enough: it may be anywhere.
     let is_named = variables.iter().any(|(name, _)| *name == BUS);
     if is_named { None } else { obstacle_of(folder, Path::new(RUN_USER), uid, &user) }
@@ -98,6 +101,51 @@ fn obstacle_of(folder: Option<&Path>, run_user: &Path, uid: u32, user: &str) -> 
     Some(Obstacle { why, hint: mend() })
 }
 
+/// That a logout ends what was started in the session.
+pub(super) fn session_finding() -> Option<Finding> {
+    let user = user();
+    if is_system() || ends_at_logout(Path::new("/")) != Some(true) {
+        return None;
+    }
+    let message = "what you start is ended when you log out (KillUserProcesses=yes in logind.conf), unless it has a scope of \
+                   its own";
+    let hint = format!(
+        "bgo start … --scope, bgo set NAME --scope; and sudo loginctl enable-linger {user}, for scopes end with your last \
+         logout else"
+    );
+    Some(Finding::new("session", Severity::Warning, message, hint))
+}
+
+/// Whether systemd-logind ends what is left running in a session; `None`: there is no such thing on the system at `root`.
+/// To linger does not help: that is about the user's manager, which is not in the session.
+fn ends_at_logout(root: &Path) -> Option<bool> {
+    let at = |path: &str| root.join(path);
+    if !at("run/systemd/seats").exists() {
+        return None;
+    }
+    // Later ones win. What is not set is as it was built, which the file that came with it says in a comment.
+    let mut files: Vec<_> = ["usr/lib/systemd/logind.conf", "etc/systemd/logind.conf"].map(at).into();
+    for folder in ["usr/lib/systemd/logind.conf.d", "run/systemd/logind.conf.d", "etc/systemd/logind.conf.d"] {
+        let mut drop_ins: Vec<_> =
+            std::fs::read_dir(at(folder)).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+        sort(&mut drop_ins);
+        files.extend(drop_ins);
+    }
+    let (mut set, mut built) = (None, None);
+    for text in files.iter().filter_map(|file| std::fs::read_to_string(file).ok()) {
+        for line in text.lines().map(str::trim) {
+            let (line, kept) = match line.strip_prefix('#') {
+                Some(line) => (line.trim(), &mut built),
+                None => (line, &mut set),
+            };
+            if let Some(value) = line.strip_prefix("KillUserProcesses=") {
+                *kept = Some(matches!(value.trim(), "yes" | "true" | "1" | "on"));
+            }
+        }
+    }
+    Some(set.or(built).unwrap_or(false))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +153,7 @@ mod tests {
     #[test]
     fn where_the_environment_says_nothing_the_usual_folder_leads_to_the_manager() {
         let run = tempfile::tempdir().unwrap();
-        let uid = nix::unistd::geteuid().as_raw();
+        let uid = platform::effective_user();
         let usual = run.path().join(uid.to_string());
         assert_eq!(variables_of(vec![(FOLDER, "".into())], run.path(), uid), []);
         std::fs::create_dir(&usual).unwrap();
@@ -120,7 +168,7 @@ mod tests {
     #[test]
     fn what_keeps_a_user_from_its_manager_is_told_with_what_mends_it() {
         let run = tempfile::tempdir().unwrap();
-        let uid = nix::unistd::geteuid().as_raw();
+        let uid = platform::effective_user();
         let usual = run.path().join(uid.to_string());
         let look = |folder: Option<&Path>, uid| obstacle_of(folder, run.path(), uid, "me");
         let unset = look(None, uid).unwrap();
@@ -133,5 +181,27 @@ mod tests {
         assert_eq!(look(Some(&usual), uid), None);
         let foreign = look(Some(&usual), uid + 1).unwrap();
         assert!(foreign.why.ends_with("which is another user's"), "{foreign:?}");
+    }
+
+    #[test]
+    fn what_logind_does_at_a_logout_is_read_from_its_files() {
+        let system = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = system.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let ends = || ends_at_logout(system.path());
+        assert_eq!(ends(), None);
+        put("run/systemd/seats/seat0", "");
+        assert_eq!(ends(), Some(false));
+        put("etc/systemd/logind.conf", "[Login]\n#KillUserProcesses=yes\n");
+        assert_eq!(ends(), Some(true), "as it was built");
+        put("usr/lib/systemd/logind.conf", "[Login]\nKillUserProcesses=no\n");
+        assert_eq!(ends(), Some(false));
+        put("etc/systemd/logind.conf.d/10-kill.conf", "[Login]\n KillUserProcesses=yes\n");
+        assert_eq!(ends(), Some(true));
+        put("var/lib/systemd/linger/me", "");
+        assert_eq!(ends(), Some(true), "who lingers keeps a manager, not a session");
     }
 }

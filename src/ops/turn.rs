@@ -1,7 +1,8 @@
 //! Whose turn it is to `resurrect`.
 //!
 //! Why it exists: two logins at once would bring back the same processes, each waiting for what the other starts.
-//! Invariant: one `resurrect` of a state folder is at work at a time; however it ends, the next has its turn.
+//! Invariant: one `resurrect` of a state folder is at work at a time, wherever its folder of records is there and can be
+//! locked; however it ends, the next has its turn.
 
 use super::Bgo;
 use crate::domain::duration::Span;
@@ -23,7 +24,8 @@ pub(super) fn take_turn(
     deadline: Duration,
     signals: &SignalQueue,
 ) -> Result<Option<File>> {
-    // Without records there is nothing to be done twice, and nothing is to be made for that.
+    // Without a folder there is nothing to lock, and none is to be made for that. Two may be at work then on what has lost its
+    // record with the folder; the lock of each name has each taken up once.
     let Some(folder) = bgo.store.turnstile() else { return Ok(None) };
     match folder.try_lock() {
         Ok(()) => return Ok(Some(folder)),

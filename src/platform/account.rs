@@ -22,6 +22,16 @@ pub struct Account {
     pub shell: PathBuf,
 }
 
+/// The user with whose rights this process acts.
+pub fn effective_user() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// The user who has started this process.
+pub fn real_user() -> u32 {
+    nix::unistd::getuid().as_raw()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::account;

@@ -26,7 +26,7 @@ mod spawn;
 mod terminal;
 mod tree;
 
-pub use account::Account;
+pub use account::{Account, effective_user, real_user};
 pub use attributes::{Attributes, Credentials};
 pub use connect::connects;
 pub use entry::prepare;

@@ -11,13 +11,14 @@ use super::launch::Purpose;
 use super::log::log;
 use super::perform::errno_of;
 use super::run::{RETRY_FIRST, Supervisor, report};
-use super::{ENTRY, EXE_FD, LOCK_FD, REPORT_FD};
+use super::{ENTRY, EXE_FD, LOCK_FD, REPORT_FD, SCOPE_VARIABLE};
 use crate::domain::launch::{LaunchFailure, Report, Stage};
 use crate::domain::lease::Term;
 use crate::domain::machine::{Event, Machine};
 use crate::domain::name::Name;
 use crate::domain::notification::Notifications;
 use crate::domain::record::Sidecar;
+use crate::domain::scope::arrival;
 use crate::error::{Error, Result};
 use crate::platform::{self, Interest, SignalQueue};
 use crate::store::{Durability, Ownership, Store};
@@ -50,6 +51,9 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
         eprintln!("bgo: {} is for bgo itself: the ownership lock was not handed over", ENTRY);
         return 2;
     };
+    if let Ok(unit) = std::env::var(SCOPE_VARIABLE) {
+        log(&arrival(&unit));
+    }
     match Supervisor::begin(store, name, run_id.into(), purpose, reports, ownership) {
         Ok(Some(supervisor)) => supervisor.run(),
         Ok(None) => {}

@@ -107,7 +107,7 @@ impl Supervisor {
         let environment = self.store.environment(&self.name).map_err(|e| e.message())?.unwrap_or_default();
         // What was given to the process alone is not for this.
         let mut variables = environment.captured;
-        session::renew(&mut variables, nix::unistd::geteuid().as_raw(), |path| path.try_exists().unwrap_or(false));
+        session::renew(&mut variables, platform::effective_user(), |path| path.try_exists().unwrap_or(false));
         variables.push((Raw::from("BGO_SIDECAR"), Raw::from(self.name.as_str())));
         // The shell finds it on the PATH of that environment, and says in one line if it does not.
         let script = format!("exec {} \"$@\"", NOTIFIER.program());

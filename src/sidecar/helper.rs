@@ -7,6 +7,7 @@
 
 use super::log::log;
 use super::run::Supervisor;
+use crate::domain::control::one_line;
 use crate::domain::launch::LaunchFailure;
 use crate::domain::machine::{Event, Hook, Moment};
 use crate::domain::outcome::Outcome;
@@ -107,7 +108,7 @@ impl Helper {
 
     /// What went wrong, in one line; `None`: nothing.
     fn failure(&self, outcome: Outcome) -> Option<String> {
-        let printed = one_line(&self.printed);
+        let printed = end(&self.printed);
         let said = if printed.is_empty() { String::new() } else { format!(": {printed}") };
         match outcome {
             _ if self.timed_out => {
@@ -120,24 +121,16 @@ impl Helper {
     }
 }
 
-/// What was printed, without control characters and line breaks.
-fn flat(printed: &[u8]) -> String {
-    let text = String::from_utf8_lossy(printed);
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_control()).map(str::trim).filter(|part| !part.is_empty()).collect();
-    words.join(" ")
-}
-
 /// The end of what was printed, as one line.
-fn one_line(printed: &[u8]) -> String {
-    let line = flat(printed);
+fn end(printed: &[u8]) -> String {
+    let line = one_line(printed, " ");
     let surplus = line.chars().count().saturating_sub(QUOTED);
     if surplus == 0 { line } else { format!("…{}", line.chars().skip(surplus).collect::<String>()) }
 }
 
 /// The beginning of what was printed, as one line: bgo's own reasons say the most important first.
 fn beginning(printed: &[u8]) -> String {
-    let line = flat(printed);
+    let line = one_line(printed, " ");
     let kept: String = line.chars().take(QUOTED).collect();
     if kept.len() == line.len() { kept } else { format!("{kept}…") }
 }

@@ -7,6 +7,7 @@
 //! The connection is ours and only the parser is a library's (httparse): clients that make their own connection ask
 //! getaddrinfo(3), which a static program must not (see `platform::resolve`).
 
+use crate::domain::control::one_line;
 use crate::domain::duration::Span;
 use crate::domain::url::Url;
 use crate::error::describe;
@@ -37,7 +38,7 @@ pub fn probe_main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
         _ => Err(format!("usage: bgo {PROBE_ENTRY} TIMEOUT_MS URL")),
     };
     let Err(why) = probed else { return 0 };
-    let _ = io::stdout().write_all(format!("{}\n", one_line(&why)).as_bytes());
+    let _ = io::stdout().write_all(format!("{}\n", one_line(why.as_bytes(), " ")).as_bytes());
     1
 }
 
@@ -171,7 +172,7 @@ impl std::fmt::Display for Answer {
         if !self.reason.is_empty() {
             write!(f, " {}", self.reason)?;
         }
-        let body = one_line(&String::from_utf8_lossy(&self.body));
+        let body = one_line(&self.body, " ");
         if body.is_empty() { Ok(()) } else { write!(f, ": {}", body.chars().take(EXCERPT).collect::<String>()) }
     }
 }
@@ -237,13 +238,6 @@ fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
             }
         }
     }
-}
-
-/// `text` in one line, without what a terminal would take for an order.
-fn one_line(text: &str) -> String {
-    let is_harmful = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let clean: String = text.chars().map(|c| if is_harmful(c) { ' ' } else { c }).collect();
-    clean.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -57,6 +57,8 @@ pub struct Scope {
     pub unit: String,
     /// The process that it is for.
     pub name: String,
+    /// Whether the system's manager is to make it, instead of the user's.
+    pub system: bool,
     /// The variables by which systemd-run finds the manager, `KEY=VALUE` each.
     pub variables: Vec<Vec<u8>>,
 }
@@ -145,7 +147,7 @@ impl<'a> Via<'a> {
     }
 
     fn systemd(scope: &'a Scope, exe: &Path) -> io::Result<Via<'a>> {
-        let mut arguments = scope::arguments(&scope.unit, &scope.name, nix::unistd::geteuid().is_root());
+        let mut arguments = scope::arguments(&scope.unit, &scope.name, scope.system);
         // By a path it could be another binary by then, and in systemd-run /proc/self/exe is systemd-run.
         arguments.push(format!("/proc/self/fd/{EXE_FD}"));
         let unit = format!("{SCOPE_VARIABLE}={}", scope.unit).into_bytes();

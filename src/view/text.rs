@@ -5,6 +5,7 @@
 //! display cells, counted character by character, which no terminal exceeds.
 
 use crate::domain::control::is_control;
+pub use crate::domain::shell::quote;
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
@@ -98,34 +99,6 @@ pub fn pad(text: &str, width: usize) -> String {
 /// Appends `count` spaces.
 pub fn spaces(out: &mut String, count: usize) {
     out.extend(std::iter::repeat_n(' ', count));
-}
-
-/// `text` as one word of a shell command, safe to show and to paste. Control characters become octal escapes of the
-/// `$'…'` form.
-pub fn quote(text: &str) -> Cow<'_, str> {
-    let is_safe =
-        |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | ',' | '@' | '%' | '+' | '=');
-    if !text.is_empty() && !text.starts_with('=') && text.chars().all(is_safe) {
-        return Cow::Borrowed(text);
-    }
-    if !text.chars().any(is_control) {
-        return Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")));
-    }
-    let mut out = String::from("$'");
-    for c in text.chars() {
-        match c {
-            '\'' | '\\' => out.extend(['\\', c]),
-            '\n' | '\r' | '\t' => out.extend(c.escape_default()),
-            c if is_control(c) => {
-                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                    let _ = write!(out, "\\{byte:03o}");
-                }
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('\'');
-    Cow::Owned(out)
 }
 
 /// A command as one line that a shell reads back as the same words.

@@ -370,6 +370,13 @@ fn what_is_not_ours_is_left_alone() {
     let taken =
         format!("/elsewhere is brought back in place of {}, which then is not brought back any more", old.display());
     assert!(moved.stderr.contains(&taken), "{}", moved.stderr);
+    // What is named is named as one types it, however it is written there.
+    for (home, typed) in [("/an %odd \"one\"", "'/an %odd \"one\"'"), ("/elsewhere", "/elsewhere")] {
+        user.cmd(&["install"]).var("BGO_HOME", home).run();
+        let said = user.cmd(&["install", "--print"]).var("BGO_HOME", "/a").run().ok().stderr;
+        assert!(said.contains(&format!("/a is brought back in place of {home}, which")), "{said}");
+        assert!(said.contains(&format!("`BGO_HOME={typed} bgo resurrect`")), "{said}");
+    }
     let said = user.run(&["status"]).code(1).stdout;
     let right = format!("where `Environment=\"BGO_HOME={}\"` is right now", user.env.state().display());
     assert!(said.contains("has `Environment=\"BGO_HOME=/elsewhere\"`") && said.contains(&right), "{said}");

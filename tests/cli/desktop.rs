@@ -212,7 +212,7 @@ fn what_is_told_is_text_and_nothing_else() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 6, "{text}");
     assert_eq!(lines[3], "a web: errored");
-    assert!(lines[4].contains("&lt;b&gt; [31m\"$(id)\" &amp; \\\\n `x`"), "{text}");
+    assert!(lines[4].contains("&lt;b&gt;\"$(id)\" &amp; \\\\n `x`"), "{text}");
 }
 
 #[test]

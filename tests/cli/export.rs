@@ -462,6 +462,24 @@ fn files_that_are_there_are_not_overwritten_unasked() {
 }
 
 #[test]
+fn a_unit_of_somebody_elses_that_the_export_would_replace_is_said() {
+    let env = TestEnv::new();
+    env.start("web", &["sleep", "300"]);
+    env.start("bgo", &["sleep", "300"]);
+    let there = env.home().join(".config/systemd/user");
+    let export = || env.bgo(&["export", "systemd", "web", "bgo", "--out-dir", there.to_str().unwrap()]).ok();
+    let own = "bgo: note: \"bgo\": name: it is called bgo-2 there, for \"bgo\" is what autostart installs\n";
+    let first = export();
+    assert!(first.stdout.contains("bgo-2.service\n") && !first.stdout.contains("bgo.service"), "{first:?}");
+    assert!(first.stderr.contains(own) && !first.stderr.contains("another web.service"), "{first:?}");
+    assert_eq!(export().stderr, first.stderr, "what was exported before is nobody else's");
+    fs::write(there.join("web.service"), "[Service]\nExecStart=/bin/true\n").unwrap();
+    let said = env.bgo(&["export", "systemd", "web"]).ok().stderr;
+    let another = "name: this machine has another web.service, which this one would replace\n";
+    assert!(said.contains(another), "{said}");
+}
+
+#[test]
 fn files_with_secrets_are_for_their_owner_alone() {
     let env = TestEnv::new();
     env.bgo(&["start", "db", "--", "sleep", "300"]).ok();

@@ -1,10 +1,10 @@
 //! `--scope`: a process and its sidecar are put into a systemd scope of their own, or nothing is started. systemd-run is a
 //! fake that notes what it is told and executes the rest in place, as the real one does.
 
-use crate::env::{BGO, Cmd, TestEnv, alive, descriptors, executable, kill9, signal, stat, wait_until};
+use crate::env::{BGO, Cmd, TestEnv, alive, descriptors, executable, kill9, proc_status, signal, stat, wait_until};
 use nix::sys::signal::Signal;
-use std::fs;
-use std::os::unix::fs::chown;
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
 /// What passes on is told to `run.log`, a line a call.
@@ -63,6 +63,7 @@ fn a_process_gets_a_scope_of_its_own_with_its_sidecar() {
              -- /proc/self/fd/5 __sidecar__ my app {run_id} start"
         )
     );
+    assert!(env.log("my app", "watcher").contains(&format!("] in scope {unit}\n")));
     // It is the sidecar itself that was handed over to, with nothing left of the way to it.
     assert!(is_beside_its_sidecar(&env, "my app"));
     assert_eq!(fs::read_link(format!("/proc/{sidecar}/exe")).unwrap(), Path::new(BGO).canonicalize().unwrap());
@@ -103,6 +104,11 @@ fn where_there_can_be_no_scope_nothing_is_started_and_nothing_stopped() {
     assert_eq!((env.names(), env.entries("logs")), (vec![], vec![]), "nothing is left of it");
     fake(&env, "exit 1");
     assert!(cmd(&start).code(1).stderr.contains("--scope: systemd-run ended without a word\n"));
+    // One that was made, with a sidecar that dies at once: none of systemd-run's doing.
+    fake(&env, "echo \"[now] in scope ${2#--unit=}\" >&2; exit 1");
+    let said = cmd(&start).code(1);
+    assert!(said.stderr.starts_with("bgo: cannot start \"web\": its sidecar ended without a word\n"), "{said:?}");
+    assert_eq!((env.names(), env.entries("logs")), (vec![], vec!["web.watcher.log".to_owned()]), "it tells why");
     // The name is free at once.
     let pid = env.start("web", &["sleep", "300"]);
     // Where there is none, that is known before anything is stopped.
@@ -230,6 +236,32 @@ fn a_start_that_is_interrupted_while_its_scope_is_made_leaves_nothing() {
     assert!(gave_up || said.stderr.contains("it is not done after 300ms\n"), "{said:?}");
     env.bgo(&["stop", "web"]).ok();
     env.assert_all_gone();
+}
+
+#[test]
+fn a_resurrect_that_was_interrupted_gives_up_a_scope_that_is_not_made() {
+    let env = TestEnv::new();
+    let pid = env.start("web", &["sleep", "100"]);
+    env.bgo(&["set", "web", "--scope"]).ok();
+    kill9(env.sidecar("web"));
+    kill9(pid);
+    fake(&env, "echo waiting >>\"$(dirname \"$0\")/../run.log\"; exec sleep 1000");
+    // The signal is taken before the launch is: no other thread finds it in the queue.
+    let write_lock = File::open(env.state().join("run/web.write")).unwrap();
+    write_lock.lock().unwrap();
+    let resurrect = env.cmd(&["resurrect", "web"]).var("XDG_RUNTIME_DIR", env.home()).spawn();
+    let blocked = format!(":{} ", write_lock.metadata().unwrap().ino());
+    wait_until("it to wait for the write lock", || {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&blocked))
+    });
+    signal(resurrect.pid, Signal::SIGINT);
+    let is_pending = || u64::from_str_radix(&proc_status(resurrect.pid, "ShdPnd"), 16).unwrap() & 2 != 0;
+    wait_until("the signal to be taken", || !is_pending());
+    drop(write_lock);
+    resurrect.finish().code(130).says("", "bgo: \"web\" was not started: interrupted\n");
+    env.assert_all_gone();
+    assert_eq!(env.record("web")["want"], "up");
 }
 
 #[test]

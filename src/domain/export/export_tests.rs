@@ -390,6 +390,18 @@ fn what_is_in_the_way_of_a_unit_is_said() {
 }
 
 #[test]
+fn no_process_takes_the_place_of_what_runs_bgo() {
+    for (format, name, there) in
+        [(Format::Systemd, "bgo", "bgo-2.service"), (Format::Launchd, "autostart", "bgo.autostart-2.plist")]
+    {
+        let exported = exported(format, Process { name: name.to_owned(), ..process(json!({})) });
+        assert_eq!(exported.files[0].name, there);
+        let said = format!("it is called {name}-2 there, for \"{name}\" is what autostart installs");
+        assert_eq!(why(&exported, "name"), [said]);
+    }
+}
+
+#[test]
 fn launchd_starts_nothing_that_is_not_to_start() {
     let never = json!({"autostart": "never", "restart_on": "on-failure"});
     let list = exported(Format::Launchd, process(never));

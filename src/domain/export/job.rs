@@ -9,9 +9,9 @@ use super::super::secret::{is_typed, masked};
 use super::super::settings::{RestartOn, Settings};
 use super::super::url::Url;
 use super::fates::{Fate, fate, given};
-use super::names::names;
+use super::names::{is_own, names};
 use super::node::{Fields, texts};
-use super::{Format, Node, Note, Options, Process};
+use super::{EXPORTED, Format, Node, Note, Options, Process};
 use crate::domain::order::sort;
 use crate::error::{Error, ErrorKind, Result};
 use std::path::Path;
@@ -135,8 +135,10 @@ fn one<'a>(format: Format, process: &'a Process, id: &str, options: &Options) ->
     if !process.settings.success_exit.0.contains(&0) {
         job.differs("success_exit", "there 0 is success in any case");
     }
-    if job.id != process.name && format != Format::Systemd {
-        let id = job.id.clone();
+    if is_own(format, &process.name) {
+        let why = format!("it is called {id} there, for \"{}\" is what autostart installs", process.name);
+        job.differs("name", why);
+    } else if id != process.name && format != Format::Systemd {
         job.differs("name", format!("it is called {id} there"));
     }
     Ok(job)
@@ -230,7 +232,7 @@ impl<'a> Job<'a> {
 
     /// The notes as comments.
     pub fn comments(&self) -> Vec<String> {
-        let head = format!("\"{}\", exported by bgo", self.of.name);
+        let head = format!("\"{}\"{EXPORTED}", self.of.name);
         std::iter::once(head).chain(self.notes.iter().map(Note::text)).collect()
     }
 
@@ -376,8 +378,8 @@ pub fn is_local(host: &str) -> bool {
 
 /// Whole seconds, rounded up.
 pub fn secs(span: Span) -> i64 {
-    let millis = span.0.as_millis().div_ceil(1000);
-    i64::try_from(millis).unwrap_or(i64::MAX)
+    let secs = span.0.as_millis().div_ceil(1000);
+    i64::try_from(secs).unwrap_or(i64::MAX)
 }
 
 /// A span as Go and systemd read it: `90s`, `1500ms`.

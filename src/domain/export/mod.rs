@@ -27,6 +27,9 @@ use super::spec::{FastCrash, INTERVAL, MIN_UPTIME};
 use crate::error::Result;
 use job::Job;
 
+/// What ends the first line of a file that describes one process.
+pub const EXPORTED: &str = ", exported by bgo";
+
 /// For which supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -131,7 +134,7 @@ pub struct Options {
     pub system: bool,
     /// As whom what names no user is to run where the other side runs as root; nobody if that is root itself.
     pub user: Option<String>,
-    /// Names of units that the distribution has (systemd).
+    /// Names of units that are there already, and no export of bgo (systemd).
     pub units: Vec<String>,
     /// What all of them together are called. Default `bgo`.
     pub name: String,

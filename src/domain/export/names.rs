@@ -1,8 +1,9 @@
 //! What processes are called elsewhere.
 //!
 //! Why it exists: bgo's names may hold letters of any script, spaces and `@`; others are stricter. Invariant: no two
-//! processes of an export have the same name in it.
+//! processes of an export have the same name in it, nor has one that of what runs bgo itself.
 
+use super::super::login::{LABEL, UNIT};
 use super::Format;
 
 /// How long a name may get before an ending is put to it, in bytes.
@@ -17,7 +18,8 @@ fn longest(format: Format) -> usize {
 
 /// The names of `names` in `format`, in their order; of those that would be the same the later get a number.
 pub fn names(format: Format, names: &[&str]) -> Vec<String> {
-    let mut taken: Vec<String> = Vec::new();
+    let mut taken: Vec<String> = own(format).map(str::to_owned).into_iter().collect();
+    let own = taken.len();
     for name in names {
         let wanted = one(format, name);
         let numbered = (2..).map(|number| format!("{wanted}-{number}"));
@@ -26,7 +28,21 @@ pub fn names(format: Format, names: &[&str]) -> Vec<String> {
         let free = std::iter::once(wanted.clone()).chain(numbered).find(is_free);
         taken.push(free.unwrap_or(wanted));
     }
-    taken
+    taken.split_off(own)
+}
+
+/// Whether `name` would be called there as what runs bgo itself.
+pub fn is_own(format: Format, name: &str) -> bool {
+    own(format).is_some_and(|own| one(format, name).eq_ignore_ascii_case(own))
+}
+
+/// What a process would be called whose file would be that of `autostart install`.
+fn own(format: Format) -> Option<&'static str> {
+    match format {
+        Format::Systemd => UNIT.strip_suffix(".service"),
+        Format::Launchd => LABEL.strip_prefix("bgo."),
+        _ => None,
+    }
 }
 
 fn one(format: Format, name: &str) -> String {
@@ -97,5 +113,8 @@ mod tests {
         let given = ["a b", "a@b", "a-b", "a-b-2", "A-B", "日", "本"];
         assert_eq!(names(K8s, &given), ["a-b", "a-b-2", "a-b-3", "a-b-2-2", "a-b-4", "process", "process-2"]);
         assert_eq!(names(Systemd, &["a", "A"]), ["a", "A-2"]);
+        assert_eq!(names(Systemd, &["bgo", "bgo-2", "x"]), ["bgo-2", "bgo-2-2", "x"], "bgo has a unit of its own");
+        assert_eq!(names(Launchd, &["autostart", "bgo"]), ["autostart-2", "bgo"]);
+        assert_eq!(names(Compose, &["bgo", "autostart"]), ["bgo", "autostart"]);
     }
 }

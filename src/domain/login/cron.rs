@@ -21,6 +21,11 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''")).replace('%', "\\%")
 }
 
+/// What was [`quoted`], without the quotation marks at its ends.
+pub(super) fn unquoted(text: &str) -> String {
+    text.replace("\\%", "%").replace("'\\''", "'")
+}
+
 /// A crontab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crontab(pub Vec<u8>);

@@ -3,7 +3,7 @@
 //! Why it exists: see [`super`]. Invariant: the command line is quoted twice, first as an argument, then as a value of the
 //! file, as the specification has it.
 
-use super::Job;
+use super::{Job, without_escapes};
 use crate::domain::seal::sealed;
 
 /// The text of the file.
@@ -40,6 +40,11 @@ fn quoted(text: &str) -> String {
         quoted.push(c);
     }
     quoted + "\""
+}
+
+/// What was [`quoted`], without the quotation marks.
+pub(super) fn unquoted(text: &str) -> String {
+    without_escapes(&without_escapes(text)).replace("%%", "%")
 }
 
 #[cfg(test)]

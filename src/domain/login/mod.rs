@@ -61,15 +61,21 @@ impl Method {
         }
     }
 
-    /// The state folder that `text`, which is ours, names, quoted as it is there; `None`: the default.
-    pub fn home_in(self, text: &str) -> Option<&str> {
+    /// The state folder that `text`, which is ours, names; `None`: the default.
+    pub fn home_in(self, text: &str) -> Option<String> {
         let (before, after) = match self {
             Method::Systemd => ("Environment=\"BGO_HOME=", "\"\n"),
             Method::Launchd => ("<key>BGO_HOME</key>\n\t\t<string>", "</string>\n"),
             Method::Cron => ("@reboot /usr/bin/env BGO_HOME='", "' '/"),
             Method::Xdg => ("\nExec=env \"BGO_HOME=", "\" \"/"),
         };
-        Some(text.split_once(before)?.1.split_once(after)?.0)
+        let quoted = text.split_once(before)?.1.split_once(after)?.0;
+        Some(match self {
+            Method::Systemd => unit::unquoted(quoted),
+            Method::Launchd => plist::unescaped(quoted),
+            Method::Cron => cron::unquoted(quoted),
+            Method::Xdg => desktop::unquoted(quoted),
+        })
     }
 
     /// Whether `text`, of a file or a line for it, is as a bgo has written it.
@@ -151,6 +157,12 @@ impl Job {
     }
 }
 
+/// `text` without the backslashes that others are protected by.
+fn without_escapes(text: &str) -> String {
+    let mut chars = text.chars();
+    std::iter::from_fn(|| chars.next().and_then(|c| if c == '\\' { chars.next() } else { Some(c) })).collect()
+}
+
 /// Where two texts differ first: a line of the one, and that of the other in its place.
 pub fn first_difference<'a>(one: &'a str, other: &'a str) -> (&'a str, &'a str) {
     let mut lines = one.lines();
@@ -178,9 +190,11 @@ mod tests {
             for method in Method::ALL {
                 let text = job.text(method).unwrap();
                 assert!(method.is_ours(&text), "{text}");
-                assert_eq!(method.home_in(&text).is_some(), job.home.is_some(), "{text}");
-                let plain = Job { home: Some("/a b".to_owned()), ..job.clone() }.text(method).unwrap();
-                assert_eq!(method.home_in(&plain), Some("/a b"));
+                assert_eq!(method.home_in(&text), job.home, "{text}");
+                for odd in ["/a b", "/'\\''\\%%\\", "/\"\\\" \"/\\\\", "/&lt;&amp;lt;</string>", "/`$$%h"] {
+                    let text = Job { home: Some(odd.to_owned()), ..job.clone() }.text(method).unwrap();
+                    assert_eq!(method.home_in(&text).as_deref(), Some(odd), "{text}");
+                }
                 assert!(!method.is_ours(&text.replacen("resurrect", "status", 1)), "{text}");
             }
         }

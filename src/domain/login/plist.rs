@@ -44,6 +44,11 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// What was [`escaped`].
+pub(super) fn unescaped(text: &str) -> String {
+    text.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::job;

@@ -16,7 +16,8 @@
 //! after it; those of a scope get SIGTERM and their time, and no stop of the unit is about them. What is left of the
 //! system's own unit at a shutdown gets SIGTERM from systemd-shutdown.
 
-use super::Job;
+use super::{Job, without_escapes};
+use crate::domain::scope::OPTIONS;
 use crate::domain::seal::sealed;
 
 /// The text of the unit.
@@ -26,8 +27,7 @@ pub(super) fn text(job: &Job) -> Result<String, String> {
         Some(systemd_run) if !job.system => {
             // As an argument it may have anything, and is subject to the expansion of variables.
             let program = quoted(&job.program.replace('$', "$$"));
-            let options = "--property=Delegate=yes --property=TasksMax=infinity --";
-            format!("{} --user --scope --quiet --collect {options} {program}", quoted(systemd_run))
+            format!("{} --user {} {program}", quoted(systemd_run), OPTIONS.join(" "))
         }
         _ if job.program.contains(['\'', '"', '\\']) => {
             format!("/usr/bin/env {}", quoted(&job.program_after_env()?.replace('$', "$$")))
@@ -63,6 +63,11 @@ pub(super) fn text(job: &Job) -> Result<String, String> {
 /// As one word. A percent sign would begin a specifier.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%"))
+}
+
+/// What was [`quoted`], without the quotation marks.
+pub(super) fn unquoted(text: &str) -> String {
+    without_escapes(text).replace("%%", "%")
 }
 
 #[cfg(test)]

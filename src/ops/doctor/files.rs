@@ -28,7 +28,7 @@ pub(super) fn permissions(patient: &Patient<'_>, found: &mut Found) -> String {
     const CHECK: &str = "permissions";
     let root = patient.bgo.store.root();
     let Ok(there) = fs::metadata(root) else { return format!("there is no {} yet", root.display()) };
-    let me = nix::unistd::geteuid().as_raw();
+    let me = platform::effective_user();
     let shared = entries(root).iter().any(|(path, _)| !FOLDERS.iter().any(|ours| path.ends_with(ours)));
     let folders = FOLDERS.iter().map(|folder| root.join(folder));
     let folders = folders.filter_map(|path| Some((path.clone(), fs::metadata(&path).ok()?, false)));

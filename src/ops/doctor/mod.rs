@@ -9,8 +9,6 @@ mod files;
 mod processes;
 mod surroundings;
 
-pub(super) use surroundings::ends_at_logout;
-
 use super::Bgo;
 use super::end::{self, Orphan};
 use super::link::own;
@@ -177,7 +175,7 @@ pub fn doctor(bgo: &Bgo, fix: bool) -> Result<Vec<Checked>> {
 }
 
 fn look(bgo: &Bgo, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Look>> {
-    let owner = Some(nix::unistd::geteuid().as_raw());
+    let owner = Some(platform::effective_user());
     let records = bgo.store.names()?.into_iter().filter_map(|name| {
         let record = bgo.store.look(&name, owner).transpose()?;
         Some((name, record))

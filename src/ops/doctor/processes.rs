@@ -168,7 +168,7 @@ pub(super) fn locks(patient: &Patient<'_>, found: &mut Found) -> String {
 pub(super) fn orphans(patient: &Patient<'_>, found: &mut Found) -> String {
     const CHECK: &str = "orphans";
     let bgo = patient.bgo;
-    let me = nix::unistd::geteuid().as_raw();
+    let me = platform::effective_user();
     let processes: Vec<ProcStat> = rescue::all().filter(|it| platform::user(it.pid) == Some(me)).collect();
     let mut lost = BTreeSet::new();
     for found_again in recover::lost(bgo, None) {

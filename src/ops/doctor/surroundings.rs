@@ -5,11 +5,9 @@
 use super::files::bytes;
 use super::{Finding, Found, Patient};
 use crate::domain::finding::Severity;
-use crate::domain::order::sort;
-use crate::ops::login::{EntryState, look, session_finding};
+use crate::ops::login::{EntryState, look};
+use crate::ops::systemd;
 use crate::platform;
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 const MIB: u64 = 1 << 20;
@@ -62,10 +60,10 @@ pub(super) fn notices(_: &Patient<'_>, found: &mut Found) -> String {
 
 /// A logout leaves what runs alone.
 pub(super) fn session(_: &Patient<'_>, found: &mut Found) -> String {
-    if nix::unistd::geteuid().is_root() {
+    if systemd::is_system() {
         return "a logout ends nothing of root's".to_owned();
     }
-    found.0.extend(session_finding().map(|finding| (finding, None)));
+    found.0.extend(systemd::session_finding().map(|finding| (finding, None)));
     "a logout ends nothing".to_owned()
 }
 
@@ -94,36 +92,6 @@ pub(super) fn autostart(patient: &Patient<'_>, found: &mut Found) -> String {
     "what was up comes back by itself".to_owned()
 }
 
-/// Whether systemd-logind ends what is left running in a session; `None`: there is no such thing on the system at `root`.
-/// To linger does not help: that is about the user's manager, which is not in the session.
-pub(in crate::ops) fn ends_at_logout(root: &Path) -> Option<bool> {
-    let at = |path: &str| root.join(path);
-    if !at("run/systemd/seats").exists() {
-        return None;
-    }
-    // Later ones win. What is not set is as it was built, which the file that came with it says in a comment.
-    let mut files: Vec<_> = ["usr/lib/systemd/logind.conf", "etc/systemd/logind.conf"].map(at).into();
-    for folder in ["usr/lib/systemd/logind.conf.d", "run/systemd/logind.conf.d", "etc/systemd/logind.conf.d"] {
-        let mut drop_ins: Vec<_> =
-            fs::read_dir(at(folder)).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
-        sort(&mut drop_ins);
-        files.extend(drop_ins);
-    }
-    let (mut set, mut built) = (None, None);
-    for text in files.iter().filter_map(|file| fs::read_to_string(file).ok()) {
-        for line in text.lines().map(str::trim) {
-            let (line, kept) = match line.strip_prefix('#') {
-                Some(line) => (line.trim(), &mut built),
-                None => (line, &mut set),
-            };
-            if let Some(value) = line.strip_prefix("KillUserProcesses=") {
-                *kept = Some(matches!(value.trim(), "yes" | "true" | "1" | "on"));
-            }
-        }
-    }
-    Some(set.or(built).unwrap_or(false))
-}
-
 /// The clock has not been set back.
 pub(super) fn clock(patient: &Patient<'_>, found: &mut Found) -> String {
     const CHECK: &str = "clock";
@@ -143,31 +111,4 @@ pub(super) fn clock(patient: &Patient<'_>, found: &mut Found) -> String {
         }
     }
     "it has not been set back".to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_logind_does_at_a_logout_is_read_from_its_files() {
-        let system = tempfile::tempdir().unwrap();
-        let put = |path: &str, text: &str| {
-            let path = system.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
-        let ends = || ends_at_logout(system.path());
-        assert_eq!(ends(), None);
-        put("run/systemd/seats/seat0", "");
-        assert_eq!(ends(), Some(false));
-        put("etc/systemd/logind.conf", "[Login]\n#KillUserProcesses=yes\n");
-        assert_eq!(ends(), Some(true), "as it was built");
-        put("usr/lib/systemd/logind.conf", "[Login]\nKillUserProcesses=no\n");
-        assert_eq!(ends(), Some(false));
-        put("etc/systemd/logind.conf.d/10-kill.conf", "[Login]\n KillUserProcesses=yes\n");
-        assert_eq!(ends(), Some(true));
-        put("var/lib/systemd/linger/me", "");
-        assert_eq!(ends(), Some(true), "who lingers keeps a manager, not a session");
-    }
 }

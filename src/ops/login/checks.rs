@@ -9,7 +9,6 @@ use super::{CHECK, job, reach_systemd};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::login::{Method, first_difference};
 use crate::error::Result;
-use crate::ops::doctor::ends_at_logout;
 use crate::ops::{Bgo, systemd};
 use std::path::{Path, PathBuf};
 
@@ -83,7 +82,7 @@ pub fn look(bgo: &Bgo) -> Result<LoginStatus> {
     if installed.clone().any(|entry| entry.method == Method::Systemd) {
         findings.extend(systemd_findings());
     }
-    findings.extend(session_finding());
+    findings.extend(systemd::session_finding());
     Ok(LoginStatus { entries, findings, runs })
 }
 
@@ -166,19 +165,4 @@ fn lingers(user: &str) -> Option<bool> {
         // Who is not logged in, and does not linger, is not known to it.
         _ => Path::new(LINGER).is_dir().then_some(false),
     }
-}
-
-/// That a logout ends what was started in the session.
-pub(in crate::ops) fn session_finding() -> Option<Finding> {
-    let user = systemd::user();
-    if systemd::is_system() || ends_at_logout(Path::new("/")) != Some(true) {
-        return None;
-    }
-    let message = "what you start is ended when you log out (KillUserProcesses=yes in logind.conf), unless it has a scope of \
-                   its own";
-    let hint = format!(
-        "bgo start … --scope, bgo set NAME --scope; and sudo loginctl enable-linger {user}, for scopes end with your last \
-         logout else"
-    );
-    Some(Finding::new("session", Severity::Warning, message, hint))
 }

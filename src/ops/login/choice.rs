@@ -8,6 +8,7 @@ use super::tool::Tool;
 use super::{CHECK, crontab, job, reach_systemd};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::login::{Job, Method};
+use crate::domain::shell::quote;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::{Bgo, is_executable_file, systemd};
 use std::fs;
@@ -64,12 +65,14 @@ fn taken_over(bgo: &Bgo, method: Method, text: &str) -> Result<Option<Finding>> 
     if before == now {
         return Ok(None);
     }
-    let before = before.unwrap_or("~/.bgo");
+    // The shell knows which the default is.
+    let typed = before.as_deref().map_or("~/.bgo".into(), quote);
+    let before = before.as_deref().unwrap_or("~/.bgo");
     let message = format!(
         "{} is brought back in place of {before}, which then is not brought back any more",
         bgo.store.root().display()
     );
-    let hint = format!("run `BGO_HOME={before} bgo resurrect` at login by other means, such as ~/.profile");
+    let hint = format!("run `BGO_HOME={typed} bgo resurrect` at login by other means, such as ~/.profile");
     Ok(Some(Finding::new(CHECK, Severity::Warning, message, hint)))
 }
 

@@ -9,7 +9,6 @@ mod choice;
 mod entry;
 pub(super) mod tool;
 
-pub(super) use checks::session_finding;
 pub use checks::{LoginStatus, look};
 pub use choice::{Plan, plan};
 pub use entry::{Entry, EntryState};
@@ -19,7 +18,9 @@ use super::sealed::{self, FileDone};
 use super::systemd;
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::login::{Crontab, LABEL, Method, UNIT};
+use crate::domain::shell::quote;
 use crate::error::{Error, ErrorKind, Result};
+use crate::platform;
 use std::path::{Path, PathBuf};
 use tool::{CHANGE, QUERY, Said, Tool};
 
@@ -199,7 +200,7 @@ fn is_unread(tool: &Tool) -> bool {
 
 /// What launchd knows the agent as.
 fn service() -> String {
-    format!("gui/{}/{LABEL}", nix::unistd::getuid())
+    format!("gui/{}/{LABEL}", platform::real_user())
 }
 
 /// Has launchd load the agent, which runs it once. Where nobody is logged in at the screen it cannot, and loads it when
@@ -213,11 +214,16 @@ fn bootstrap(tool: &Tool, path: &Path, done: FileDone) -> Result<Option<Finding>
         // The old one; what it has started is left alone.
         let _ = tool.run(&["bootout", &service()], b"", CHANGE)?;
     }
-    let domain = format!("gui/{}", nix::unistd::getuid());
+    let domain = format!("gui/{}", platform::real_user());
     let said = tool.run(&["bootstrap", &domain, &path.to_string_lossy()], b"", CHANGE)?;
     let failed = || {
         let message = format!("launchd has not loaded it now ({}); it does at your next login", said.cause());
-        Finding::new(CHECK, Severity::Note, message, format!("launchctl bootstrap {domain} '{}'", path.display()))
+        Finding::new(
+            CHECK,
+            Severity::Note,
+            message,
+            format!("launchctl bootstrap {domain} {}", quote(&path.to_string_lossy())),
+        )
     };
     Ok((!said.is_success()).then(failed))
 }
@@ -251,8 +257,8 @@ fn user_home() -> Result<PathBuf> {
 
 /// The home folder that a login will give: by the user database.
 fn account_home() -> Option<PathBuf> {
-    let uid = nix::unistd::getuid().to_string();
-    Some(crate::platform::account(&uid).ok().flatten()?.home)
+    let uid = platform::real_user().to_string();
+    Some(platform::account(&uid).ok().flatten()?.home)
 }
 
 /// What is to be run, by which binary and for which state folder.

@@ -3,14 +3,14 @@
 //! Why it exists: each of them may be missing, refuse, or not answer. Invariant: none keeps bgo waiting longer than it was
 //! given; what is not done by then is ended.
 
+use crate::domain::control::one_line;
 use crate::domain::outcome::Outcome;
-use crate::domain::signal::Signal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::preflight::resolve;
 use crate::ops::systemd;
 use crate::platform::{self, Attributes, Interest, ProcessHandle, SpawnPlan};
 use std::ffi::{CString, OsStr, OsString};
-use std::io::{self, PipeReader, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -52,15 +52,9 @@ impl Said {
 
     /// What is wrong, in its own words, as one line.
     pub fn cause(&self) -> String {
-        let line = one_line(&self.stderr);
+        let line = one_line(&self.stderr, "; ");
         if line.is_empty() { format!("it ended with {}", self.outcome) } else { line }
     }
-}
-
-/// What a program has written, as one line.
-pub(in crate::ops) fn one_line(said: &[u8]) -> String {
-    let text = String::from_utf8_lossy(said);
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 impl Tool {
@@ -97,7 +91,7 @@ impl Tool {
         })
     }
 
-    fn start(&self, arguments: &[&str], mut input: &[u8], deadline: Duration) -> io::Result<Option<Said>> {
+    fn start(&self, arguments: &[&str], input: &[u8], deadline: Duration) -> io::Result<Option<Said>> {
         let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL));
         let ((theirs, ours), (out, out_end), (err, err_end)) = (io::pipe()?, io::pipe()?, io::pipe()?);
         // Its messages are looked at, and it is to find the manager that we find.
@@ -120,35 +114,49 @@ impl Tool {
         let pid = platform::spawn(&plan).map_err(|failure| io::Error::from_raw_os_error(failure.errno))?;
         drop((theirs, out_end, err_end));
         let handle = ProcessHandle::of_child(pid).inspect_err(|_| platform::abort_child(pid))?;
-        let (mut out, mut err) = (Collected::new(out), Collected::new(err));
-        let mut writer = Some(ours).filter(|_| !input.is_empty());
-        // Pipes alone do not tell: what it leaves behind may hold them for hours.
-        while !handle.has_ended() {
-            if platform::boot_clock() >= deadline {
-                handle.signal_group(Signal::KILL)?;
-                platform::reap_child(pid);
-                return Ok(None);
-            }
-            let mut fds = vec![(handle.as_fd(), Interest::Readable)];
-            fds.extend(out.pipe.as_ref().map(|pipe| (pipe.as_fd(), Interest::Readable)));
-            fds.extend(err.pipe.as_ref().map(|pipe| (pipe.as_fd(), Interest::Readable)));
-            fds.extend(writer.as_ref().map(|pipe| (pipe.as_fd(), Interest::Writable)));
-            platform::wait(&fds, Some(deadline))?;
-            out.take()?;
-            err.take()?;
-            if let Some(pipe) = writer.as_mut()
-                && platform::wait(&[(pipe.as_fd(), Interest::Writable)], Some(Duration::ZERO))?[0]
-            {
-                // Who does not want to read all of it says so by the way it ends.
-                let written = pipe.write(&input[..input.len().min(PIECE)]).unwrap_or(input.len());
-                input = &input[written..];
-                writer = writer.filter(|_| !input.is_empty());
+        let mut collected = [Collected::new(out), Collected::new(err)];
+        let writer = Some(ours).filter(|_| !input.is_empty());
+        match attend(&handle, writer, &mut collected, input, deadline) {
+            Ok(true) => {}
+            other => {
+                platform::abort_child(pid);
+                return other.map(|_| None);
             }
         }
-        out.take()?;
-        err.take()?;
+        let [out, err] = collected;
         Ok(Some(Said { outcome: platform::reap_child(pid), stdout: out.bytes, stderr: err.bytes }))
     }
+}
+
+/// Takes what a child says, and gives `input` to it, until it has ended; `false`: at `deadline` it has not.
+fn attend(
+    handle: &ProcessHandle,
+    mut writer: Option<PipeWriter>,
+    collected: &mut [Collected; 2],
+    mut input: &[u8],
+    deadline: Duration,
+) -> io::Result<bool> {
+    // Pipes alone do not tell: what it leaves behind may hold them for hours.
+    while !handle.has_ended() {
+        if platform::boot_clock() >= deadline {
+            return Ok(false);
+        }
+        let mut fds = vec![(handle.as_fd(), Interest::Readable)];
+        fds.extend(collected.iter().filter_map(|one| Some((one.pipe.as_ref()?.as_fd(), Interest::Readable))));
+        fds.extend(writer.as_ref().map(|pipe| (pipe.as_fd(), Interest::Writable)));
+        platform::wait(&fds, Some(deadline))?;
+        collected.iter_mut().try_for_each(Collected::take)?;
+        if let Some(pipe) = writer.as_mut()
+            && platform::wait(&[(pipe.as_fd(), Interest::Writable)], Some(Duration::ZERO))?[0]
+        {
+            // Who does not want to read all of it says so by the way it ends.
+            let written = pipe.write(&input[..input.len().min(PIECE)]).unwrap_or(input.len());
+            input = &input[written..];
+            writer = writer.filter(|_| !input.is_empty());
+        }
+    }
+    collected.iter_mut().try_for_each(Collected::take)?;
+    Ok(true)
 }
 
 /// What has come through a pipe.

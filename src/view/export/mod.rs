@@ -9,6 +9,7 @@ mod unit;
 mod yaml;
 
 use super::text::quote;
+use crate::domain::control::one_line;
 use crate::domain::export::{Document, File, Format, Syntax};
 
 /// The text of a file.
@@ -72,14 +73,12 @@ pub fn next_step(format: Format, system: bool, folder: &str, paths: &[String]) -
 
 /// Comments as lines that begin with `#`, at some depth.
 fn comments(comments: &[String], indent: &str) -> String {
-    comments.iter().map(|comment| format!("{indent}# {}\n", one_line(comment))).collect()
+    comments.iter().map(|text| format!("{indent}# {}\n", comment(text))).collect()
 }
 
 /// A comment must not end before its end, nor go on in the next line.
-fn one_line(comment: &str) -> String {
-    let line: String =
-        comment.chars().map(|c| if c.is_control() || "\u{2028}\u{2029}".contains(c) { ' ' } else { c }).collect();
-    line.trim_end_matches('\\').to_owned()
+fn comment(text: &str) -> String {
+    one_line(text.as_bytes(), " ").trim_end_matches('\\').to_owned()
 }
 
 /// A text in double quotes, with the escapes that YAML and HCL share.

@@ -2,7 +2,7 @@
 //!
 //! Why it exists: see the parent. Invariant: no text can end its element, and no line end is changed by whoever reads it.
 
-use super::one_line;
+use super::comment;
 use crate::domain::export::{Document, Entry, Node};
 
 const HEAD: &str = "\
@@ -14,9 +14,9 @@ const HEAD: &str = "\
 /// The text.
 pub fn render(document: &Document) -> String {
     let mut text = HEAD.to_owned();
-    for comment in &document.comments {
+    for line in &document.comments {
         // Two dashes must not be in it.
-        text.push_str(&format!("<!-- {} -->\n", escaped(&one_line(comment)).replace("--", "")));
+        text.push_str(&format!("<!-- {} -->\n", escaped(&comment(line)).replace("--", "")));
     }
     dict(&document.map, 0, &mut text);
     text.push_str("</plist>\n");
