@@ -124,7 +124,8 @@ pub(super) fn one(bgo: &Bgo, name: &Name, settles: &mut dyn FnMut()) -> Result<R
 /// Whether nothing of `name` runs, though it is to be up.
 fn is_missed(bgo: &Bgo, name: &Name) -> Result<bool> {
     let record = bgo.record(name)?;
-    Ok(comes_back(&record, &lease::now()?) && matches!(end::find(&record, &bgo.store.logs(name))?, Orphan::None))
+    Ok(comes_back(&record, &lease::now()?, lease::lives).is_some()
+        && matches!(end::find(&record, &bgo.store.logs(name))?, Orphan::None))
 }
 
 fn look_and_do(bgo: &Bgo, name: &Name, settles: &mut dyn FnMut()) -> Result<Resurrected> {

@@ -243,16 +243,54 @@ fn what_a_logout_has_ended_says_so_and_of_what_is_named_the_reason_is_told() {
     }
     let said = env.bgo(&["status"]).ok().stdout;
     assert!(
-        said.ends_with("\n\"web\" was ended by a logout or shutdown; bgo resurrect web brings it back\n"),
+        said.contains("\n\"web\" is down: a logout or shutdown ended it (SIGTERM after ")
+            && said.ends_with("); bgo resurrect web brings it back\n"),
         "{said}"
     );
     let page = env.bgo(&["status", "web"]).ok().stdout;
-    assert!(page.contains("none; a logout or shutdown ended it, bgo resurrect brings it back\n"), "{page}");
+    assert!(page.contains("none; a logout or shutdown ended it (SIGTERM after "), "{page}");
     let told = "\"nev\" was left as it is: its policy is never\n";
     env.bgo(&["resurrect", "nev"]).ok().says(told, "");
     env.bgo(&["autostart", "set", "nev", "unless-stopped"]).ok().says("set autostart of \"nev\"\n", "");
     env.bgo(&["resurrect"]).ok();
     assert!(is_up(&env, "nev") && is_up(&env, "web"));
+}
+
+/// The line of a page of `status` that tells of the sidecar.
+fn sidecar_line(env: &TestEnv, name: &str) -> String {
+    let page = env.bgo(&["status", name]).ok().stdout;
+    page.lines().find(|line| line.trim_start().starts_with("Sidecar")).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_something_else_has_ended_is_not_said_to_be_ended_by_a_logout() {
+    let env = TestEnv::new();
+    env.start("killed", &SLEEP);
+    env.start_with(&["--ttl", "1h"], "leased", &SLEEP);
+    env.start_with(&["--autostart", "always", "--restart", "on-failure"], "done", &["sh", "-c", "exit 0"]);
+    for name in ["killed", "leased"] {
+        let sidecar = env.sidecar(name);
+        kill9(env.pid(name));
+        wait_until("the sidecar to leave", || !alive(sidecar));
+    }
+    let killed = sidecar_line(&env, "killed");
+    assert!(killed.contains("none; it was up and was ended (SIGKILL after "), "{killed}");
+    assert!(killed.ends_with("), bgo resurrect brings it back"), "{killed}");
+    // Its lease is over: that is what resurrect goes by, too.
+    let leased = sidecar_line(&env, "leased");
+    assert!(leased.ends_with("bgo resurrect brings it back"), "{leased}");
+    env.edit_record("leased", |record| record["lease"]["expires_ms"] = json!(1));
+    let leased = sidecar_line(&env, "leased");
+    assert!(leased.ends_with(" none"), "{leased}");
+    assert!(env.bgo(&["resurrect", "-n", "leased"]).ok().stdout.contains("its ttl of 1h is over"));
+    // It ended by itself, and comes back only because its policy says so.
+    wait_until("its end", || env.record("done")["state"] == "exited" && env.processes().is_empty());
+    reboot(&env);
+    let done = sidecar_line(&env, "done");
+    let why = "its policy is always, and the machine has come up since, bgo resurrect brings it back";
+    assert!(done.ends_with(&format!("none; {why}")), "{done}");
+    let said = env.bgo(&["status"]).ok().stdout;
+    assert!(!said.contains("logout"), "{said}");
 }
 
 #[test]
