@@ -10,6 +10,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 const SLEEP: [&str; 2] = ["sleep", "1000"];
+/// Ready when a file is there.
+const GATED: &str = "while ! [ -e go ]; do sleep 0.02; done; echo rea''dy; exec sleep 1000";
 /// Ready after a moment.
 const SLOW: [&str; 3] = ["sh", "-c", "sleep 0.2; echo rea''dy; exec sleep 1000"];
 
@@ -267,7 +269,7 @@ fn what_something_else_has_ended_is_not_said_to_be_ended_by_a_logout() {
     let env = TestEnv::new();
     env.start("killed", &SLEEP);
     env.start_with(&["--ttl", "1h"], "leased", &SLEEP);
-    env.start_with(&["--autostart", "always", "--restart", "on-failure"], "done", &["sh", "-c", "exit 0"]);
+    env.start_with(&["--autostart", "always"], "done", &["sh", "-c", "exit 0"]);
     for name in ["killed", "leased"] {
         let sidecar = env.sidecar(name);
         kill9(env.pid(name));
@@ -307,6 +309,35 @@ fn one_that_another_command_holds_is_not_said_to_be_in_order() {
     drop(held);
     env.bgo(&["resurrect"]).ok();
     assert!(is_up(&env, "web"));
+}
+
+/// One without a sidecar, so that the stop itself has the name, and one with.
+#[test]
+fn what_is_being_stopped_is_not_waited_for() {
+    let env = TestEnv::new();
+    let stubborn = "trap '' TERM; echo ready; while ! [ -e end ]; do sleep 0.05; done";
+    for name in ["db", "cache"] {
+        env.start_script(&["--stop-timeout", "10m"], name, stubborn);
+    }
+    env.start_with(&["--after", "db,cache"], "web", &SLEEP);
+    kill9(env.sidecar("db"));
+    let stops = ["db", "cache"].map(|name| env.cmd(&["stop", name]).spawn());
+    wait_until("the stops to be asked for", || ["db", "cache"].iter().all(|name| env.record(name)["want"] == "down"));
+    for names in [&[][..], &["web"]] {
+        kill9(env.sidecar("web"));
+        kill9(env.pid("web"));
+        let done = env.bgo(&[&["resurrect", "--json"], names].concat()).ok();
+        assert!(is_up(&env, "web"), "{}", done.stdout);
+        if names.is_empty() {
+            let expected =
+                [("cache", "unchanged runs"), ("db", "unchanged busy"), ("web", "started gone_with_sidecar")];
+            assert_told(&done, &expected);
+        }
+    }
+    fs::write(env.work().join("end"), "").unwrap();
+    for stop in stops {
+        stop.finish().ok();
+    }
 }
 
 #[test]
@@ -350,6 +381,18 @@ fn a_circle_of_needs_holds_nobody_up() {
     }
     env.bgo(&["resurrect", "--timeout", "10s"]).ok();
     assert!(["a", "b", "c"].iter().all(|name| is_up(&env, name)));
+    // Nor does it undo the order of those that are not in it.
+    fs::write(env.work().join("go"), "").unwrap();
+    env.bgo(&["start", "zdb", "--ready-when", "ready", "--", "sh", "-c", GATED]).ok();
+    env.start_with(&["--after", "zdb"], "api", &SLEEP);
+    power_cut(&env);
+    fs::remove_file(env.work().join("go")).unwrap();
+    let resurrect = env.cmd(&["resurrect"]).spawn();
+    wait_until("the others to be up", || ["a", "b", "c", "zdb"].iter().all(|name| is_up(&env, name)));
+    fs::write(env.work().join("go"), "").unwrap();
+    resurrect.finish().ok();
+    let at = |name: &str, key: &str| env.record(name).pointer(key).unwrap().as_str().unwrap().to_owned();
+    assert!(is_up(&env, "api") && at("api", "/started_at") >= at("zdb", "/ready/at"));
 }
 
 #[test]
