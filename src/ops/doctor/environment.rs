@@ -178,7 +178,7 @@ impl One<'_> {
 }
 
 fn path_of(variables: &[(Raw, Raw)]) -> Option<&Raw> {
-    variables.iter().find(|(key, _)| key.as_bytes() == b"PATH").map(|(_, value)| value)
+    variables.iter().rfind(|(key, _)| key.as_bytes() == b"PATH").map(|(_, value)| value)
 }
 
 /// Whether two paths lead to one file.
