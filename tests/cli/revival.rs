@@ -1,6 +1,7 @@
 //! `resurrect` as a whole: its order, its policies, two at once, killed midway, at a login, and what it says.
 
 use crate::env::{BGO, Outcome, TestEnv, alive, kill9, signal, wait_until};
+use crate::epilogue::{self, held_after_its_end};
 use crate::json::Known;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -219,11 +220,11 @@ fn many_that_wait_keep_nobody_else_down() {
 #[test]
 fn a_oneshot_that_had_ended_well_is_not_run_again() {
     let env = TestEnv::new();
-    for (name, script) in [("done", "sleep 0.2"), ("failed", "sleep 0.2; exit 3")] {
-        env.start_with(&["--oneshot"], name, &["sh", "-c", script]);
-        let sidecar = env.sidecar(name);
-        wait_until("its end", || env.record(name)["state"] == "exited");
+    for (name, code) in [("done", "0"), ("failed", "3")] {
+        let script = epilogue::FAILS.replace("exit 3", &format!("exit {code}"));
+        let sidecar = held_after_its_end(&env, &["--oneshot"], name, &script);
         signal(sidecar, Signal::SIGTERM);
+        signal(sidecar, Signal::SIGCONT);
         wait_until("the sidecar to leave", || !alive(sidecar));
     }
     assert_told(
@@ -348,7 +349,7 @@ fn it_returns_when_its_time_is_over() {
     env.start("other", &SLEEP);
     power_cut(&env);
     env.edit_record("db", |record| record["spec"]["ready_when"] = json!("never"));
-    let said = env.bgo(&["resurrect", "--timeout", "1s"]).code(124);
+    let said = env.bgo(&["resurrect", "--timeout", "4s"]).code(124);
     let told = "bgo: cannot start \"web\": it needs \"db\", which was not ready in time\n\
                 hint: bgo logs db shows its output; --timeout TIME waits longer\n";
     assert_eq!(said.stderr, told);
@@ -364,7 +365,9 @@ fn it_returns_when_its_time_is_over() {
     // What would be done can be told all the same.
     assert_eq!(env.bgo(&["resurrect", "-n", "web"]).ok().stdout.lines().count(), 1);
     let waiting = env.cmd(&["resurrect", "--timeout", "1m"]).spawn();
-    wait_until("it to wait", || crate::env::proc_status(waiting.pid, "State").starts_with('S'));
+    // From then on it hears of a SIGINT; before, that would end it.
+    let blocked = || u64::from_str_radix(&crate::env::proc_status(waiting.pid, "SigBlk"), 16).unwrap();
+    wait_until("it to listen", || blocked() & (1 << (Signal::SIGINT as u32 - 1)) != 0);
     signal(waiting.pid, Signal::SIGINT);
     waiting.finish().code(130);
 }
