@@ -240,9 +240,13 @@ fn what_a_logout_has_ended_says_so_and_of_what_is_named_the_reason_is_told() {
     env.start_with(&["--autostart", "never"], "nev", &SLEEP);
     for name in ["web", "nev"] {
         let (sidecar, pid) = (env.sidecar(name), env.pid(name));
+        // Both are told at once, however long we take for it.
+        signal(sidecar, Signal::SIGSTOP);
         signal(sidecar, Signal::SIGTERM);
         signal(pid, Signal::SIGTERM);
-        wait_until("both to be gone", || !alive(sidecar) && !alive(pid));
+        wait_until("the process to be gone", || !alive(pid));
+        signal(sidecar, Signal::SIGCONT);
+        wait_until("both to be gone", || !alive(sidecar));
     }
     let said = env.bgo(&["status"]).ok().stdout;
     assert!(
@@ -286,6 +290,19 @@ fn what_something_else_has_ended_is_not_said_to_be_ended_by_a_logout() {
     let leased = sidecar_line(&env, "leased");
     assert!(leased.ends_with(" none"), "{leased}");
     assert!(env.bgo(&["resurrect", "-n", "leased"]).ok().stdout.contains("its ttl of 1h is over"));
+    // Nor does the doctor promise what resurrect refuses.
+    env.start_with(&["--ttl", "1h"], "gone", &SLEEP);
+    kill9(env.sidecar("gone"));
+    kill9(env.pid("gone"));
+    let hint = || {
+        let report = env.bgo(&["doctor", "--json"]).json();
+        let findings = report["findings"].as_array().unwrap();
+        let of_it = findings.iter().find(|it| it["check"] == "processes" && it["name"] == "gone").unwrap();
+        of_it["hint"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(hint(), "bgo resurrect brings it back");
+    env.edit_record("gone", |record| record["lease"]["expires_ms"] = json!(1));
+    assert_eq!(hint(), "bgo restart gone");
     // It ended by itself, and comes back only because its policy says so.
     wait_until("its end", || env.record("done")["state"] == "exited" && env.processes().is_empty());
     reboot(&env);
