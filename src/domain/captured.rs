@@ -5,7 +5,7 @@
 //! differs between any two terminals, and between any two processes of one, is no difference.
 
 use super::raw::Raw;
-use crate::domain::order::{sort, sort_by_key};
+use crate::domain::order::{sort_by, sort_by_key};
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -128,9 +128,15 @@ pub fn differences(
     let sorted = |variables: &[(Raw, Raw)]| {
         let counts = |key: &Raw| !is_of_the_place(&key.lossy()) && !is_overruled(key);
         let mut pairs: Vec<(Raw, Raw)> = variables.iter().filter(|(key, _)| counts(key)).cloned().collect();
-        sort(&mut pairs);
-        // Of equal names the first is what a process gets to see.
-        pairs.dedup_by(|(later, _), (earlier, _)| later == earlier);
+        sort_by(&mut pairs, |(one, _), (other, _)| one.cmp(other));
+        // Of equal names a process gets the value that came last.
+        pairs.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                std::mem::swap(&mut later.1, &mut earlier.1);
+            }
+            is_same
+        });
         pairs
     };
     let (captured, now) = (sorted(captured), sorted(now));
@@ -215,6 +221,13 @@ mod tests {
             ]
         );
         assert_eq!(shown(&[("PATH", "/bin")], &[]), [r#"{"name":"PATH","kind":"only_captured"}"#]);
+    }
+
+    #[test]
+    fn of_equal_names_the_last_counts() {
+        assert_eq!(shown(&[("PATH", "/z"), ("PATH", "/a")], &[("PATH", "/a")]), [""; 0]);
+        assert_eq!(shown(&[("A", "1"), ("A", "2")], &[("A", "2"), ("B", "1"), ("B", "2")]).len(), 1, "B alone");
+        assert_eq!(shown(&[("PATH", "/z"), ("PATH", "/a")], &[("PATH", "/z")]).len(), 1);
     }
 
     #[test]

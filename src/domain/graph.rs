@@ -58,6 +58,11 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// Whether the name at `from`, which needs the one at `to`, is also needed by that, directly or through others.
+    pub fn is_in_circle(&self, from: usize, to: usize) -> bool {
+        self.walk(&self.needs, [to]).0.contains(&from)
+    }
+
     /// What `roots` need, directly or through others, in the order to start it in; `roots` themselves are left out.
     pub fn needs(&self, roots: &[&str]) -> Vec<&'a str> {
         let reached = self.named(&self.walk(&self.needs, self.positions(roots)).0);

@@ -42,7 +42,9 @@ pub struct Notified {
 /// What was told, and what of it still counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notifications {
-    /// When trouble was last told, if others are still held back for that.
+    /// When trouble was last told, as the record says it.
+    told: Option<Timestamp>,
+    /// The same on the boot-time clock, if others are still held back for that.
     told_at: Option<Moment>,
     troubled: bool,
     held_back: u32,
@@ -55,25 +57,30 @@ impl Notifications {
         // If the clock was set back since, nobody knows how long ago it was: better told too soon than never.
         let ago = wall_clock.duration_since(notified.at.0).ok().filter(|ago| *ago < QUIET);
         let told_at = ago.and_then(|ago| now.checked_sub(ago));
-        Notifications { told_at, troubled: notified.troubled, held_back: notified.held_back }
+        let Notified { at, troubled, held_back } = *notified;
+        Notifications { told: Some(at), told_at, troubled, held_back }
     }
 
     /// As the record is to have it; `None`: there is nothing to remember.
-    pub fn to_record(&self, wall_clock: SystemTime, now: Moment) -> Option<Notified> {
-        let ago = self.told_at.map_or(QUIET, |at| now.saturating_sub(at)).min(QUIET);
-        let counts = self.troubled || ago < QUIET;
-        let at = Timestamp::of(wall_clock.checked_sub(ago).unwrap_or(wall_clock));
-        counts.then_some(Notified { at, troubled: self.troubled, held_back: self.held_back })
+    pub fn to_record(&self, now: Moment) -> Option<Notified> {
+        let at = self.told.filter(|_| self.troubled || self.is_quiet(now))?;
+        Some(Notified { at, troubled: self.troubled, held_back: self.held_back })
     }
 
-    /// There is trouble. If it is to be told: how many others were not since the last that was.
-    pub fn trouble(&mut self, now: Moment) -> Option<u32> {
+    /// Whether trouble is held back at present.
+    fn is_quiet(&self, now: Moment) -> bool {
+        self.told_at.is_some_and(|at| now < at.saturating_add(QUIET))
+    }
+
+    /// There is trouble. If it is to be told: how many others were not since the last that was. `wall_clock` and `now` are
+    /// the same moment.
+    pub fn trouble(&mut self, wall_clock: SystemTime, now: Moment) -> Option<u32> {
         self.troubled = true;
-        if self.told_at.is_some_and(|at| now < at.saturating_add(QUIET)) {
+        if self.is_quiet(now) {
             self.held_back = self.held_back.saturating_add(1);
             return None;
         }
-        self.told_at = Some(now);
+        (self.told, self.told_at) = (Some(Timestamp::of(wall_clock)), Some(now));
         Some(std::mem::take(&mut self.held_back))
     }
 
@@ -95,11 +102,30 @@ impl Notifications {
     }
 }
 
+/// How a process has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It was given up.
+    Errored,
+    /// It ended badly, and nothing is to start it again.
+    Ended,
+}
+
+impl Trouble {
+    /// The word for it that people are shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Trouble::Errored => "errored",
+            Trouble::Ended => "ended",
+        }
+    }
+}
+
 /// What a step of the supervisor means to who is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Occasion {
-    /// It has failed, and nothing follows: in a word, and why.
-    Trouble(&'static str, String),
+    /// It has failed, and nothing follows: how, and why.
+    Trouble(Trouble, String),
     /// It has ended as it should.
     Settled,
 }
@@ -129,10 +155,10 @@ pub fn occasion(before: &Life, machine: &Machine, last: Option<&Exit>, policy: &
         (End::Stopped | End::Expired(_), _) => Some(Occasion::Settled),
         // The command that wanted it started has failed with that.
         (End::Errored(_), _) if !machine.ran => None,
-        (End::Errored(reason), _) => Some(Occasion::Trouble("errored", reason.clone())),
+        (End::Errored(reason), _) => Some(Occasion::Trouble(Trouble::Errored, reason.clone())),
         (End::Exited, Some(exit)) if exit.shutdown => None,
         (End::Exited, Some(exit)) if !policy.settings.is_success(exit.outcome()) => {
-            Some(Occasion::Trouble("ended", exit.to_string()))
+            Some(Occasion::Trouble(Trouble::Ended, exit.to_string()))
         }
         (End::Exited, _) => Some(Occasion::Settled),
     }
@@ -158,10 +184,10 @@ pub struct Message {
 }
 
 impl Message {
-    /// Of trouble of the process `name`: `what` has become of it and why, and how many others were not told.
-    pub fn trouble(name: &str, what: &str, reason: &str, held_back: u32) -> Message {
+    /// Of trouble of the process `name`: which, why, and how many others were not told.
+    pub fn trouble(name: &str, trouble: Trouble, reason: &str, held_back: u32) -> Message {
         Message {
-            title: plain(&format!("{name}: {what}")),
+            title: plain(&format!("{name}: {}", trouble.word())),
             body: plain(&format!("{reason}{}", not_told(held_back, "earlier "))),
             is_trouble: true,
         }

@@ -12,6 +12,20 @@ fn at(secs: u64) -> Moment {
     Duration::from_secs(secs)
 }
 
+/// The same moment on both clocks.
+fn moment(secs: u64) -> (SystemTime, Moment) {
+    (wall(at(secs)), at(secs))
+}
+
+fn wall(now: Moment) -> SystemTime {
+    SystemTime::UNIX_EPOCH + at(1_800_000_000) + now
+}
+
+fn trouble(told: &mut Notifications, secs: u64) -> Option<u32> {
+    let (wall_clock, now) = moment(secs);
+    told.trouble(wall_clock, now)
+}
+
 fn policy(settings: Settings) -> Policy {
     Record::new("web", Spec { command: vec!["true".into()], cwd: "/".into(), settings }).policy()
 }
@@ -32,30 +46,30 @@ fn machine(life: Life) -> Machine {
 fn trouble_is_an_end_that_nobody_asked_for_and_nothing_follows() {
     let (fine, bad) = (exit(Outcome::Code(0)), exit(Outcome::Code(3)));
     let killed = exit(Outcome::Signal { signal: Signal::KILL, oom: true });
-    let trouble = |what, why: &str| Some(Occasion::Trouble(what, why.to_owned()));
+    let trouble = |how, why: &str| Some(Occasion::Trouble(how, why.to_owned()));
     let over = Life::Over;
     let policy = policy(Settings::default());
     for (before, after, last, expected) in [
         (up(), over(End::Exited), &fine, Some(Occasion::Settled)),
-        (up(), over(End::Exited), &bad, trouble("ended", "exit code 3 after 3s")),
-        (up(), over(End::Exited), &killed, trouble("ended", "SIGKILL (out of memory) after 3s")),
+        (up(), over(End::Exited), &bad, trouble(Trouble::Ended, "exit code 3 after 3s")),
+        (up(), over(End::Exited), &killed, trouble(Trouble::Ended, "SIGKILL (out of memory) after 3s")),
         (up(), over(End::Exited), &Exit { shutdown: true, ..bad.clone() }, None),
-        (up(), over(End::Errored("4 crashes".into())), &bad, trouble("errored", "4 crashes")),
+        (up(), over(End::Errored("4 crashes".into())), &bad, trouble(Trouble::Errored, "4 crashes")),
         (up(), over(End::Stopped), &killed, Some(Occasion::Settled)),
         (up(), over(End::Expired("ttl".into())), &killed, Some(Occasion::Settled)),
         (up(), over(End::Left), &bad, None),
         (up(), Life::Backoff { until: at(9) }, &bad, None),
         (up(), Life::Starting { stop: None }, &bad, None),
         (up(), up(), &bad, None),
-        (up(), Life::Waiting { end: End::Exited }, &bad, trouble("ended", "exit code 3 after 3s")),
-        (up(), Life::Waiting { end: End::Errored("x".into()) }, &bad, trouble("errored", "x")),
+        (up(), Life::Waiting { end: End::Exited }, &bad, trouble(Trouble::Ended, "exit code 3 after 3s")),
+        (up(), Life::Waiting { end: End::Errored("x".into()) }, &bad, trouble(Trouble::Errored, "x")),
         // It was told when the wait began, or somebody has called off what was to follow.
         (Life::Waiting { end: End::Errored("x".into()) }, over(End::Errored("x".into())), &bad, None),
         (Life::Waiting { end: End::Errored("x".into()) }, over(End::Stopped), &bad, Some(Occasion::Settled)),
         (Life::Backoff { until: at(9) }, over(End::Exited), &bad, None),
         (Life::Backoff { until: at(9) }, over(End::Stopped), &bad, Some(Occasion::Settled)),
         (Life::Backoff { until: at(9) }, over(End::Left), &bad, None),
-        (Life::Backoff { until: at(9) }, over(End::Errored("gone".into())), &bad, trouble("errored", "gone")),
+        (Life::Backoff { until: at(9) }, over(End::Errored("gone".into())), &bad, trouble(Trouble::Errored, "gone")),
         (over(End::Errored("x".into())), over(End::Errored("x".into())), &bad, None),
     ] {
         let got = occasion(&before, &machine(after.clone()), Some(last), &policy);
@@ -92,7 +106,7 @@ fn it_is_well_again_when_ready_or_when_it_has_run_for_min_uptime() {
 fn a_crash_loop_is_told_once_a_minute_with_what_was_held_back() {
     let mut told = Notifications::default();
     let troubles: Vec<(u64, u32)> =
-        (100..300).step_by(10).filter_map(|now| Some((now, told.trouble(at(now))?))).collect();
+        (100..300).step_by(10).filter_map(|now| Some((now, trouble(&mut told, now)?))).collect();
     assert_eq!(troubles, [(100, 0), (160, 5), (220, 5), (280, 5)]);
 }
 
@@ -100,39 +114,41 @@ fn a_crash_loop_is_told_once_a_minute_with_what_was_held_back() {
 fn recovery_is_told_only_after_trouble_and_not_too_soon() {
     let mut told = Notifications::default();
     assert_eq!(told.recovery_at(at(50)), None);
-    told.trouble(at(100));
+    trouble(&mut told, 100);
     assert_eq!(told.recovery_at(at(110)), Some(at(160)));
     assert_eq!(told.recovery_at(at(170)), Some(at(170)));
-    assert_eq!(told.trouble(at(120)), None);
+    assert_eq!(trouble(&mut told, 120), None);
     assert_eq!(told.recovered(), 1);
     assert_eq!(told.recovery_at(at(200)), None);
     // A stop, or a good end, says all.
-    told.trouble(at(300));
+    trouble(&mut told, 300);
     told.settle();
     assert_eq!(told.recovery_at(at(400)), None);
-    assert_eq!(told.trouble(at(310)), None, "though that is over, another minute has not passed");
+    assert_eq!(trouble(&mut told, 310), None, "though that is over, another minute has not passed");
     assert_eq!(told.recovery_at(at(320)), Some(at(360)), "the last word was of trouble");
 }
 
 #[test]
-fn the_record_remembers_what_counts() {
-    let noon = SystemTime::UNIX_EPOCH + at(1_800_000_000);
+fn the_record_remembers_what_counts_and_when_it_was_told() {
     let mut told = Notifications::default();
-    assert_eq!(told.to_record(noon, at(100)), None);
-    told.trouble(at(100));
-    told.trouble(at(110));
-    let record = told.to_record(noon, at(120)).unwrap();
-    assert_eq!(record, Notified { at: Timestamp(noon - at(20)), troubled: true, held_back: 1 });
+    assert_eq!(told.to_record(at(100)), None);
+    trouble(&mut told, 100);
+    trouble(&mut told, 110);
+    let record = told.to_record(at(120)).unwrap();
+    assert_eq!(record, Notified { at: Timestamp(wall(at(100))), troubled: true, held_back: 1 });
+    assert_eq!(told.to_record(at(7300)), Some(record.clone()), "however late it is written, it was told then");
     // Another sidecar, a little later, also after a reboot: the clock since boot begins anew.
+    let noon = wall(at(120));
     assert_eq!(Notifications::of(Some(&record), noon + at(10), at(130)), told);
     for (wall_clock, now) in [(noon + at(10), at(5)), (noon + at(3600), at(9000)), (noon - at(3600), at(130))] {
         let later = Notifications::of(Some(&record), wall_clock, now);
         assert_eq!(later, Notifications { told_at: None, ..told.clone() });
         assert_eq!(later.recovery_at(now), Some(now));
+        assert_eq!(later.to_record(now), Some(record.clone()));
     }
     told.settle();
-    assert!(told.to_record(noon, at(159)).is_some());
-    assert_eq!(told.to_record(noon, at(160)), None);
+    assert!(told.to_record(at(159)).is_some());
+    assert_eq!(told.to_record(at(160)), None);
 }
 
 /// Whatever happens, and however often the sidecar is replaced: no flood, and the last word is never too good.
@@ -140,7 +156,6 @@ fn the_record_remembers_what_counts() {
 fn no_flood_and_no_false_peace() {
     for seed in 0..3000 {
         let mut dice = Dice::new(seed);
-        let wall = SystemTime::UNIX_EPOCH + at(1_800_000_000);
         let mut told = Notifications::default();
         let mut now = at(1000);
         // What the desktop has last said (of trouble or not), and how it really is.
@@ -157,7 +172,7 @@ fn no_flood_and_no_false_peace() {
             match dice.below(6) {
                 0 | 1 => {
                     (is_trouble, well) = (true, None);
-                    if told.trouble(now).is_some() {
+                    if told.trouble(wall(now), now).is_some() {
                         assert!(troubles.last().is_none_or(|last| *last + QUIET <= now), "seed {seed}: a flood");
                         troubles.push(now);
                         said_trouble = true;
@@ -172,8 +187,8 @@ fn no_flood_and_no_false_peace() {
                     told.settle();
                 }
                 _ => {
-                    let record = told.to_record(wall + now, now);
-                    told = Notifications::of(record.as_ref(), wall + now, now);
+                    let record = told.to_record(now);
+                    told = Notifications::of(record.as_ref(), wall(now), now);
                 }
             }
             assert!(said_trouble || !is_trouble, "seed {seed}: trouble at {now:?}, and the last word was another");
@@ -183,7 +198,7 @@ fn no_flood_and_no_false_peace() {
 
 #[test]
 fn what_is_told_is_plain_text() {
-    let message = Message::trouble("we\u{1b}[2Jb", "errored", "not ready:\n<b>\"5\" & \\n\u{202e}</b>\u{7}", 2);
+    let message = Message::trouble("we\u{1b}[2Jb", Trouble::Errored, "not ready:\n<b>\"5\" & \\n\u{202e}</b>\u{7}", 2);
     assert_eq!(
         Notifier::NotifySend.arguments(&message),
         [
@@ -208,6 +223,6 @@ fn what_is_told_is_plain_text() {
             "it runs again (1 failure was not told)"
         ]
     );
-    let long = Message::trouble("web", "ended", &"é".repeat(1000), 0);
+    let long = Message::trouble("web", Trouble::Ended, &"é".repeat(1000), 0);
     assert_eq!(long.body, format!("{}…", "é".repeat(LONGEST)));
 }

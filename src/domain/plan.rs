@@ -41,16 +41,17 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan for `list`: names, and for each those it needs. What is not in the list is not waited for, nor are needs
-    /// that lead in a circle, which only records can have.
+    /// A plan for `list`: names, and for each those it needs. What is not in the list is not waited for. Where needs lead in
+    /// a circle, which only those of records can, the order of the list decides among the members of that circle.
     pub fn new(list: &[(String, Vec<String>)]) -> Plan {
         let names: Vec<String> = list.iter().map(|(name, _)| name.clone()).collect();
-        let is_circular = Graph::new(list).order().is_err();
+        let graph = Graph::new(list);
+        let is_circular = graph.order().is_err();
         let position = |need: &String| names.iter().position(|name| name == need);
         let needs = list.iter().enumerate().map(|(at, (_, needs))| {
             let needs = needs.iter().filter_map(position);
-            // In a circle the order of the list decides.
-            needs.filter(|need| !is_circular || *need < at).collect()
+            // What is kept leads forward between circles and back to earlier names within one: to no circle again.
+            needs.filter(|need| *need < at || !is_circular || !graph.is_in_circle(at, *need)).collect()
         });
         Plan { needs: needs.collect(), steps: vec![Step::Waiting; names.len()], names, halted: false }
     }
@@ -194,6 +195,18 @@ mod tests {
             }
         }
         assert_eq!(begun, 3);
+    }
+
+    #[test]
+    fn a_circle_concerns_its_members_only() {
+        let jobs =
+            [("api", &["db"][..]), ("a", &["b", "db"]), ("b", &["a"]), ("c", &["c"]), ("db", &[]), ("top", &["a"])];
+        let mut plan = Plan::new(&list(&jobs));
+        assert_eq!(plan.begin(), [3, 4], "c needs itself only");
+        plan.ready(4);
+        assert_eq!(plan.begin(), [0, 1], "of a and b, which need each other, the first");
+        plan.ready(1);
+        assert_eq!(plan.begin(), [2, 5]);
     }
 
     #[test]

@@ -16,7 +16,7 @@
 
 use super::lease::Now;
 use super::outcome::{Exit, Outcome};
-use super::record::{Record, State, Want};
+use super::record::{Identity, Record, State, Want};
 use super::values::Autostart;
 use std::fmt;
 
@@ -118,6 +118,7 @@ impl fmt::Display for Reason {
         match self {
             Reason::WasUp => f.write_str("it was up when the machine went down"),
             Reason::GoneWithSidecar => f.write_str("it was up, and is gone with its sidecar"),
+            Reason::WasEnded(Some(exit)) if exit.shutdown => write!(f, "a logout or shutdown ended it ({exit})"),
             Reason::WasEnded(Some(exit)) => write!(f, "it was up and was ended ({exit})"),
             Reason::WasEnded(None) => f.write_str("it was up and was ended"),
             Reason::Always => f.write_str("its policy is always, and the machine has come up since"),
@@ -169,9 +170,13 @@ pub fn decide(record: &Record, presence: Presence, outlived: Option<String>, now
     }
 }
 
-/// Whether the process of `record` is started once nothing of it runs, unless its lease is over.
-pub fn comes_back(record: &Record, now: &Now) -> bool {
-    matches!(decide(record, Presence::Absent, None, now), Decision::Start(_))
+/// Why the process of `record` is started once nothing of it runs; `None`: it is not. `lives` tells whether a process
+/// runs; it is asked only where a lease may keep down what would come back.
+pub fn comes_back(record: &Record, now: &Now, lives: impl Fn(&Identity) -> bool) -> Option<Reason> {
+    match decide(record, Presence::Absent, None, now) {
+        Decision::Start(why) if record.lease.is_none() || record.outlived(now, lives).is_none() => Some(why),
+        _ => None,
+    }
 }
 
 impl Record {

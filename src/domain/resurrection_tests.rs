@@ -1,6 +1,7 @@
 //! What is brought back, and what is not: each case, and random lives against the rule told in other words.
 
 use super::super::dice::Dice;
+use super::super::duration::Span;
 use super::super::outcome::Outcome;
 use super::super::record::{Identity, Sidecar, Status};
 use super::super::settings::Settings;
@@ -141,6 +142,34 @@ fn a_lease_that_is_over_keeps_down_what_would_come_back() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[test]
+fn what_a_lease_keeps_down_is_not_said_to_come_back() {
+    let lives = |_: &Identity| panic!("nobody has to be asked for");
+    let mut up = record(Autostart::UnlessStopped, Want::Up, State::Running, None);
+    assert_eq!(comes_back(&up, &now("b"), lives), Some(Reason::WasUp));
+    up.spec.ttl = Some(Span::secs(60));
+    up.grant(true, None, &now("b"));
+    assert_eq!(comes_back(&up, &now("b"), lives), Some(Reason::WasUp));
+    let late = Now { boot: Duration::from_secs(1060), ..now("b") };
+    assert_eq!(comes_back(&up, &late, lives), None);
+    up.spec.ttl = None;
+    up.spec.until_pid = Some(7);
+    up.grant(true, Some(Identity { pid: 7, start_time: 1, boot_id: "b".into() }), &now("b"));
+    assert_eq!(comes_back(&up, &late, |_| true), Some(Reason::WasUp));
+    assert_eq!(comes_back(&up, &late, |_| false), None);
+    // What is down anyway asks for nothing.
+    up.want = Want::Down;
+    assert_eq!(comes_back(&up, &late, lives), None);
+}
+
+#[test]
+fn only_what_a_shutdown_has_ended_is_said_to_be_ended_by_one() {
+    let killed = exit(KILL);
+    let shutdown = Exit { shutdown: true, ..killed.clone() };
+    assert_eq!(Reason::WasEnded(Some(killed)).to_string(), "it was up and was ended (SIGKILL)");
+    assert_eq!(Reason::WasEnded(Some(shutdown)).to_string(), "a logout or shutdown ended it (SIGKILL)");
 }
 
 #[test]

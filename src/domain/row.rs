@@ -9,6 +9,7 @@ use super::parent::Parent;
 use super::project::Project;
 use super::raw::Raw;
 use super::record::{Health, Ready, State, Watch};
+use super::resurrection::Reason;
 use super::settings::Settings;
 use super::timestamp::Timestamp;
 use std::path::PathBuf;
@@ -49,8 +50,8 @@ pub struct Row {
     pub ports: Option<Vec<u16>>,
     /// Watch mode as recorded.
     pub watch: Option<Watch>,
-    /// Whether it is down, was up until the session or machine ended it, and `resurrect` brings it back.
-    pub comes_back: bool,
+    /// Why `resurrect` starts it; `None`: it does not, or something of it runs or is about to.
+    pub comes_back: Option<Reason>,
     /// Its sidecar: pid, and whether it lives. `None`: none is registered.
     pub sidecar: Option<(u32, bool)>,
     /// When the next attempt comes, during a backoff.

@@ -44,7 +44,8 @@ pub fn renew(variables: &mut Vec<(Raw, Raw)>, uid: u32, is_there: impl Fn(&Path)
     let usual = format!("/run/user/{uid}");
     let bus = format!("{usual}/bus");
     for (key, path, text) in [(RUNTIME, &usual, usual.clone()), (BUS, &bus, format!("unix:path={bus}"))] {
-        let named = addresses(variables).into_iter().find(|(known, _)| known.as_bytes() == key).map(|(_, path)| path);
+        // Of equal names a process gets the value that came last.
+        let named = addresses(variables).into_iter().rfind(|(known, _)| known.as_bytes() == key).map(|(_, path)| path);
         let is_alive = match named {
             Some(path) => is_there(&path),
             None => value(variables, key).is_some_and(|value| !value.as_bytes().is_empty()),
@@ -108,6 +109,8 @@ mod tests {
         assert_eq!(all(&[], &NOW), present);
         assert_eq!(all(&gone, &NOW), present);
         assert_eq!(all(&[("XDG_RUNTIME_DIR", ""), ("DBUS_SESSION_BUS_ADDRESS", "")], &NOW), present);
+        let renewed = [("XDG_RUNTIME_DIR", "/old"), ("XDG_RUNTIME_DIR", "/here")];
+        assert!(all(&renewed, &["/here", "/run/user/7"]).contains(&"XDG_RUNTIME_DIR=/here".to_owned()));
         // What is there, or may be, stays; and without a session there is nothing to put in its place.
         let kept = ["DBUS_SESSION_BUS_ADDRESS=unix:path=/old/bus", "XDG_RUNTIME_DIR=/old"];
         assert_eq!(all(&gone, &["/old", "/old/bus", NOW[0], NOW[1]]), kept);

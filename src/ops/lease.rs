@@ -74,7 +74,7 @@ pub(super) fn outlived(record: &Record) -> Result<Option<String>> {
 }
 
 /// Whether a process runs. One that nobody can be told of may.
-fn lives(process: &Identity) -> bool {
+pub(super) fn lives(process: &Identity) -> bool {
     platform::running(process).map_or(true, |found| found.is_some())
 }
 

@@ -12,7 +12,7 @@ use super::preflight::{check_command, check_env_files, check_logs};
 use super::start::{SETTLE, conclude};
 use super::{Bgo, Run, legacy, run, scope};
 use crate::domain::name::Name;
-use crate::domain::record::{Record, Status};
+use crate::domain::record::{Record, Status, Want};
 use crate::domain::resurrection::{Decision, Presence, Reason, comes_back, decide};
 use crate::domain::spec::FastCrash;
 use crate::error::{Error, ErrorKind, Result};
@@ -36,13 +36,21 @@ pub struct Resurrected {
     pub decision: Decision,
     /// The process that was started, or runs.
     pub pid: Option<u32>,
+    /// Whether it is up after that, or about to be, and meant to stay so: what is being stopped is not.
+    pub is_up: bool,
     /// Whether it was written down just now that it stays down: its lease is over.
     pub is_news: bool,
 }
 
 impl Resurrected {
-    pub(super) fn new(decision: Decision, pid: Option<u32>) -> Resurrected {
-        Resurrected { decision, pid, is_news: false }
+    /// `want` is what is wished of it; of one that another command is at work on, whether it is up is to be found out.
+    pub(super) fn new(decision: Decision, pid: Option<u32>, want: Want) -> Resurrected {
+        let is_up = match &decision {
+            Decision::Start(_) => true,
+            Decision::Attach(_) | Decision::Leave(Reason::Runs | Reason::BetweenRuns(_)) => want == Want::Up,
+            Decision::Leave(_) => false,
+        };
+        Resurrected { decision, pid, is_up, is_news: false }
     }
 }
 
@@ -69,7 +77,8 @@ fn look(bgo: &Bgo, name: &Name) -> Result<(Record, Resurrected)> {
         Some(_) => None,
         None => record.pid.filter(|_| record.status == Status::Running),
     };
-    Ok((record, Resurrected::new(decision, pid)))
+    let looked = Resurrected::new(decision, pid, record.want);
+    Ok((record, looked))
 }
 
 /// `names`, and after them what those that are to be started need, directly or through others, and is to be started, too.
@@ -105,7 +114,12 @@ pub(super) fn one(bgo: &Bgo, name: &Name, settles: &mut dyn FnMut()) -> Result<R
     let until = platform::boot_clock().saturating_add(BUSY_FOR);
     loop {
         match look_and_do(bgo, name, settles) {
-            Ok(done) if done.decision == Decision::Leave(Reason::Busy) && is_missed(bgo, name)? => {
+            Ok(done) if done.decision == Decision::Leave(Reason::Busy) => {
+                let record = bgo.record(name)?;
+                let runs = !matches!(end::find(&record, &bgo.store.logs(name))?, Orphan::None);
+                if runs || comes_back(&record, &lease::now()?, lease::lives).is_none() {
+                    return Ok(Resurrected { is_up: runs && record.want == Want::Up, ..done });
+                }
                 if platform::boot_clock() >= until {
                     return Err(Error::new(ErrorKind::Conflict, format!("\"{name}\" was not brought back"))
                         .because(Reason::Busy)
@@ -119,12 +133,6 @@ pub(super) fn one(bgo: &Bgo, name: &Name, settles: &mut dyn FnMut()) -> Result<R
             done => return done,
         }
     }
-}
-
-/// Whether nothing of `name` runs, though it is to be up.
-fn is_missed(bgo: &Bgo, name: &Name) -> Result<bool> {
-    let record = bgo.record(name)?;
-    Ok(comes_back(&record, &lease::now()?) && matches!(end::find(&record, &bgo.store.logs(name))?, Orphan::None))
 }
 
 fn look_and_do(bgo: &Bgo, name: &Name, settles: &mut dyn FnMut()) -> Result<Resurrected> {
@@ -141,12 +149,13 @@ fn look_and_do(bgo: &Bgo, name: &Name, settles: &mut dyn FnMut()) -> Result<Resu
         sidecar.wake();
         let presence = if sidecar.lives() { Presence::Supervised } else { Presence::Busy };
         let decision = decide(&record, presence, None, &lease::now()?);
-        return Ok(Resurrected::new(decision, record.pid.filter(|_| record.status == Status::Running)));
+        let pid = record.pid.filter(|_| record.status == Status::Running);
+        return Ok(Resurrected::new(decision, pid, record.want));
     };
     let record = bgo.record(name)?;
     let found = end::find(&record, &bgo.store.logs(name))?;
     let decision = decide(&record, presence(&record, &found), lease::outlived(&record)?, &lease::now()?);
-    let mut done = Resurrected::new(decision, None);
+    let mut done = Resurrected::new(decision, None, record.want);
     match (&done.decision, found) {
         (Decision::Attach(_), Orphan::Running(running)) => {
             done.pid = Some(attach(bgo, name, &ownership, &running)?);

@@ -19,6 +19,7 @@ use super::{Bgo, is_up};
 use crate::domain::duration::Span;
 use crate::domain::name::Name;
 use crate::domain::plan::Plan;
+use crate::domain::record::Want;
 use crate::domain::resurrection::{Decision, Reason};
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{self, Interest, SignalQueue};
@@ -114,7 +115,7 @@ fn preview(bgo: &Bgo, request: &ResurrectRequest) -> Result<Resurrection> {
         lost(bgo, None).into_iter().map(|lost| (lost.name, lost.record.pid)).collect();
     let look = |name: Name| {
         let looked = match lost.get(&name) {
-            Some(pid) => Ok(Resurrected::new(Decision::Attach(Reason::NoRecord), *pid)),
+            Some(pid) => Ok(Resurrected::new(Decision::Attach(Reason::NoRecord), *pid, Want::Up)),
             None => glance(bgo, &name),
         };
         let looked = looked.and_then(|looked| told_apart(&name, looked));
@@ -225,7 +226,7 @@ impl Course {
         let list: Vec<(String, Vec<String>)> =
             names.iter().map(|name| (name.to_string(), after(name).unwrap_or_default())).collect();
         let parsed = |(_, needs): &(String, Vec<String>)| needs.iter().filter_map(|n| Name::parse(n).ok()).collect();
-        let attached = |pid| Resurrected::new(Decision::Attach(Reason::NoRecord), Some(pid));
+        let attached = |pid| Resurrected::new(Decision::Attach(Reason::NoRecord), Some(pid), Want::Up);
         // One that ended while it was taken up has a record by now, and is looked at as any other.
         recovered.retain(|_, result| !matches!(result, Err(e) if e.kind == ErrorKind::Conflict));
         let done = names.iter().map(|name| recovered.remove(name).map(|result| result.map(attached))).collect();
@@ -331,14 +332,14 @@ impl Course {
         let in_plan = self.plan.needs(index);
         let need = |name: &Name| match self.names.iter().position(|other| other == name) {
             Some(at) if in_plan.contains(&at) => match self.done[at].as_ref()? {
-                Ok(done) => is_up_by(&done.decision).then(|| Need::Awaited(name.clone())),
+                Ok(done) => done.is_up.then(|| Need::Awaited(name.clone())),
                 // What cannot be read keeps nobody else down.
                 Err(e) if matches!(e.kind, ErrorKind::Corrupt | ErrorKind::Foreign | ErrorKind::NotFound) => None,
                 Err(e) => Some(Need::Failed(name.clone(), e.message())),
             },
             // A circle is cut somewhere.
             Some(_) => None,
-            None => is_up(&self.bgo, name).unwrap_or(false).then(|| Need::Awaited(name.clone())),
+            None => stays_up(&self.bgo, name).then(|| Need::Awaited(name.clone())),
         };
         self.needs[index].iter().filter_map(need).collect()
     }
@@ -424,12 +425,10 @@ impl Resurrection {
     }
 }
 
-/// Whether a process runs after that was done.
-fn is_up_by(decision: &Decision) -> bool {
-    match decision {
-        Decision::Start(_) | Decision::Attach(_) => true,
-        Decision::Leave(reason) => matches!(reason, Reason::Runs | Reason::BetweenRuns(_) | Reason::Busy),
-    }
+/// Whether `name` runs, or is about to, and is meant to: what is being stopped is down in a moment.
+fn stays_up(bgo: &Bgo, name: &Name) -> bool {
+    let is_wanted = bgo.store.read(name).ok().flatten().is_some_and(|record| record.want == Want::Up);
+    is_wanted && is_up(bgo, name).unwrap_or(false)
 }
 
 /// Does `work` in a thread; without threads, in this one.

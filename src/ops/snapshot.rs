@@ -100,7 +100,7 @@ fn corrupt_row(bgo: &Bgo, name: &Name, error: &Error) -> Row {
         pids: Vec::new(),
         ports: None,
         watch: None,
-        comes_back: false,
+        comes_back: None,
         sidecar: None,
         next_restart_at: None,
         end: None,
@@ -167,8 +167,8 @@ fn live_row(bgo: &Bgo, name: &Name, mut record: Record, machine: &Machine) -> Ro
     let usage = seen.online.then(|| percentages(platform::usage(&tree), uptime, machine));
     let ended_seen = record.state.is_settled() || record.state.is_between_runs();
     let end = record.exits.last().filter(|_| ended_seen && !seen.online).cloned();
-    let is_over = seen.state == State::Exited && !seen.sidecar_lives && end.is_some();
-    let comes_back = is_over && comes_back(&record, &machine.now);
+    let is_over = seen.state == State::Exited && !seen.online && !seen.sidecar_lives;
+    let comes_back = if is_over { comes_back(&record, &machine.now, lease::lives) } else { None };
     let restarts_left = record.restarts_left(SystemTime::now());
     let in_scope = if machine.in_detail && record.spec.scope { scope::is_in_scope(&record) } else { None };
     // That it died with the machine is how it is meant to be where nothing is to be brought back.

@@ -12,7 +12,7 @@ use super::helper::Task;
 use super::log::log;
 use super::run::Supervisor;
 use crate::domain::life::{End, Life};
-use crate::domain::notification::{Message, Occasion, occasion, well_from};
+use crate::domain::notification::{Message, Occasion, Trouble, occasion, well_from};
 use crate::domain::raw::Raw;
 use crate::domain::record::Record;
 use crate::domain::session;
@@ -33,33 +33,34 @@ impl Supervisor {
             None => {}
             Some(Occasion::Settled) => self.notifications.settle(),
             // The command that has started it still listens, and tells of that.
-            Some(Occasion::Trouble("ended", _)) if self.reports.is_some() => {}
-            Some(Occasion::Trouble(what, why)) if self.machine.life == Life::Over(End::Exited) => {
-                self.untold = Some((what, why));
+            Some(Occasion::Trouble(Trouble::Ended, _)) if self.reports.is_some() => {}
+            Some(Occasion::Trouble(trouble, why)) if self.machine.life == Life::Over(End::Exited) => {
+                self.untold = Some((trouble, why));
             }
-            Some(Occasion::Trouble(what, why)) => self.tell_trouble(what, &why),
+            Some(Occasion::Trouble(trouble, why)) => self.tell_trouble(trouble, &why),
         }
     }
 
     /// Tells of the end of a process that is not supervised any more, should its record be long in coming: on a full disk.
     pub(super) fn tell_untold(&mut self) {
         if self.pending.failure.is_some()
-            && let Some((what, why)) = self.untold.take()
+            && let Some((trouble, why)) = self.untold.take()
         {
-            self.tell_trouble(what, &why);
+            self.tell_trouble(trouble, &why);
         }
     }
 
     /// Tells of the end of a process that is not supervised any more, now that it was no part of a shutdown.
     pub(super) fn tell_late(&mut self) {
-        let Some((what, why)) = self.untold.take() else { return };
-        // Who has started it again meanwhile knows, or would take it for the end of what runs.
+        let Some((trouble, why)) = self.untold.take() else { return };
+        // Who has started it again meanwhile knows, or would take it for the end of what runs. Where that cannot be told, it
+        // is better told once too often than never.
         let is_last = |record: Option<Record>| record.is_some_and(|record| record.run_id == self.run_id);
-        if !self.store.lock(&self.name).and_then(|lock| lock.read()).is_ok_and(is_last) {
+        if !self.store.lock(&self.name).and_then(|lock| lock.read()).map_or(true, is_last) {
             return;
         }
-        self.tell_trouble(what, &why);
-        let notified = self.notifications.to_record(SystemTime::now(), platform::boot_clock());
+        self.tell_trouble(trouble, &why);
+        let notified = self.notifications.to_record(platform::boot_clock());
         let written = self.store.lock(&self.name).and_then(|lock| match lock.read()? {
             Some(mut record) if record.run_id == self.run_id => {
                 record.notified = notified;
@@ -73,9 +74,9 @@ impl Supervisor {
         while !self.helpers.is_empty() && self.wait_once().is_ok() {}
     }
 
-    fn tell_trouble(&mut self, what: &str, why: &str) {
-        match self.notifications.trouble(platform::boot_clock()) {
-            Some(held_back) => self.tell_desktop(&Message::trouble(self.name.as_str(), what, why, held_back)),
+    fn tell_trouble(&mut self, trouble: Trouble, why: &str) {
+        match self.notifications.trouble(SystemTime::now(), platform::boot_clock()) {
+            Some(held_back) => self.tell_desktop(&Message::trouble(self.name.as_str(), trouble, why, held_back)),
             None => log("the desktop is not told again so soon"),
         }
     }

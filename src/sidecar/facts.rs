@@ -88,7 +88,7 @@ impl Pending {
         record.recent_restarts = facts.restarts();
         record.refused = record.refused.max(facts.refused_wish);
         record.allocated_port = facts.allocated_port;
-        record.notified = facts.notifications.to_record(SystemTime::now(), facts.now);
+        record.notified = facts.notifications.to_record(facts.now);
         self.apply_life(facts, record);
     }
 

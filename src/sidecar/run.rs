@@ -15,7 +15,7 @@ use super::scan::Scanner;
 use crate::domain::launch::{LaunchFailure, Report};
 use crate::domain::machine::{Action, End, Event, Grace, Life, Machine, step};
 use crate::domain::name::Name;
-use crate::domain::notification::Notifications;
+use crate::domain::notification::{Notifications, Trouble};
 use crate::domain::outcome::Exit;
 use crate::domain::output::Output;
 use crate::domain::raw::Raw;
@@ -121,7 +121,7 @@ pub(super) struct Supervisor {
     pub last_exit: Option<Exit>,
     /// What the desktop was told, and what it is to be told once it is certain that this is no shutdown.
     pub notifications: Notifications,
-    pub untold: Option<(&'static str, String)>,
+    pub untold: Option<(Trouble, String)>,
     /// The process whose end is the end of ours, while it runs.
     pub until: Option<ProcessHandle>,
     /// The wish that the kernel did not let us fulfil.

@@ -172,10 +172,13 @@ impl Page<'_> {
                 self.fact("Sidecar", self.style.bad(dead));
             }
             Some((pid, false)) => self.fact("Sidecar", self.style.bad(format_args!("PID {pid} (dead)"))),
-            None if row.comes_back => {
-                self.fact("Sidecar", "none; a logout or shutdown ended it, bgo resurrect brings it back")
-            }
-            None => self.fact("Sidecar", "none"),
+            None => match &row.comes_back {
+                Some(why) => {
+                    let back = format!("none; {why}, bgo resurrect brings it back");
+                    self.fact("Sidecar", text::clean(&back));
+                }
+                None => self.fact("Sidecar", "none"),
+            },
         }
         if row.in_scope == Some(false) {
             let none =

@@ -35,7 +35,7 @@ pub enum ResurrectAction {
     Started,
     /// It runs, and got a sidecar again.
     Attached,
-    /// It runs, or is about to, and was left as it is.
+    /// It runs, or is about to, or another command is at work on it (reason `busy`); it was left as it is.
     Unchanged,
     /// It was left down.
     LeftDown,

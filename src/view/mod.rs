@@ -82,7 +82,7 @@ mod sample {
             pids: vec![2342],
             ports: None,
             watch: None,
-            comes_back: false,
+            comes_back: None,
             sidecar: Some((2343, true)),
             next_restart_at: None,
             end: None,

@@ -437,24 +437,23 @@ fn notes(out: &mut String, rows: &[Row], style: &Style) {
         }
         line(out, style, Paint::Bad, &note);
     }
-    few(
-        out,
-        rows,
-        style,
-        &has_dead_watcher,
-        "sidecars are dead; bgo resurrect gives each process a new one, or starts it",
-        &|row| {
-            let (name, word) = (text::clean(&row.name), text::quote(&row.name));
-            let help =
-                if row.online { "bgo resurrect gives it a new one".to_owned() } else { format!("bgo restart {word}") };
-            format!("sidecar of \"{name}\" is dead; {help}")
-        },
-    );
-    let is_awaited = |row: &Row| row.comes_back && row.watch.as_ref().is_some_and(|watch| watch.enabled);
-    let many = "watched processes were ended by a logout or shutdown; bgo resurrect brings them back";
+    let dead_sidecar = |row: &Row| {
+        let (name, word) = (text::clean(&row.name), text::quote(&row.name));
+        let help =
+            if row.online { "bgo resurrect gives it a new one".to_owned() } else { format!("bgo restart {word}") };
+        format!("sidecar of \"{name}\" is dead; {help}")
+    };
+    let is_mended = |row: &Row| row.online || row.comes_back.is_some();
+    let many = "sidecars are dead; bgo resurrect gives each process a new one, or starts it";
+    few(out, rows, style, &|row| has_dead_watcher(row) && is_mended(row), many, &dead_sidecar);
+    let many = "sidecars are dead, and bgo resurrect leaves their processes down; bgo restart NAME starts one";
+    few(out, rows, style, &|row| has_dead_watcher(row) && !is_mended(row), many, &dead_sidecar);
+    let is_awaited = |row: &Row| row.comes_back.is_some() && row.watch.as_ref().is_some_and(|watch| watch.enabled);
+    let many = "watched processes are down; bgo resurrect brings them back";
     few(out, rows, style, &|row| is_awaited(row) && !has_dead_watcher(row), many, &|row| {
         let (name, word) = (text::clean(&row.name), text::quote(&row.name));
-        format!("\"{name}\" was ended by a logout or shutdown; bgo resurrect {word} brings it back")
+        let why = row.comes_back.as_ref().map_or_else(String::new, ToString::to_string);
+        format!("\"{name}\" is down: {}; bgo resurrect {word} brings it back", text::clean(&why))
     });
 }
 
@@ -480,6 +479,7 @@ mod tests {
     use super::super::style::Level;
     use super::*;
     use crate::domain::record::Watch;
+    use crate::domain::resurrection::Reason;
 
     const PLAIN: Style = Style { level: Level::Plain, color: false, width: None };
     const NORMAL: Style = Style { level: Level::Normal, color: true, width: None };
@@ -685,17 +685,21 @@ sidecar of \"it works\" is dead; bgo resurrect gives it a new one
         );
         assert!(table.contains("corrupt      -") && table.contains("/h/procs/broken.json\n"));
         let dead = |n| Row { sidecar: None, ..watched(&format!("w{n}")) };
-        let away = |n| Row { comes_back: true, watch: watched("a").watch, ..exited(&format!("a{n}")) };
+        let away = |n| Row { comes_back: Some(Reason::WasUp), watch: watched("a").watch, ..exited(&format!("a{n}")) };
+        let lost = |n| Row { sidecar: Some((9, false)), end: None, comes_back: None, ..away(n) };
         let notes = |rows: &[Row]| {
             let table = render(rows, &PLAIN);
             table.lines().skip_while(|line| !line.starts_with("Total")).skip(1).map(str::to_owned).collect::<Vec<_>>()
         };
-        assert_eq!(notes(&[away(1)]), ["\"a1\" was ended by a logout or shutdown; bgo resurrect a1 brings it back"]);
+        let told = "\"a1\" is down: it was up when the machine went down; bgo resurrect a1 brings it back";
+        assert_eq!(notes(&[away(1)]), [told]);
+        let left_down = "sidecars are dead, and bgo resurrect leaves their processes down; bgo restart NAME starts one";
+        assert_eq!(notes(&[lost(1), lost(2), lost(3), lost(4)]), [format!("4 {left_down}")]);
         assert_eq!(
             notes(&[dead(1), dead(2), dead(3), dead(4), away(1), away(2), away(3), away(4)]),
             [
                 "4 sidecars are dead; bgo resurrect gives each process a new one, or starts it",
-                "4 watched processes were ended by a logout or shutdown; bgo resurrect brings them back",
+                "4 watched processes are down; bgo resurrect brings them back",
             ]
         );
         assert_eq!(render(&[], &PLAIN), "No processes. Start one: bgo NAME -- COMMAND\n");

@@ -2,6 +2,7 @@
 
 use crate::crash::SmallDisk;
 use crate::env::{TestEnv, alive, executable, kill9, signal, wait_until};
+use crate::epilogue::{self, held_after_its_end};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::fs;
@@ -116,11 +117,10 @@ fn an_end_that_nobody_asked_for_is_told_and_a_good_one_or_a_stop_is_not() {
 fn an_end_is_not_told_of_what_was_started_again_meanwhile() {
     let env = TestEnv::new();
     desktop(&env, "");
-    env.start_with(&["--notify"], "web", &["sh", "-c", FAILS]);
-    let sidecar = env.sidecar("web");
-    fs::write(env.work().join("fail"), "").unwrap();
-    env.wait_state("web", "exited");
+    let sidecar = held_after_its_end(&env, &["--notify"], "web", epilogue::FAILS);
+    fs::remove_file(env.work().join("fail")).unwrap();
     env.bgo(&["restart", "web"]).ok();
+    signal(sidecar, Signal::SIGCONT);
     wait_until("the first sidecar to leave", || !alive(sidecar));
     assert_eq!(told(&env), "");
     env.bgo(&["stop", "web"]).ok();
@@ -131,15 +131,26 @@ fn an_end_is_not_told_of_what_was_started_again_meanwhile() {
 fn a_shutdown_is_no_trouble() {
     let env = TestEnv::new();
     desktop(&env, "");
-    let pid = env.start_with(&["--notify"], "web", &["sleep", "300"]);
-    let sidecar = env.sidecar("web");
     // The process is told first.
-    signal(pid, Signal::SIGTERM);
-    env.wait_state("web", "exited");
+    let sidecar = held_after_its_end(&env, &["--notify"], "web", epilogue::FAILS);
     signal(sidecar, Signal::SIGTERM);
+    signal(sidecar, Signal::SIGCONT);
     wait_until("the sidecar to leave", || !alive(sidecar));
     assert_eq!((told(&env).as_str(), env.record("web")["notified"].is_null()), ("", true));
     assert_eq!(env.record("web")["exits"][0]["shutdown"], true);
+}
+
+#[test]
+fn an_end_is_told_also_if_the_record_cannot_be_read_any_more() {
+    let env = TestEnv::new();
+    desktop(&env, "");
+    let sidecar = held_after_its_end(&env, &["--notify"], "web", epilogue::FAILS);
+    env.put_record("web", "{");
+    signal(sidecar, Signal::SIGCONT);
+    wait_until("the notification", || told(&env).contains("web: ended\nexit code 3 after "));
+    wait_until("the sidecar to leave", || !alive(sidecar));
+    assert!(env.log("web", "watcher").contains("cannot note what the desktop was told: "));
+    assert_eq!(told_times(&env), 1);
 }
 
 #[test]

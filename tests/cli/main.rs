@@ -16,6 +16,7 @@ mod direct;
 mod doctor;
 mod env;
 mod environment;
+mod epilogue;
 mod events;
 mod expect;
 mod export;

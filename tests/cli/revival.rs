@@ -1,6 +1,7 @@
 //! `resurrect` as a whole: its order, its policies, two at once, killed midway, at a login, and what it says.
 
 use crate::env::{BGO, Outcome, TestEnv, alive, kill9, signal, wait_until};
+use crate::epilogue::{self, held_after_its_end};
 use crate::json::Known;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -10,6 +11,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 const SLEEP: [&str; 2] = ["sleep", "1000"];
+/// Ready when a file is there.
+const GATED: &str = "while ! [ -e go ]; do sleep 0.02; done; echo rea''dy; exec sleep 1000";
 /// Ready after a moment.
 const SLOW: [&str; 3] = ["sh", "-c", "sleep 0.2; echo rea''dy; exec sleep 1000"];
 
@@ -217,11 +220,11 @@ fn many_that_wait_keep_nobody_else_down() {
 #[test]
 fn a_oneshot_that_had_ended_well_is_not_run_again() {
     let env = TestEnv::new();
-    for (name, script) in [("done", "sleep 0.2"), ("failed", "sleep 0.2; exit 3")] {
-        env.start_with(&["--oneshot"], name, &["sh", "-c", script]);
-        let sidecar = env.sidecar(name);
-        wait_until("its end", || env.record(name)["state"] == "exited");
+    for (name, code) in [("done", "0"), ("failed", "3")] {
+        let script = epilogue::FAILS.replace("exit 3", &format!("exit {code}"));
+        let sidecar = held_after_its_end(&env, &["--oneshot"], name, &script);
         signal(sidecar, Signal::SIGTERM);
+        signal(sidecar, Signal::SIGCONT);
         wait_until("the sidecar to leave", || !alive(sidecar));
     }
     assert_told(
@@ -237,22 +240,77 @@ fn what_a_logout_has_ended_says_so_and_of_what_is_named_the_reason_is_told() {
     env.start_with(&["--autostart", "never"], "nev", &SLEEP);
     for name in ["web", "nev"] {
         let (sidecar, pid) = (env.sidecar(name), env.pid(name));
+        // Both are told at once, however long we take for it.
+        signal(sidecar, Signal::SIGSTOP);
         signal(sidecar, Signal::SIGTERM);
         signal(pid, Signal::SIGTERM);
-        wait_until("both to be gone", || !alive(sidecar) && !alive(pid));
+        wait_until("the process to be gone", || !alive(pid));
+        signal(sidecar, Signal::SIGCONT);
+        wait_until("both to be gone", || !alive(sidecar));
     }
     let said = env.bgo(&["status"]).ok().stdout;
     assert!(
-        said.ends_with("\n\"web\" was ended by a logout or shutdown; bgo resurrect web brings it back\n"),
+        said.contains("\n\"web\" is down: a logout or shutdown ended it (SIGTERM after ")
+            && said.ends_with("); bgo resurrect web brings it back\n"),
         "{said}"
     );
     let page = env.bgo(&["status", "web"]).ok().stdout;
-    assert!(page.contains("none; a logout or shutdown ended it, bgo resurrect brings it back\n"), "{page}");
+    assert!(page.contains("none; a logout or shutdown ended it (SIGTERM after "), "{page}");
     let told = "\"nev\" was left as it is: its policy is never\n";
     env.bgo(&["resurrect", "nev"]).ok().says(told, "");
     env.bgo(&["autostart", "set", "nev", "unless-stopped"]).ok().says("set autostart of \"nev\"\n", "");
     env.bgo(&["resurrect"]).ok();
     assert!(is_up(&env, "nev") && is_up(&env, "web"));
+}
+
+/// The line of a page of `status` that tells of the sidecar.
+fn sidecar_line(env: &TestEnv, name: &str) -> String {
+    let page = env.bgo(&["status", name]).ok().stdout;
+    page.lines().find(|line| line.trim_start().starts_with("Sidecar")).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_something_else_has_ended_is_not_said_to_be_ended_by_a_logout() {
+    let env = TestEnv::new();
+    env.start("killed", &SLEEP);
+    env.start_with(&["--ttl", "1h"], "leased", &SLEEP);
+    env.start_with(&["--autostart", "always"], "done", &["sh", "-c", "exit 0"]);
+    for name in ["killed", "leased"] {
+        let sidecar = env.sidecar(name);
+        kill9(env.pid(name));
+        wait_until("the sidecar to leave", || !alive(sidecar));
+    }
+    let killed = sidecar_line(&env, "killed");
+    assert!(killed.contains("none; it was up and was ended (SIGKILL after "), "{killed}");
+    assert!(killed.ends_with("), bgo resurrect brings it back"), "{killed}");
+    // Its lease is over: that is what resurrect goes by, too.
+    let leased = sidecar_line(&env, "leased");
+    assert!(leased.ends_with("bgo resurrect brings it back"), "{leased}");
+    env.edit_record("leased", |record| record["lease"]["expires_ms"] = json!(1));
+    let leased = sidecar_line(&env, "leased");
+    assert!(leased.ends_with(" none"), "{leased}");
+    assert!(env.bgo(&["resurrect", "-n", "leased"]).ok().stdout.contains("its ttl of 1h is over"));
+    // Nor does the doctor promise what resurrect refuses.
+    env.start_with(&["--ttl", "1h"], "gone", &SLEEP);
+    kill9(env.sidecar("gone"));
+    kill9(env.pid("gone"));
+    let hint = || {
+        let report = env.bgo(&["doctor", "--json"]).json();
+        let findings = report["findings"].as_array().unwrap();
+        let of_it = findings.iter().find(|it| it["check"] == "processes" && it["name"] == "gone").unwrap();
+        of_it["hint"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(hint(), "bgo resurrect brings it back");
+    env.edit_record("gone", |record| record["lease"]["expires_ms"] = json!(1));
+    assert_eq!(hint(), "bgo restart gone");
+    // It ended by itself, and comes back only because its policy says so.
+    wait_until("its end", || env.record("done")["state"] == "exited" && env.processes().is_empty());
+    reboot(&env);
+    let done = sidecar_line(&env, "done");
+    let why = "its policy is always, and the machine has come up since, bgo resurrect brings it back";
+    assert!(done.ends_with(&format!("none; {why}")), "{done}");
+    let said = env.bgo(&["status"]).ok().stdout;
+    assert!(!said.contains("logout"), "{said}");
 }
 
 #[test]
@@ -271,6 +329,35 @@ fn one_that_another_command_holds_is_not_said_to_be_in_order() {
     assert!(is_up(&env, "web"));
 }
 
+/// One without a sidecar, so that the stop itself has the name, and one with.
+#[test]
+fn what_is_being_stopped_is_not_waited_for() {
+    let env = TestEnv::new();
+    let stubborn = "trap '' TERM; echo ready; while ! [ -e end ]; do sleep 0.05; done";
+    for name in ["db", "cache"] {
+        env.start_script(&["--stop-timeout", "10m"], name, stubborn);
+    }
+    env.start_with(&["--after", "db,cache"], "web", &SLEEP);
+    kill9(env.sidecar("db"));
+    let stops = ["db", "cache"].map(|name| env.cmd(&["stop", name]).spawn());
+    wait_until("the stops to be asked for", || ["db", "cache"].iter().all(|name| env.record(name)["want"] == "down"));
+    for names in [&[][..], &["web"]] {
+        kill9(env.sidecar("web"));
+        kill9(env.pid("web"));
+        let done = env.bgo(&[&["resurrect", "--json"], names].concat()).ok();
+        assert!(is_up(&env, "web"), "{}", done.stdout);
+        if names.is_empty() {
+            let expected =
+                [("cache", "unchanged runs"), ("db", "unchanged busy"), ("web", "started gone_with_sidecar")];
+            assert_told(&done, &expected);
+        }
+    }
+    fs::write(env.work().join("end"), "").unwrap();
+    for stop in stops {
+        stop.finish().ok();
+    }
+}
+
 #[test]
 fn it_returns_when_its_time_is_over() {
     let env = TestEnv::new();
@@ -279,7 +366,7 @@ fn it_returns_when_its_time_is_over() {
     env.start("other", &SLEEP);
     power_cut(&env);
     env.edit_record("db", |record| record["spec"]["ready_when"] = json!("never"));
-    let said = env.bgo(&["resurrect", "--timeout", "1s"]).code(124);
+    let said = env.bgo(&["resurrect", "--timeout", "4s"]).code(124);
     let told = "bgo: cannot start \"web\": it needs \"db\", which was not ready in time\n\
                 hint: bgo logs db shows its output; --timeout TIME waits longer\n";
     assert_eq!(said.stderr, told);
@@ -295,7 +382,9 @@ fn it_returns_when_its_time_is_over() {
     // What would be done can be told all the same.
     assert_eq!(env.bgo(&["resurrect", "-n", "web"]).ok().stdout.lines().count(), 1);
     let waiting = env.cmd(&["resurrect", "--timeout", "1m"]).spawn();
-    wait_until("it to wait", || crate::env::proc_status(waiting.pid, "State").starts_with('S'));
+    // From then on it hears of a SIGINT; before, that would end it.
+    let blocked = || u64::from_str_radix(&crate::env::proc_status(waiting.pid, "SigBlk"), 16).unwrap();
+    wait_until("it to listen", || blocked() & (1 << (Signal::SIGINT as u32 - 1)) != 0);
     signal(waiting.pid, Signal::SIGINT);
     waiting.finish().code(130);
 }
@@ -312,6 +401,18 @@ fn a_circle_of_needs_holds_nobody_up() {
     }
     env.bgo(&["resurrect", "--timeout", "10s"]).ok();
     assert!(["a", "b", "c"].iter().all(|name| is_up(&env, name)));
+    // Nor does it undo the order of those that are not in it.
+    fs::write(env.work().join("go"), "").unwrap();
+    env.bgo(&["start", "zdb", "--ready-when", "ready", "--", "sh", "-c", GATED]).ok();
+    env.start_with(&["--after", "zdb"], "api", &SLEEP);
+    power_cut(&env);
+    fs::remove_file(env.work().join("go")).unwrap();
+    let resurrect = env.cmd(&["resurrect"]).spawn();
+    wait_until("the others to be up", || ["a", "b", "c", "zdb"].iter().all(|name| is_up(&env, name)));
+    fs::write(env.work().join("go"), "").unwrap();
+    resurrect.finish().ok();
+    let at = |name: &str, key: &str| env.record(name).pointer(key).unwrap().as_str().unwrap().to_owned();
+    assert!(is_up(&env, "api") && at("api", "/started_at") >= at("zdb", "/ready/at"));
 }
 
 #[test]

@@ -28,7 +28,8 @@ const CHECK: &str = "environment";
 /// What was captured still leads somewhere.
 pub(super) fn environment(patient: &Patient<'_>, found: &mut Found) -> String {
     let (now, moment) = (Environment::capture(), lease::now().ok());
-    let is_of_use = |record: &Record| moment.as_ref().is_some_and(|moment| comes_back(record, moment));
+    let is_of_use =
+        |record: &Record| moment.as_ref().is_some_and(|moment| comes_back(record, moment, lease::lives).is_some());
     let (mut looked_at, mut differing) = (0, 0);
     // What is down for good is started by somebody who then sees what is wrong.
     for (name, record) in patient.known().filter(|(_, record)| is_of_use(record)) {
@@ -178,7 +179,7 @@ impl One<'_> {
 }
 
 fn path_of(variables: &[(Raw, Raw)]) -> Option<&Raw> {
-    variables.iter().find(|(key, _)| key.as_bytes() == b"PATH").map(|(_, value)| value)
+    variables.iter().rfind(|(key, _)| key.as_bytes() == b"PATH").map(|(_, value)| value)
 }
 
 /// Whether two paths lead to one file.

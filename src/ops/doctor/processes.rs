@@ -46,7 +46,7 @@ pub(super) fn processes(patient: &Patient<'_>, found: &mut Found) -> String {
             continue;
         }
         let shell = name.shell();
-        let comes_back = now.as_ref().is_some_and(|now| comes_back(record, now));
+        let comes_back = now.as_ref().is_some_and(|now| comes_back(record, now, lease::lives).is_some());
         let lacks = lacks(name, record);
         let hint = match &lacks {
             Some(cause) => format!("bgo restart {shell}, once what it lacks is there: {cause}"),
