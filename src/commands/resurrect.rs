@@ -94,6 +94,9 @@ fn tell(out: &Output, done: &Resurrection, unknown: &[(String, Error)], args: &R
 fn line(name: &Name, done: &Resurrected, args: &ResurrectArgs, is_named: bool) -> Option<String> {
     let pid = done.pid.unwrap_or_default();
     Some(match (&done.decision, args.dry_run) {
+        (Decision::Start(reason), false) if done.pid.is_none() => {
+            format!("resurrected \"{name}\", which ended at once and is to be started again: {reason}")
+        }
         (Decision::Start(reason), false) => format!("resurrected \"{name}\" (pid {pid}): {reason}"),
         (Decision::Start(reason), true) => format!("would start \"{name}\": {reason}"),
         (Decision::Attach(Reason::LeftBehind(exit)), false) => {

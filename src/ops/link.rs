@@ -28,6 +28,9 @@ const WAKE_AFTER: Duration = Duration::from_secs(1);
 /// How often a name is looked at whose holder has not registered: nothing tells when such a one dies.
 pub(super) const UNREGISTERED: Duration = Duration::from_millis(50);
 
+/// How many characters of a command an error quotes.
+const SHOWN: usize = 80;
+
 /// What ended a wait.
 #[derive(Debug)]
 pub enum Awaited<T> {
@@ -40,18 +43,37 @@ pub enum Awaited<T> {
 }
 
 /// Takes the write lock of `name`; a sidecar that holds it and does not go on (paused, or stuck on a disk) is ended for
-/// that. Its process runs on.
+/// that. Its process runs on. One that does not hold it is left alone: its end would free nothing.
 ///
 /// # Errors
-/// As [`crate::store::Store::lock`].
+/// As [`crate::store::Store::lock`]; another process than the sidecar holds it: which.
 pub fn lock_or_free<'a>(bgo: &'a Bgo, name: &Name) -> Result<WriteLock<'a>> {
-    match bgo.store.lock(name) {
-        Err(e) if e.kind == ErrorKind::TimedOut => {
-            let killed = bgo.store.read(name)?.is_some_and(|record| Link::of(&record).kill());
-            if killed { bgo.store.lock(name) } else { Err(e) }
-        }
-        other => other,
+    let refused = match bgo.store.lock(name) {
+        Err(e) if e.kind == ErrorKind::TimedOut => e,
+        other => return other,
+    };
+    let path = bgo.store.write_lock_path(name);
+    let sidecar = bgo.store.read(name)?.map(|record| Link::of(&record)).unwrap_or_default();
+    let holds = sidecar.handle.as_ref().map(|handle| platform::has_locked(handle.pid(), &path));
+    if holds.is_some_and(|holds| holds != Some(false)) {
+        return if sidecar.kill() { bgo.store.lock(name) } else { Err(refused) };
     }
+    let holders = path.parent().and_then(platform::lock_holders).unwrap_or_default();
+    match holders.into_iter().find(|(held, _)| held.file_name() == path.file_name()) {
+        Some((_, pid)) => Err(refused
+            .because(format!("{} holds it and writes nothing: it is paused, or its disk hangs", shown(pid)))
+            .hint(format!("kill -CONT {pid} lets it go on if it is paused; kill {pid} ends it"))),
+        // It has just let go of it, or is hidden from us.
+        None if holds.is_some() => bgo.store.lock(name),
+        None => Err(refused),
+    }
+}
+
+/// `pid 123 (bgo set web)`, the command cut if it is long.
+fn shown(pid: u32) -> String {
+    let arguments = platform::arguments(pid).unwrap_or_default();
+    let line = String::from_utf8_lossy(&arguments).trim_end_matches('\0').replace('\0', " ");
+    format!("pid {pid} ({})", line.chars().take(SHOWN).collect::<String>())
 }
 
 /// Takes the ownership of `name`, if it is free or about to be: a sidecar frees it a moment after its last fact, before it

@@ -132,6 +132,15 @@ pub(super) fn recover(bgo: &Bgo, name: Option<&Name>) -> Vec<(Name, Result<u32>)
     done
 }
 
+/// As [`recover`], of one that was found. `None`: there is nothing to take up any more, or another command is at it.
+pub(super) fn recover_found(bgo: &Bgo, lost: &Lost) -> Option<Result<u32>> {
+    match register(bgo, lost) {
+        Ok(true) => supervise(bgo, &lost.name, &lost.record).transpose(),
+        Ok(false) => None,
+        Err(e) => Some(Err(e)),
+    }
+}
+
 /// Writes the record; `false`: another command was faster.
 fn register(bgo: &Bgo, lost: &Lost) -> Result<bool> {
     bgo.store.ensure()?;

@@ -2,7 +2,8 @@
 //!
 //! Why it exists: it runs at login, unattended, and whoever reads what it did must be able to believe it. Invariants: what
 //! is decided (`domain::resurrection`) is decided while the name is owned, on the record as it is then, so nothing is
-//! started that runs, or that somebody has stopped meanwhile; a look alone writes nothing.
+//! started that runs; a stop that comes between that and the start (`run::begin` finds its wish) has it decided anew; what
+//! is told as started runs, or is to be started again; a look alone writes nothing.
 
 use super::end::{self, Orphan};
 use super::lease;
@@ -12,9 +13,8 @@ use super::preflight::{check_command, check_env_files, check_logs};
 use super::start::{SETTLE, conclude};
 use super::{Bgo, Run, legacy, run, scope};
 use crate::domain::name::Name;
-use crate::domain::record::{Record, Status, Want};
+use crate::domain::record::{Record, State, Status, Want};
 use crate::domain::resurrection::{Decision, Presence, Reason, comes_back, decide};
-use crate::domain::spec::FastCrash;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform;
 use crate::store::{Durability, Ownership};
@@ -34,7 +34,8 @@ const ATTEMPTS: u32 = 3;
 pub struct Resurrected {
     /// What, and why.
     pub decision: Decision,
-    /// The process that was started, or runs.
+    /// The process that was started, or runs. `None` of one that was started: it has ended at once, and its sidecar is to
+    /// start it again.
     pub pid: Option<u32>,
     /// Whether it is up after that, or about to be, and meant to stay so: what is being stopped is not.
     pub is_up: bool,
@@ -160,7 +161,7 @@ fn look_and_do(bgo: &Bgo, name: &Name, settles: &mut dyn FnMut()) -> Result<Resu
         (Decision::Attach(_), Orphan::Running(running)) => {
             done.pid = Some(attach(bgo, name, &ownership, &running)?);
         }
-        (Decision::Start(_), _) => done.pid = Some(start(bgo, name, ownership, record, settles)?),
+        (Decision::Start(_), _) => done.pid = start(bgo, name, ownership, record, settles)?,
         (Decision::Leave(Reason::LeaseOver(reason)), _) => {
             done.is_news = lease::note_outlived(bgo, name, &record.run_id, reason)?;
         }
@@ -201,7 +202,14 @@ fn check(bgo: &Bgo, name: &Name, record: &Record) -> Result<()> {
     scope::plan(name, &record.spec).map(drop)
 }
 
-fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record, settles: &mut dyn FnMut()) -> Result<u32> {
+/// Starts it. Returns the process; `None`: it has ended at once, and its sidecar is to start it again.
+fn start(
+    bgo: &Bgo,
+    name: &Name,
+    ownership: Ownership,
+    mut record: Record,
+    settles: &mut dyn FnMut(),
+) -> Result<Option<u32>> {
     check(bgo, name, &record)?;
     bgo.store.ensure()?;
     bgo.store.environment(name)?;
@@ -212,17 +220,23 @@ fn start(bgo: &Bgo, name: &Name, ownership: Ownership, mut record: Record, settl
     let mut begun = run::begin(bgo, name, ownership, record, None)?;
     settles();
     let end = run::settle(&mut begun, SETTLE)?;
-    let (pid, run) = (begun.pid, Run { id: begun.run_id, earlier, output });
-    match conclude(name, pid, end, &settings, watched, run) {
-        Ok(started) => Ok(started.pid),
+    let (pid, run) = (begun.pid, Run { id: begun.run_id.clone(), earlier, output });
+    let error = match conclude(name, pid, end, &settings, watched, run) {
+        Ok(started) => return Ok(Some(started.pid)),
+        Err(e) => e,
+    };
+    // Its sidecar writes down what comes of an end before it tells of the end.
+    let Some(now) = bgo.store.read(name)?.filter(|now| now.run_id == begun.run_id) else { return Err(error) };
+    let process = now.process().filter(|process| platform::running(process).is_ok_and(|found| found.is_some()));
+    if now.state == State::Backoff || process.is_some() {
         // It was in the hands of watch mode, and is again.
-        Err(_) if watched.is_some_and(|watched| watched != FastCrash::Stop) => Ok(pid),
-        Err(e) if watched.is_none() && settings.watch_files.is_empty() => {
-            let shell = name.shell();
-            Err(e.hint(format!("bgo restart {shell} tries again; bgo logs {shell} shows its output")))
-        }
-        Err(e) => Err(e),
+        return Ok(process.map(|process| process.pid));
     }
+    let shell = name.shell();
+    Err(match now.state {
+        State::Waiting => error,
+        _ => error.hint(format!("bgo restart {shell} tries again; bgo logs {shell} shows its output")),
+    })
 }
 
 /// Gives the processes `running` (the first leads, unless they are what it left behind) of a dead sidecar a new one.

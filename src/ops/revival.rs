@@ -12,7 +12,7 @@
 
 use super::dependencies::await_dependencies;
 use super::patience::{Interruption, Patience};
-use super::recover::{lost, recover};
+use super::recover::{Lost, lost, recover_found};
 use super::resurrect::{Resurrected, glance, is_ending, one, with_needs};
 use super::turn::take_turn;
 use super::{Bgo, is_up};
@@ -79,16 +79,13 @@ pub fn resurrect(bgo: &Bgo, request: &ResurrectRequest, signals: &SignalQueue) -
         return preview(bgo, request);
     }
     let _turn = take_turn(bgo, request.timeout, deadline, signals)?;
-    let mut recovered = BTreeMap::new();
-    match &request.names {
-        None => recovered.extend(recover(bgo, None)),
-        Some(names) => {
-            let lost = names.iter().filter(|name| !bgo.store.record_path(name).exists());
-            lost.for_each(|name| recovered.extend(recover(bgo, Some(name))));
-        }
-    }
-    let names = names(bgo, request, recovered.keys())?;
-    let mut course = Course::new(bgo, names, recovered, deadline)?;
+    let lost = match &request.names {
+        Some(names) if names.iter().all(|name| bgo.store.record_path(name).exists()) => Vec::new(),
+        _ => lost(bgo, None),
+    };
+    let lost: BTreeMap<Name, Lost> = lost.into_iter().map(|lost| (lost.name.clone(), lost)).collect();
+    let names = names(bgo, request, lost.keys())?;
+    let mut course = Course::new(bgo, names, lost, deadline)?;
     let ended = course.run(signals)?;
     Ok(course.conclude(ended, request))
 }
@@ -204,6 +201,8 @@ struct Course {
     /// Those that each needs, in the list or not.
     needs: Vec<Vec<Name>>,
     plan: Plan,
+    /// What runs without a record, until it is begun.
+    lost: BTreeMap<Name, Lost>,
     done: Vec<Option<Result<Resurrected>>>,
     phases: Vec<Phase>,
     /// What may be begun, in that order.
@@ -216,26 +215,18 @@ struct Course {
 }
 
 impl Course {
-    fn new(
-        bgo: &Bgo,
-        names: Vec<Name>,
-        mut recovered: BTreeMap<Name, Result<u32>>,
-        deadline: Duration,
-    ) -> Result<Course> {
+    fn new(bgo: &Bgo, names: Vec<Name>, lost: BTreeMap<Name, Lost>, deadline: Duration) -> Result<Course> {
         let after = |name: &Name| bgo.store.read(name).ok().flatten().map(|record| record.spec.after);
         let list: Vec<(String, Vec<String>)> =
             names.iter().map(|name| (name.to_string(), after(name).unwrap_or_default())).collect();
         let parsed = |(_, needs): &(String, Vec<String>)| needs.iter().filter_map(|n| Name::parse(n).ok()).collect();
-        let attached = |pid| Resurrected::new(Decision::Attach(Reason::NoRecord), Some(pid), Want::Up);
-        // One that ended while it was taken up has a record by now, and is looked at as any other.
-        recovered.retain(|_, result| !matches!(result, Err(e) if e.kind == ErrorKind::Conflict));
-        let done = names.iter().map(|name| recovered.remove(name).map(|result| result.map(attached))).collect();
+        let done = names.iter().map(|_| None).collect();
         let needs = list.iter().map(parsed).collect();
         let (plan, phases) = (Plan::new(&list), vec![Phase::Due; names.len()]);
         let (due, awaited, watched) = (VecDeque::new(), VecDeque::new(), BTreeSet::new());
         let (patience, interruption) = Patience::new(deadline).map_err(|e| Error::io("cannot wait", &e))?;
         let bgo = Arc::new(Bgo { patience: Some(Arc::new(patience)), ..bgo.clone() });
-        Ok(Course { bgo, needs, plan, done, phases, due, awaited, watched, deadline, names, interruption })
+        Ok(Course { bgo, needs, plan, lost, done, phases, due, awaited, watched, deadline, names, interruption })
     }
 
     fn run(&mut self, signals: &SignalQueue) -> Result<Ended> {
@@ -249,7 +240,6 @@ impl Course {
                 self.due.extend(self.plan.begin());
                 self.begin_all(&voice).map_err(|e| broken(&e))?;
             }
-            // What was recovered is done before it is begun.
             if ended == Ended::AllDone && self.plan.is_settled() {
                 return Ok(ended);
             }
@@ -299,20 +289,22 @@ impl Course {
 
     /// Has a thread see to the process at `index`.
     fn begin(&mut self, index: usize, mut voice: Voice) {
-        if self.done[index].is_some() {
-            self.plan.ready(index);
-            return;
-        }
         let needs = if self.phases[index] == Phase::Served { Vec::new() } else { self.needs_of(index) };
         let (bgo, name) = (Arc::clone(&self.bgo), self.names[index].clone());
+        let lost = self.lost.remove(&name);
         self.phases[index] = Phase::AtWork;
-        in_thread(move || match awaited(&bgo, &name, &needs) {
-            Ok(needs) if needs.is_empty() => {
-                let done = one(&bgo, &name, &mut || voice.say(Word::Settles(index)));
-                voice.say(Word::Done(index, done));
+        in_thread(move || {
+            if let Some(done) = lost.and_then(|lost| recovered(&bgo, &lost)) {
+                return voice.say(Word::Done(index, done));
             }
-            Ok(needs) => voice.say(Word::Waits(index, needs)),
-            Err(error) => voice.say(Word::Done(index, Err(error))),
+            match awaited(&bgo, &name, &needs) {
+                Ok(needs) if needs.is_empty() => {
+                    let done = one(&bgo, &name, &mut || voice.say(Word::Settles(index)));
+                    voice.say(Word::Done(index, done));
+                }
+                Ok(needs) => voice.say(Word::Waits(index, needs)),
+                Err(error) => voice.say(Word::Done(index, Err(error))),
+            }
         });
     }
 
@@ -441,6 +433,15 @@ fn in_thread(work: impl FnOnce() + Send + 'static) {
     };
     if std::thread::Builder::new().spawn(run.clone()).is_err() {
         run();
+    }
+}
+
+/// Gives what runs without a record one again. `None`: it ended while it was taken up, or another command was faster; it has
+/// a record by now, and is looked at as any other.
+fn recovered(bgo: &Bgo, lost: &Lost) -> Option<Result<Resurrected>> {
+    match recover_found(bgo, lost)? {
+        Err(e) if e.kind == ErrorKind::Conflict => None,
+        done => Some(done.map(|pid| Resurrected::new(Decision::Attach(Reason::NoRecord), Some(pid), Want::Up))),
     }
 }
 

@@ -44,7 +44,8 @@ pub struct Begun {
 /// all others begin what is registered anew.
 ///
 /// # Errors
-/// The cause, in words that name the command; the record is as before then.
+/// The cause, in words that name the command; the record is as before then. Conflict: what is registered was stopped after
+/// `record` was read.
 pub fn begin(
     bgo: &Bgo,
     name: &Name,
@@ -57,6 +58,9 @@ pub fn begin(
     // A restart is of what is registered: what `set` has changed since the caller read it holds. A record that was one
     // of bgo-cli 0.2.0 a moment ago is one of ours only here.
     if let Some(now) = previous.as_ref().filter(|now| environment.is_none() && now.schema > 0) {
+        if is_stopped_since(&record, now) {
+            return Err(stopped_meanwhile(name));
+        }
         record.take_wishes(now);
     }
     if environment.is_none() {
@@ -103,6 +107,10 @@ pub fn begin(
             (None, _) => Ok(()),
             // Its sidecar was killed at work, and nobody has told what it had done by then.
             (Some(now), _) if matches!(end::find(&now, &logs)?, Orphan::Running(_)) => Ok(()),
+            // That it is to be down was asked of this run, and holds for what there was before it.
+            (Some(now), Some(previous)) if is_stopped_since(&record, &now) => {
+                lock.write(&Record { want: Want::Down, ..previous.clone() }, Durability::Durable)
+            }
             (_, Some(previous)) => lock.write(previous, Durability::Durable),
             (_, None) => bgo.store.remove(lock, ownership, if keep_logs { Vec::new() } else { log_files(bgo, name) }),
         }
@@ -137,6 +145,12 @@ pub fn begin(
             Err(without_a_word(name))
         }
     }
+}
+
+/// Whether somebody has asked, between `before` and `now`, that it be down: whoever is about to start it has decided so on
+/// what does not hold any more. Only who owns the name changes that without a wish.
+fn is_stopped_since(before: &Record, now: &Record) -> bool {
+    now.want == Want::Down && now.wish.stop > before.wish.stop
 }
 
 /// Makes the record what it was before it was written.
@@ -187,6 +201,12 @@ fn hear(sidecar: &mut Launched) -> Result<Option<Report>> {
 
 fn interrupted(name: &Name) -> Error {
     Error::new(ErrorKind::Interrupted, format!("\"{name}\" was not started")).because("interrupted")
+}
+
+fn stopped_meanwhile(name: &Name) -> Error {
+    Error::new(ErrorKind::Conflict, format!("\"{name}\" was not started"))
+        .because("it was stopped meanwhile")
+        .hint(format!("bgo restart {shell}", shell = name.shell()))
 }
 
 fn without_a_word(name: &Name) -> Error {

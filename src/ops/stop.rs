@@ -78,7 +78,7 @@ pub(super) fn stop_while(
     request: &StopRequest,
 ) -> Result<StopOutcome> {
     let run = bgo.record_of_running(name)?.run_id;
-    stop_if(bgo, name, &|record| record.run_id == run && is_due(record), request)
+    stop_aimed(bgo, name, Aim { run: Some(run), is_due }, request)
 }
 
 /// As [`stop`], but what has been started since `run` (default: the present one) goes on.
@@ -92,38 +92,46 @@ pub(super) fn stop_run(bgo: &Bgo, name: &Name, run: Option<&str>, request: &Stop
         }
         _ => {}
     }
-    let present = bgo.record_of_running(name)?.run_id;
-    let run = run.map_or(present, Box::from);
-    stop_if(bgo, name, &|record| record.run_id == run, request)
+    bgo.record_of_running(name)?;
+    stop_aimed(bgo, name, Aim { run: run.map(Box::from), is_due: &|_| true }, request)
 }
 
-/// Stops `name` as long as its record is of the run that `is_meant` knows.
-fn stop_if(bgo: &Bgo, name: &Name, is_meant: &dyn Fn(&Record) -> bool, request: &StopRequest) -> Result<StopOutcome> {
-    let mut stopped = None;
+/// What a stop is about.
+struct Aim<'a> {
+    /// The run. `None`: whichever there is when the wish is written. Until then nobody has been asked for anything, so one
+    /// that a `resurrect` begins in that moment is stopped like one that it began before.
+    run: Option<Box<str>>,
+    /// What else has to be true of the record.
+    is_due: &'a dyn Fn(&Record) -> bool,
+}
+
+impl Aim<'_> {
+    fn is_at(&self, record: &Record) -> bool {
+        self.run.as_ref().is_none_or(|run| *run == record.run_id) && (self.is_due)(record)
+    }
+}
+
+/// Stops `name` as long as its record is what `aim` is at.
+fn stop_aimed(bgo: &Bgo, name: &Name, mut aim: Aim<'_>, request: &StopRequest) -> Result<StopOutcome> {
+    let mut stopped = StopOutcome::AlreadyDown;
     // A sidecar that dies while it is waited for leaves the rest to us, so there is a second look; a hung one is
     // ended in the first, so there may be a third.
     for _ in 0..4 {
-        let record = bgo.record(name)?;
-        if !is_meant(&record) {
+        if !aim.is_at(&bgo.record(name)?) {
             // What was to be stopped is over, and somebody has started it again since: that is not ours to end.
-            return Ok(stopped.unwrap_or(StopOutcome::AlreadyDown));
+            return Ok(stopped);
         }
-        let was_up = record.status == Status::Running || record.state.is_between_runs();
         match own(bgo, name)? {
             Some(ownership) => {
-                if !is_meant(&bgo.record(name)?) {
+                if !aim.is_at(&bgo.record(name)?) {
                     continue;
                 }
                 let outcome = stop_orphan(bgo, name, request, &ownership)?;
-                return Ok(stopped.filter(|_| outcome == StopOutcome::AlreadyDown).unwrap_or(outcome));
+                return Ok(if outcome == StopOutcome::AlreadyDown { stopped } else { outcome });
             }
             None => {
-                let pid = record.pid.filter(|_| record.status == Status::Running && record.seen_end().is_none());
-                if was_up {
-                    stopped = Some(StopOutcome::Stopped(pid));
-                }
-                if ask_sidecar(bgo, name, request, is_meant)? {
-                    return Ok(stopped.unwrap_or(StopOutcome::AlreadyDown));
+                if ask_sidecar(bgo, name, request, &mut aim, &mut stopped)? {
+                    return Ok(stopped);
                 }
             }
         }
@@ -133,11 +141,18 @@ fn stop_if(bgo: &Bgo, name: &Name, is_meant: &dyn Fn(&Record) -> bool, request: 
         .hint(format!("bgo status {shell}", shell = name.shell())))
 }
 
-/// Asks the living sidecar and waits. `false`: it has ended meanwhile, look again.
-fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, is_meant: &dyn Fn(&Record) -> bool) -> Result<bool> {
+/// Asks the living sidecar, or whoever is about to start one, and waits. `false`: it has ended meanwhile, look again.
+/// `stopped` is what that came to so far: nothing, unless something ran, or was to be started again, when it was asked.
+fn ask_sidecar(
+    bgo: &Bgo,
+    name: &Name,
+    request: &StopRequest,
+    aim: &mut Aim<'_>,
+    stopped: &mut StopOutcome,
+) -> Result<bool> {
     let lock = lock_or_free(bgo, name)?;
     let mut record = lock.read()?.ok_or_else(|| bgo.not_found(name.as_str()))?;
-    if !is_meant(&record) {
+    if !aim.is_at(&record) {
         return Ok(false);
     }
     let run = record.run_id.clone();
@@ -153,13 +168,25 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, is_meant: &dyn Fn(
         return if link.kill() { Ok(false) } else { Err(e) };
     }
     drop(lock);
+    aim.run = Some(run.clone());
+    // It may have lost its sidecar, and another command be at work on ending it.
+    if runs(&record) || link.lives() && (record.status == Status::Running || record.state.is_between_runs()) {
+        let pid = record.pid.filter(|_| record.status == Status::Running && record.seen_end().is_none());
+        *stopped = StopOutcome::Stopped(pid);
+    }
     link.nudge();
     let within = grace.timeout.saturating_add(KILL_MARGIN);
     let awaited = link.wait(bgo, name, within, |now| match now {
         Some(now) if now.run_id == run && now.wish.restart > id && now.want == Want::Up => Err(overridden(name)),
         Some(now) if now.refused >= id => Err(refused(name, now)),
-        Some(now) => Ok((now.run_id != run || is_down(now)).then_some(())),
-        None => Ok(Some(())),
+        Some(now) if now.run_id == run => {
+            // It was being started when it was asked.
+            if now.pid != record.pid && *stopped == StopOutcome::AlreadyDown {
+                *stopped = StopOutcome::Stopped(now.pid);
+            }
+            Ok(is_down(now).then_some(()))
+        }
+        _ => Ok(Some(())),
     })?;
     match awaited {
         Awaited::Got(()) => {
@@ -175,12 +202,23 @@ fn ask_sidecar(bgo: &Bgo, name: &Name, request: &StopRequest, is_meant: &dyn Fn(
             if !seen && link.kill() {
                 return Ok(false);
             }
-            let pid = now.and_then(|r| r.pid).map_or_else(String::new, |pid| format!("pid {pid} "));
-            Err(Error::new(ErrorKind::StopFailed, format!("cannot stop \"{name}\""))
-                .because(format!("{pid}is still running after {}", Span(within)))
-                .hint(format!("bgo logs {shell} --watcher shows why", shell = name.shell())))
+            let shell = name.shell();
+            let (why, hint) = if link.lives() || now.as_ref().is_some_and(runs) {
+                let pid = now.and_then(|r| r.pid).map_or_else(String::new, |pid| format!("pid {pid} "));
+                let why = format!("{pid}is still running after {}", Span(within));
+                (why, format!("bgo logs {shell} --watcher shows why"))
+            } else {
+                // Whoever has the name finds the wish, once the disk goes on that it hangs on.
+                ("another command is at work on it".to_owned(), format!("bgo status {shell}"))
+            };
+            Err(Error::new(ErrorKind::StopFailed, format!("cannot stop \"{name}\"")).because(why).hint(hint))
         }
     }
+}
+
+/// Whether the process itself runs, with or without a sidecar.
+fn runs(record: &Record) -> bool {
+    record.process().is_some_and(|process| platform::running(&process).map_or(true, |found| found.is_some()))
 }
 
 fn overridden(name: &Name) -> Error {

@@ -33,7 +33,7 @@ pub use entry::prepare;
 pub use os::{
     FileWatch, GrowthWatch, ListeningSockets, NOTIFIER, NOTIFY_SUPPORTED, NotifySocket, ProcessHandle, SignalQueue,
     TreeWatch, account, all_pids, arguments, become_subreaper, block_size, boot_clock, boot_id, can_collapse, children,
-    collapse_head, cwd, environment, first_data, listener, lock_holders, memory_total, moment_of_start,
+    collapse_head, cwd, environment, first_data, has_locked, listener, lock_holders, memory_total, moment_of_start,
     notices_run_out, oom_kills, port_holders, punch_head, release_memory, resolve, self_executable, set_process_name,
     special_file_system, stat, stat_and_name, stdout_inode, user, wall_clock_of_start,
 };

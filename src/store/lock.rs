@@ -81,7 +81,7 @@ impl<'a> WriteLock<'a> {
         name: &Name,
         lock: impl Fn(&File) -> io::Result<bool>,
     ) -> Result<WriteLock<'a>> {
-        let path = store.file("run", name, ".write");
+        let path = store.write_lock_path(name);
         match lock_current(store, &path, lock)? {
             Some(file) => Ok(WriteLock {
                 store,
@@ -182,7 +182,7 @@ impl Drop for WriteLock<'_> {
     /// A name without a record needs no lock file: a command that came a moment after `delete`, or for a name that never
     /// was, leaves none. Whoever waits for this one finds that it is not the current one any more, and makes another.
     fn drop(&mut self) {
-        let path = self.store.file("run", &self.name, ".write");
+        let path = self.store.write_lock_path(&self.name);
         let has_record =
             self.has_record.get().unwrap_or_else(|| self.store.record_path(&self.name).try_exists().unwrap_or(true));
         if !has_record && self.file.metadata().and_then(|ours| is_current(&ours, &path)).unwrap_or(false) {

@@ -237,6 +237,11 @@ impl Store {
         WriteLock::take(self, name, |file| file.lock().map(|()| true))
     }
 
+    /// The file of the write lock.
+    pub fn write_lock_path(&self, name: &Name) -> PathBuf {
+        self.file("run", name, ".write")
+    }
+
     /// Takes the ownership lock of `name` if it is free; `None` if a live sidecar (or another command) holds it.
     ///
     /// # Errors

@@ -22,7 +22,8 @@ pub struct ResurrectReply<'a> {
     pub reason: &'static str,
     /// The same as a sentence.
     pub reason_text: String,
-    /// The process that was started, or runs; null if none does.
+    /// The process that was started, or runs; null if none does, as where it has ended at once and watch mode is to start it
+    /// again.
     pub pid: Option<u32>,
 }
 

@@ -52,6 +52,7 @@ mod ready;
 mod real_systemd;
 mod restart;
 mod resurrect;
+mod resurrect_races;
 mod revival;
 mod rotation;
 mod run;

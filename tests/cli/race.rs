@@ -141,7 +141,7 @@ fn a_restart_of_a_short_command_starts_it_once() {
 }
 
 /// A file that nobody else can open until this is dropped: they wait. `None`, and says so, where that is not possible.
-fn held(path: &std::path::Path) -> Option<File> {
+pub fn held(path: &std::path::Path) -> Option<File> {
     let file = OpenOptions::new().write(true).create_new(true).open(path).unwrap();
     // Linux's numbers: other systems have no such calls, and refuse them.
     const F_SETSIG: libc::c_int = 10;

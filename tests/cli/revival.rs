@@ -17,7 +17,7 @@ const GATED: &str = "while ! [ -e go ]; do sleep 0.02; done; echo rea''dy; exec 
 const SLOW: [&str; 3] = ["sh", "-c", "sleep 0.2; echo rea''dy; exec sleep 1000"];
 
 /// Ends all that runs at once, as a power cut does.
-fn power_cut(env: &TestEnv) {
+pub fn power_cut(env: &TestEnv) {
     // What a sidecar was starting is found in the next round.
     wait_until("all to be gone", || {
         let mut left = env.processes();

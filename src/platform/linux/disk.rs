@@ -1,7 +1,7 @@
 //! What kind of disk a folder is on, who has a file locked, and whether the kernel's notices run out.
 //!
-//! Why it exists: `doctor` tells what may go wrong. Invariant: nothing is locked or opened for it, so nobody is in the way
-//! of a command at work.
+//! Why it exists: `doctor` tells what may go wrong, and who waits for a lock in vain, who has it. Invariant: nothing is
+//! locked or opened for it, so nobody is in the way of a command at work.
 
 use super::all_pids;
 use super::growth::GrowthWatch;
@@ -36,20 +36,25 @@ pub fn special_file_system(path: &Path) -> Option<(&'static str, bool)> {
 /// container those of the gone are not shown at all.
 pub fn lock_holders(folder: &Path) -> Option<Vec<(PathBuf, u32)>> {
     let folder = folder.canonicalize().ok()?;
-    let mut holders = Vec::new();
-    for pid in all_pids() {
-        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().filter_map(Result::ok);
-        for entry in open {
-            let Some(path) = fs::read_link(entry.path()).ok().filter(|path| path.starts_with(&folder)) else {
-                continue;
-            };
-            let info = Path::new("/proc").join(pid.to_string()).join("fdinfo").join(entry.file_name());
-            if fs::read_to_string(info).is_ok_and(|info| info.contains("FLOCK")) {
-                holders.push((path, pid));
-            }
-        }
-    }
-    Some(holders)
+    let all = all_pids().into_iter();
+    Some(all.flat_map(|pid| locked_in(pid, &folder).unwrap_or_default().into_iter().map(move |it| (it, pid))).collect())
+}
+
+/// Whether the process `pid` has `file` locked with flock(2); `None` where that cannot be told.
+pub fn has_locked(pid: u32, file: &Path) -> Option<bool> {
+    let file = file.canonicalize().ok()?;
+    Some(locked_in(pid, file.parent()?)?.contains(&file))
+}
+
+/// What in `folder` (without symbolic links) a process has locked; `None`: it is gone, or we may not look.
+fn locked_in(pid: u32, folder: &Path) -> Option<Vec<PathBuf>> {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.filter_map(Result::ok);
+    let locked = open.filter_map(|entry| {
+        let path = fs::read_link(entry.path()).ok().filter(|path| path.starts_with(folder))?;
+        let info = Path::new("/proc").join(pid.to_string()).join("fdinfo").join(entry.file_name());
+        fs::read_to_string(info).is_ok_and(|info| info.contains("FLOCK")).then_some(path)
+    });
+    Some(locked.collect())
 }
 
 /// Whether the user has hardly any inotify instance left.

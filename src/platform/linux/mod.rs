@@ -21,7 +21,7 @@ mod watch;
 
 pub use account::account;
 pub(super) use child::{close_on_exec_from, die_with_parent, run_child, set_user};
-pub use disk::{lock_holders, notices_run_out, special_file_system};
+pub use disk::{has_locked, lock_holders, notices_run_out, special_file_system};
 pub use extents::{block_size, can_collapse, collapse_head, first_data, punch_head};
 pub use growth::GrowthWatch;
 pub use listen::listener;

@@ -19,6 +19,11 @@ pub fn lock_holders(_folder: &Path) -> Option<Vec<(PathBuf, u32)>> {
     None
 }
 
+/// `None`: as above.
+pub fn has_locked(_pid: u32, _file: &Path) -> Option<bool> {
+    None
+}
+
 /// Never: notices are not counted here.
 pub fn notices_run_out() -> bool {
     false

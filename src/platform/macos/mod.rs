@@ -27,7 +27,7 @@ mod resolve;
 mod tree;
 
 pub use account::account;
-pub use disk::{lock_holders, notices_run_out, special_file_system};
+pub use disk::{has_locked, lock_holders, notices_run_out, special_file_system};
 pub use extents::{block_size, can_collapse, collapse_head, first_data, punch_head};
 pub use growth::GrowthWatch;
 pub use inspect::{
