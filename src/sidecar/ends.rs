@@ -33,7 +33,7 @@ impl Supervisor {
             is_news = !more.is_empty();
             reaped.extend(more);
         }
-        self.helpers_ended(&reaped);
+        let of_the_run = self.helpers_ended(&reaped);
         // Also of one that was taken up, or that named itself the main process, and then became ours as an orphan.
         let own = self.leader.as_ref().map(|l| l.identity.pid);
         let mut ended = reaped.iter().find(|r| Some(r.pid) == own).map(|r| r.outcome);
@@ -59,7 +59,7 @@ impl Supervisor {
         {
             let left = self.find_strays();
             if !left && matches!(self.machine.life, Life::Detached(_)) {
-                self.descendants_ended(&reaped);
+                self.descendants_ended(&of_the_run);
             }
             self.events.push_back(if left { Event::Remaining } else { Event::Emptied });
         }

@@ -273,10 +273,14 @@ impl Supervisor {
         }
     }
 
-    /// Takes the ends of helpers out of `reaped`, and turns them into events.
-    pub(super) fn helpers_ended(&mut self, reaped: &[Reaped]) {
+    /// Turns the ends of helpers into events. Returns the ends in `reaped` that are of others.
+    pub(super) fn helpers_ended(&mut self, reaped: &[Reaped]) -> Vec<Reaped> {
+        let mut others = Vec::new();
         for end in reaped {
-            let Some(at) = self.helpers.iter().position(|helper| helper.handle.pid() == end.pid) else { continue };
+            let Some(at) = self.helpers.iter().position(|helper| helper.handle.pid() == end.pid) else {
+                others.push(*end);
+                continue;
+            };
             let mut helper = self.helpers.remove(at);
             helper.read();
             if !matches!(helper.task, Task::Hook(_)) {
@@ -296,6 +300,7 @@ impl Supervisor {
                 (Task::Notification, None) => {}
             }
         }
+        others
     }
 
     /// Reads what helpers have printed, and ends those whose time is over.

@@ -211,6 +211,27 @@ fn a_sidecar_that_hangs_while_it_takes_up_what_lost_its_record_does_not_hold_up_
     assert!(alive(env.sidecar("web")));
 }
 
+/// A health check that is killed says nothing of how the process ended.
+#[test]
+fn what_crashed_while_a_check_was_killed_is_not_brought_back() {
+    let env = TestEnv::new();
+    let script = "mkfifo end; sh -c 'read end < end; exit 1' & echo $! > left; exit 0";
+    let flags = ["--health-cmd", "exec sleep 12345", "--health-interval", "10ms", "--health-timeout", "1h"];
+    env.bgo(&[&["start"][..], &flags, &["web", "--", "sh", "-c", script]].concat()).ok();
+    wait_until("a check", || env.copies("sleep 12345").len() == 1);
+    env.wait_state("web", "detached");
+    let sidecar = env.sidecar("web");
+    let left: u32 = fs::read_to_string(env.work().join("left")).unwrap().trim().parse().unwrap();
+    let check = env.copies("sleep 12345")[0];
+    crate::crash::pause(&env, sidecar);
+    crate::env::kill9(check);
+    fs::write(env.work().join("end"), "now\n").unwrap();
+    wait_until("both to have ended", || !alive(check) && !alive(left));
+    signal(sidecar, Signal::SIGCONT);
+    env.wait_state("web", "exited");
+    env.bgo(&["resurrect"]).ok().says("nothing to resurrect\n", "");
+}
+
 /// Ends one as a power cut would.
 fn power_cut_of(env: &TestEnv, name: &str) {
     let both = [env.sidecar(name), env.pid(name)];
