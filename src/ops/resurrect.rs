@@ -13,7 +13,7 @@ use super::preflight::{check_command, check_env_files, check_logs};
 use super::start::{SETTLE, conclude};
 use super::{Bgo, Run, legacy, run, scope};
 use crate::domain::name::Name;
-use crate::domain::record::{Record, State, Status};
+use crate::domain::record::{Record, State, Status, Want};
 use crate::domain::resurrection::{Decision, Presence, Reason, comes_back, decide};
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform;
@@ -225,6 +225,8 @@ fn start(
     }
     let shell = name.shell();
     Err(match now.state {
+        // That is no failure: it is decided anew, and left down.
+        State::Stopped if now.want == Want::Down => run::stopped_meanwhile(name),
         State::Waiting => error,
         _ => error.hint(format!("bgo restart {shell} tries again; bgo logs {shell} shows its output")),
     })
