@@ -234,6 +234,8 @@ fn start(
     }
     let shell = name.shell();
     Err(match now.state {
+        // That is no failure: it is decided anew, and left down.
+        State::Stopped if now.want == Want::Down => run::stopped_meanwhile(name),
         State::Waiting => error,
         _ => error.hint(format!("bgo restart {shell} tries again; bgo logs {shell} shows its output")),
     })

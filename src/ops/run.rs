@@ -203,7 +203,8 @@ fn interrupted(name: &Name) -> Error {
     Error::new(ErrorKind::Interrupted, format!("\"{name}\" was not started")).because("interrupted")
 }
 
-fn stopped_meanwhile(name: &Name) -> Error {
+/// Somebody has stopped it while it was started.
+pub(super) fn stopped_meanwhile(name: &Name) -> Error {
     Error::new(ErrorKind::Conflict, format!("\"{name}\" was not started"))
         .because("it was stopped meanwhile")
         .hint(format!("bgo restart {shell}", shell = name.shell()))
