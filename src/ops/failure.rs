@@ -12,12 +12,17 @@ use crate::error::{Error, ErrorKind};
 pub(super) fn hint(name: &Name, watched: Option<FastCrash>) -> String {
     let shell = name.shell();
     match watched {
-        Some(FastCrash::Stop) => format!("watch mode gave up (on-fast-crash stop); bgo restart {shell} tries again"),
+        Some(FastCrash::Stop) => gave_up(name, "--on-fast-crash stop"),
         Some(_) => {
             format!("watch mode tries again; bgo stop {shell} ends that, bgo status {shell} shows how it is doing")
         }
         None => format!("bgo logs {shell} shows its output, bgo status {shell} how it ended"),
     }
+}
+
+/// What helps after a bad end that was the last: `why`.
+pub(super) fn gave_up(name: &Name, why: &str) -> String {
+    format!("watch mode gave up ({why}); bgo restart {shell} tries again", shell = name.shell())
 }
 
 /// What helps after a bad end of one that is started again when one of its files changes.

@@ -6,7 +6,7 @@
 use super::caller::{check_starter, note_caller, notify_of_environment, owner_of_environment};
 use super::dependencies::check_after;
 use super::end::{self, Orphan};
-use super::failure::{hint, waits_for_change};
+use super::failure::{gave_up, hint, waits_for_change};
 use super::lease;
 use super::link::{Link, a_moment, own_any};
 use super::output::RunOutput;
@@ -381,7 +381,14 @@ pub(super) fn conclude(
             let mut error = Error::new(ErrorKind::StartFailed, format!("\"{name}\" ended at once")).because(exit);
             error.details = run.output.last_lines();
             let waits = watched.is_none() && !settings.watch_files.is_empty();
-            return Err(error.hint(if waits { waits_for_change(name) } else { hint(name, watched) }));
+            let was_last = watched == Some(FastCrash::Backoff) && settings.max_fast_crashes <= 1;
+            return Err(error.hint(if waits {
+                waits_for_change(name)
+            } else if was_last {
+                gave_up(name, "--max-fast-crashes 1")
+            } else {
+                hint(name, watched)
+            }));
         }
     };
     Ok(Started { pid, outcome, run })

@@ -337,6 +337,17 @@ fn a_failed_start_leaves_the_record_of_the_life_before() {
 }
 
 #[test]
+fn a_crash_at_once_that_was_the_last_is_told_as_that() {
+    let env = TestEnv::new();
+    for (name, flags) in [("a", ["--max-fast-crashes", "1"]), ("b", ["--on-fast-crash", "stop"])] {
+        let start = ["start", "--settle", "10s", "-w", name];
+        let said = env.bgo(&[&start, &flags[..], &["--", "sh", "-c", "exit 3"]].concat()).code(1).stderr;
+        let hint = format!("hint: watch mode gave up ({}); bgo restart {name} tries again\n", flags.join(" "));
+        assert!(said.ends_with(&hint), "{said}");
+    }
+}
+
+#[test]
 fn a_command_that_ends_badly_at_once_fails_with_its_last_words() {
     let env = TestEnv::new();
     let script = "echo to-out; echo why-it-failed >&2; exit 3";
