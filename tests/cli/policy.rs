@@ -138,8 +138,8 @@ fn waits_double_from_backoff_to_backoff_max() {
 #[test]
 fn only_fast_crashes_in_a_row_count() {
     let env = TestEnv::new();
-    let flags = [&["-w", "--min-uptime", "300ms", "--max-fast-crashes", "2"], &QUICK[..]].concat();
-    let ends = ["exit 1", "sleep 0.4; exit 2", "exit 3", "exit 4"];
+    let flags = [&["-w", "--min-uptime", "2s", "--max-fast-crashes", "2"], &QUICK[..]].concat();
+    let ends = ["exit 1", "sleep 2.2; exit 2", "exit 3", "exit 4"];
     start(&env, &flags, &by_turns(&env, &ends));
     env.wait_state("web", "errored");
     assert_eq!(codes(&env), [1, 2, 3, 4]);
