@@ -234,7 +234,8 @@ fn a_start_that_is_interrupted_while_its_scope_is_made_leaves_nothing() {
     // On a busy machine the time may be over before that.
     let gave_up = said.stderr.contains("--scope: systemd-run did not answer in time\n");
     assert!(gave_up || said.stderr.contains("it is not done after 300ms\n"), "{said:?}");
-    env.bgo(&["stop", "web"]).ok();
+    // Then systemd-run has the name until it is given up.
+    wait_until("the name to be free", || env.bgo(&["stop", "web"]).code == 0);
     env.assert_all_gone();
 }
 
