@@ -4,6 +4,7 @@
 //! again. Invariant: waiting is event-driven (a change of the record, the sidecar's end, a deadline), and a nudge goes
 //! to the very sidecar that registered itself, never to a bare pid.
 
+use super::holder::{command_line, shown};
 use super::{Bgo, scope};
 use crate::domain::name::Name;
 use crate::domain::record::Record;
@@ -27,9 +28,6 @@ const GONE_WITHIN: Duration = Duration::from_secs(2);
 const WAKE_AFTER: Duration = Duration::from_secs(1);
 /// How often a name is looked at whose holder has not registered: nothing tells when such a one dies.
 pub(super) const UNREGISTERED: Duration = Duration::from_millis(50);
-
-/// How many characters of a command an error quotes.
-const SHOWN: usize = 80;
 
 /// What ended a wait.
 #[derive(Debug)]
@@ -61,19 +59,15 @@ pub fn lock_or_free<'a>(bgo: &'a Bgo, name: &Name) -> Result<WriteLock<'a>> {
     let holders = path.parent().and_then(platform::lock_holders).unwrap_or_default();
     match holders.into_iter().find(|(held, _)| held.file_name() == path.file_name()) {
         Some((_, pid)) => Err(refused
-            .because(format!("{} holds it and writes nothing: it is paused, or its disk hangs", shown(pid)))
+            .because(format!(
+                "{} holds it and writes nothing: it is paused, or its disk hangs",
+                shown(pid, &command_line(pid).unwrap_or_default())
+            ))
             .hint(format!("kill -CONT {pid} lets it go on if it is paused; kill {pid} ends it"))),
         // It has just let go of it, or is hidden from us.
         None if holds.is_some() => bgo.store.lock(name),
         None => Err(refused),
     }
-}
-
-/// `pid 123 (bgo set web)`, the command cut if it is long.
-fn shown(pid: u32) -> String {
-    let arguments = platform::arguments(pid).unwrap_or_default();
-    let line = String::from_utf8_lossy(&arguments).trim_end_matches('\0').replace('\0', " ");
-    format!("pid {pid} ({})", line.chars().take(SHOWN).collect::<String>())
 }
 
 /// Takes the ownership of `name`, if it is free or about to be: a sidecar frees it a moment after its last fact, before it

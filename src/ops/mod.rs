@@ -20,6 +20,7 @@ mod fetch;
 mod foreground;
 mod growing;
 mod halves;
+mod holder;
 pub mod jobs;
 mod lease;
 mod legacy;

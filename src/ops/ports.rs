@@ -9,7 +9,7 @@ use super::end::{self, end_all};
 use super::halves::{TWO_THREADS_FROM, both};
 use super::snapshot::snapshot_of;
 use super::stop::{StopRequest, stop};
-use super::{Bgo, remove};
+use super::{Bgo, holder, remove};
 use crate::domain::name::Name;
 use crate::domain::record::{Identity, Record};
 use crate::domain::row::Row;
@@ -22,8 +22,6 @@ use std::time::Duration;
 const GRACE: Duration = Duration::from_secs(5);
 /// The first and the longest time between two looks at a port that nothing tells about.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(320));
-/// How many characters of a command an error quotes.
-const SHOWN: usize = 80;
 
 /// Puts the ports of its tree into each of `rows`: TCP, at any address, in whichever network namespace its processes
 /// are. They stay `None` where that cannot be told.
@@ -58,11 +56,7 @@ pub struct Holder {
 impl Holder {
     /// `pid 123 (python3 -m http.server 8080)`, the command cut if it is long.
     pub fn shown(&self) -> String {
-        let mut command: String = self.command.chars().take(SHOWN).collect();
-        if command.len() < self.command.len() {
-            command.push_str("...");
-        }
-        format!("pid {} ({command})", self.process.pid)
+        holder::shown(self.process.pid, &self.command)
     }
 }
 
@@ -92,9 +86,7 @@ fn holders_now(port: u16) -> Result<PortHolders> {
 /// `None` if it has ended meanwhile.
 fn holder(pid: u32, boot_id: &str, running: &[(Name, Record)]) -> Option<Holder> {
     let process = platform::stat(pid).ok().flatten().filter(|process| !process.zombie)?.identity(boot_id);
-    let arguments = platform::arguments(pid)?;
-    let words = arguments.split(|&b| b == 0).map(String::from_utf8_lossy);
-    let command = words.collect::<Vec<_>>().join(" ").trim_end().to_owned();
+    let command = holder::command_line(pid)?;
     Some(Holder { process, user: platform::user(pid), command, of: managed(pid, running) })
 }
 
